@@ -1,0 +1,39 @@
+//! Every change of the database, oldest first. The only place, besides `src/db.rs`, that knows
+//! which database it talks to.
+//!
+//! Instants are stored as milliseconds since 1970 (`bigint`), so that both databases keep, compare
+//! and sort them alike.
+#![expect(elided_lifetimes_in_paths, reason = "MigrationTrait fixes the signatures")]
+
+pub use sea_orm_migration::prelude::*;
+
+mod m20261120_000001_people;
+mod m20261120_000002_keys;
+mod m20261120_000003_audit;
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261120_000001_people::Migration),
+            Box::new(m20261120_000002_keys::Migration),
+            Box::new(m20261120_000003_audit::Migration),
+        ]
+    }
+}
+
+/// `name` on `columns` of `table`, in order.
+fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(*column);
+    }
+    index
+}

@@ -1,0 +1,260 @@
+//! The command line and the environment. The doc comments are what `--help` prints.
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use url::Url;
+
+use crate::db;
+
+/// Self-hosted administration and verification of API keys.
+#[derive(Parser)]
+#[command(name = "keyward", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub config: Config,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the pages and the verification (the default).
+    Serve,
+    /// Bring the database to this version's schema and end.
+    Migrate,
+    /// Serve a filled installation to look at, in a folder of its own.
+    Demo {
+        /// The folder for the demo's database. It is emptied at each start.
+        #[arg(long, default_value = "./demo-data")]
+        folder: PathBuf,
+    },
+    /// Manage the installation without a browser.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Check the audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Subcommand)]
+pub enum Admin {
+    /// Create the owner of an empty installation and the first subscription.
+    CreateOwner(CreateOwner),
+}
+
+#[derive(Subcommand)]
+pub enum Audit {
+    /// Recompute every hash chain; ends with 1 and names the first row that does not fit.
+    Verify,
+}
+
+#[derive(Args)]
+pub struct CreateOwner {
+    /// The owner's e-mail address.
+    #[arg(long)]
+    pub email: String,
+    /// The owner's name.
+    #[arg(long)]
+    pub name: String,
+    /// Name of the first subscription, of which the owner becomes admin.
+    #[arg(long)]
+    pub subscription: String,
+    /// Short name of the first subscription, for URLs and x-tenant-name; made from its name if
+    /// left out.
+    #[arg(long)]
+    pub slug: Option<String>,
+    /// A file whose first line is the password; without it you are asked.
+    #[arg(long)]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// SQLite or Postgres: sqlite://path/to/file.db or postgres://user:password@host/name.
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://./data/keyward.db"
+    )]
+    pub database_url: String,
+    /// A file that holds the database URL, so that its password is in no environment.
+    #[arg(long, global = true, env = "KEYWARD_DATABASE_URL_FILE")]
+    pub database_url_file: Option<PathBuf>,
+    /// Address and port to listen on.
+    #[arg(long, global = true, env = "KEYWARD_BIND", default_value = "127.0.0.1:8080")]
+    pub bind: SocketAddr,
+    /// The address people type, such as https://keys.example.com. Needed unless --bind is a
+    /// loopback address.
+    #[arg(long, global = true, env = "KEYWARD_PUBLIC_URL")]
+    pub public_url: Option<Url>,
+    /// The file with the pepper. Made on the very first start: beside the database on SQLite,
+    /// in ./data on Postgres.
+    #[arg(long, global = true, env = "KEYWARD_PEPPER_FILE")]
+    pub pepper_file: Option<PathBuf>,
+    /// Networks of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.
+    #[arg(long, global = true, env = "KEYWARD_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Allow signing in over plain http on an address that is not this machine. The session can
+    /// then be read on the network.
+    #[arg(long, global = true, env = "KEYWARD_INSECURE_COOKIES")]
+    pub insecure_cookies: bool,
+    /// How log lines look.
+    #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The database URL, from its file if one is named.
+    pub fn database_url(&self) -> anyhow::Result<String> {
+        let Some(file) = &self.database_url_file else { return Ok(self.database_url.clone()) };
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read the database URL from {}", file.display()))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// Where the pepper lives if no flag says it.
+    pub fn pepper_file(&self) -> anyhow::Result<PathBuf> {
+        if let Some(file) = &self.pepper_file {
+            return Ok(file.clone());
+        }
+        let beside = db::sqlite_file(&self.database_url()?);
+        Ok(beside.map_or_else(
+            || PathBuf::from("./data/keyward.pepper"),
+            |it| it.with_extension("pepper"),
+        ))
+    }
+
+    pub fn site(&self) -> anyhow::Result<Site> {
+        Site::new(self)
+    }
+}
+
+/// Where people reach Keyward, and what follows for links, cookies and hosts.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Without a trailing slash, such as `https://keys.example.com`.
+    pub origin: String,
+    /// The values of `Host` that are answered.
+    pub hosts: Vec<String>,
+    pub cookies: Cookies,
+}
+
+/// What the scheme of the public URL allows for the session cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookies {
+    /// https, or http on this machine: `__Host-sid; Secure`.
+    Secure,
+    /// http elsewhere and the operator accepts it: another name, a banner.
+    Insecure,
+    /// http elsewhere: browsers drop secure cookies, so signing in is refused and explained.
+    Refused,
+}
+
+impl Site {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let Some(url) = &config.public_url else {
+            if !config.bind.ip().is_loopback() {
+                bail!(
+                    "--bind {} can be reached from elsewhere, so --public-url (KEYWARD_PUBLIC_URL) \
+                     is needed: the address that people type, such as https://keys.example.com",
+                    config.bind
+                );
+            }
+            let port = config.bind.port();
+            let hosts = [config.bind.to_string(), format!("localhost:{port}")];
+            let origin = format!("http://{}", config.bind);
+            return Ok(Self { origin, hosts: hosts.into(), cookies: Cookies::Secure });
+        };
+        ensure!(
+            matches!(url.scheme(), "http" | "https") && url.host().is_some(),
+            "--public-url must start with http:// or https://"
+        );
+        ensure!(
+            matches!(url.path(), "" | "/") && url.query().is_none(),
+            "--public-url must have no path: Keyward serves from the root of its host"
+        );
+        let origin = url.origin().ascii_serialization();
+        let host = origin.split_once("://").map(|it| it.1.to_owned()).unwrap_or_default();
+        let local = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+            Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+            None => false,
+        };
+        let cookies = match (url.scheme() == "https" || local, config.insecure_cookies) {
+            (true, _) => Cookies::Secure,
+            (false, true) => Cookies::Insecure,
+            (false, false) => Cookies::Refused,
+        };
+        Ok(Self { origin, hosts: vec![host], cookies })
+    }
+
+    /// An absolute URL to a path of ours. Never made from a request.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(args: &[&str]) -> anyhow::Result<Site> {
+        Cli::try_parse_from(["keyward"].iter().chain(args))?.config.site()
+    }
+
+    #[test]
+    fn without_a_public_url_only_this_machine_is_served() {
+        let local = site(&[]).unwrap();
+        assert_eq!(local.origin, "http://127.0.0.1:8080");
+        assert_eq!(local.hosts, ["127.0.0.1:8080", "localhost:8080"]);
+        let refused = site(&["--bind", "0.0.0.0:80"]).unwrap_err().to_string();
+        assert!(refused.contains("--public-url"), "{refused}");
+    }
+
+    #[test]
+    fn the_scheme_and_host_of_the_public_url_decide_about_cookies() {
+        let cookies = |url: &str| site(&["--public-url", url]).unwrap().cookies;
+        assert_eq!(cookies("https://keys.example.com"), Cookies::Secure);
+        assert_eq!(cookies("http://localhost:9000"), Cookies::Secure);
+        assert_eq!(cookies("http://[::1]:9000"), Cookies::Secure);
+        assert_eq!(cookies("http://keys.lan"), Cookies::Refused);
+        let accepted = site(&["--public-url", "http://keys.lan", "--insecure-cookies"]).unwrap();
+        assert_eq!(accepted.cookies, Cookies::Insecure);
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin() {
+        assert!(site(&["--public-url", "ftp://keys.example.com"]).is_err());
+        assert!(site(&["--public-url", "https://example.com/keys"]).is_err());
+        let it = site(&["--public-url", "https://keys.example.com:443/"]).unwrap();
+        assert_eq!(
+            (it.origin.as_str(), it.hosts[0].as_str()),
+            ("https://keys.example.com", "keys.example.com")
+        );
+    }
+
+    #[test]
+    fn every_subcommand_parses() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,179 @@
+//! Opens the pool and begins transactions: the only place, besides `migrations/`, that knows which
+//! database it talks to.
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use migrations::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// The pool. On SQLite writers queue here: its own lock is polled and unfair.
+#[derive(Clone)]
+pub struct Db {
+    pool: DatabaseConnection,
+    writer: Option<Arc<Mutex<()>>>,
+}
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
+pub struct Tx {
+    inner: DatabaseTransaction,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Db {
+    pub async fn open(url: &str) -> Result<Self, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(if is_sqlite(url) { 8 } else { 16 })
+            .acquire_timeout(Duration::from_secs(2))
+            .connect_timeout(Duration::from_secs(5))
+            .sqlx_logging_level(tracing::log::LevelFilter::Trace)
+            .sqlx_slow_statements_logging_settings(
+                tracing::log::LevelFilter::Warn,
+                Duration::from_millis(500),
+            )
+            .record_stmt_in_spans(false)
+            .test_before_acquire_if_idle_for(Duration::from_secs(30))
+            // FULL: an acknowledged revocation must survive a power failure.
+            .map_sqlx_sqlite_opts(|it| {
+                it.create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(5))
+                    .pragma("trusted_schema", "OFF")
+                    .pragma("temp_store", "MEMORY")
+            })
+            .set_application_name("keyward")
+            .statement_timeout(Duration::from_secs(15))
+            .map_sqlx_postgres_opts(|it| {
+                it.options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
+            });
+        let pool = Database::connect(options).await?;
+        let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
+        Ok(Self { pool, writer: sqlite.then(Default::default) })
+    }
+
+    /// For queries that only read.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// Begins a transaction that will write. On SQLite it holds the write lock from its start; on
+    /// Postgres the verb's first statement must write the parent row whose rule it checks.
+    pub async fn write(&self) -> Result<Tx, DbErr> {
+        let turn = match &self.writer {
+            Some(writer) => Some(Arc::clone(writer).lock_owned().await),
+            None => None,
+        };
+        let mode = self.writer.is_some().then_some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
+        Ok(Tx { inner: self.pool.begin_with_options(options).await?, _turn: turn })
+    }
+
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.pool.execute_unprepared("SELECT 1").await.map(|_| ())
+    }
+
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.pool.close().await
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.inner.commit().await
+    }
+}
+
+impl std::ops::Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+/// Applies every migration that is missing, one process at a time, all or nothing.
+pub async fn migrate(url: &str) -> anyhow::Result<()> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false).connect_timeout(Duration::from_secs(5));
+    // Foreign keys are checked at the end instead: a table rebuild would delete the children.
+    options.map_sqlx_sqlite_opts(|it| {
+        it.create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .foreign_keys(false)
+            .busy_timeout(Duration::from_secs(60))
+    });
+    let pool = Database::connect(options).await.context("cannot open the database")?;
+    let backend = pool.get_database_backend();
+    let mode = (backend == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+    let begin = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
+    let tx = pool.begin_with_options(begin).await?;
+    if backend == DbBackend::Postgres {
+        tx.execute_unprepared("SELECT pg_advisory_xact_lock(7316422001)").await?;
+    }
+    refuse_newer_schema(&tx).await?;
+    Migrator::up(&tx, None).await?;
+    if backend == DbBackend::Sqlite {
+        let check = Statement::from_string(backend, "PRAGMA foreign_key_check");
+        let broken = tx.query_all_raw(check).await?;
+        if !broken.is_empty() {
+            bail!("{} rows of the database violate a foreign key", broken.len());
+        }
+    }
+    tx.commit().await?;
+    Ok(pool.close().await?)
+}
+
+/// A database that a newer Keyward has changed must not be written by this one.
+async fn refuse_newer_schema(tx: &DatabaseTransaction) -> anyhow::Result<()> {
+    if !migrations::SchemaManager::new(tx).has_table("seaql_migrations").await? {
+        return Ok(());
+    }
+    let applied = Statement::from_string(
+        tx.get_database_backend(),
+        "SELECT version FROM seaql_migrations ORDER BY version",
+    );
+    let known: Vec<String> = Migrator::migrations().iter().map(|it| it.name().to_owned()).collect();
+    for row in tx.query_all_raw(applied).await? {
+        let version: String = row.try_get("", "version")?;
+        if !known.contains(&version) {
+            bail!(
+                "the database was changed by a newer Keyward ({version}); start that version, or \
+                 restore a backup from before"
+            );
+        }
+    }
+    Ok(())
+}
+
+pub fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+/// The file of a SQLite URL, such as `sqlite://./data/keyward.db?mode=rwc`.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next()?;
+    (!path.is_empty() && !path.contains(":memory:")).then(|| PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_sqlite_url() {
+        let file = |url| sqlite_file(url).map(|it| it.to_string_lossy().into_owned());
+        assert_eq!(
+            file("sqlite://./data/keyward.db?mode=rwc").as_deref(),
+            Some("./data/keyward.db")
+        );
+        assert_eq!(file("sqlite:///var/lib/k.db").as_deref(), Some("/var/lib/k.db"));
+        assert_eq!(file("postgres://localhost/k"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! Pure rules: no IO, no clock, no other module of ours. Time is an argument; DOMAIN.md is the source.
+pub mod coverage;
+pub mod custom_key;
+pub mod lifecycle;
+pub mod period;
+pub mod refusal;
+pub mod role;
+pub mod secret;
+pub mod status;
+pub mod text;
+pub mod verdict;
+pub mod warning;
+
+pub use {
+    coverage::Coverage,
+    period::{ActivePeriod, PeriodRules},
+    refusal::Refusal,
+    role::Role,
+    secret::SecretText,
+    status::{Facts, Status},
+    verdict::Denial,
+    warning::Warning,
+};

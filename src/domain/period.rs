@@ -1,0 +1,116 @@
+//! The active period of a key instance, and what a subscription allows for it.
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Refusal;
+
+/// When a key instance may be used: `[from, until)`, start included, end excluded.
+/// Without `until` it never ends (document 001: the expiration is optional).
+///
+/// Invariant: `from < until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActivePeriod {
+    from: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl ActivePeriod {
+    /// Refuses a period that does not end after it starts.
+    pub fn new(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<Self, Refusal> {
+        match until {
+            Some(until) if until <= from => Err(Refusal::PeriodEndsBeforeItStarts),
+            _ => Ok(Self { from, until }),
+        }
+    }
+
+    pub fn from(&self) -> DateTime<Utc> {
+        self.from
+    }
+
+    pub fn until(&self) -> Option<DateTime<Utc>> {
+        self.until
+    }
+
+    pub fn contains(&self, now: DateTime<Utc>) -> bool {
+        self.from <= now && !self.has_ended(now)
+    }
+
+    pub fn has_ended(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// `None`: it never ends.
+    pub fn duration(&self) -> Option<TimeDelta> {
+        self.until.map(|until| until - self.from)
+    }
+}
+
+/// What a subscription allows for the active periods of its key instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeriodRules {
+    /// Longest allowed duration in days; `None` for no limit.
+    pub max_lifetime_days: Option<i32>,
+    pub never_expires_allowed: bool,
+}
+
+impl PeriodRules {
+    pub fn check(&self, period: &ActivePeriod) -> Result<(), Refusal> {
+        match (period.duration(), self.max_lifetime_days) {
+            (None, Some(days)) => Err(Refusal::LifetimeTooLong { days }),
+            (None, None) if !self.never_expires_allowed => Err(Refusal::MustExpire),
+            (Some(duration), Some(days)) if duration > TimeDelta::days(days.into()) => {
+                Err(Refusal::LifetimeTooLong { days })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(day)
+    }
+
+    #[test]
+    fn the_start_is_included_and_the_end_is_not() {
+        let ms = TimeDelta::milliseconds(1);
+        let period = ActivePeriod::new(at(1), Some(at(2))).unwrap();
+        let inside = [at(1) - ms, at(1), at(2) - ms, at(2)].map(|now| period.contains(now));
+        assert_eq!(inside, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_period_without_an_end_never_ends() {
+        let period = ActivePeriod::new(at(1), None).unwrap();
+        assert!(period.contains(at(1_000_000)) && !period.has_ended(at(1_000_000)));
+    }
+
+    #[test]
+    fn a_period_must_end_after_it_starts() {
+        for until in [at(1), at(0)] {
+            let refused = ActivePeriod::new(at(1), Some(until));
+            assert_eq!(refused, Err(Refusal::PeriodEndsBeforeItStarts));
+        }
+    }
+
+    #[test]
+    fn a_subscription_limits_the_lifetime() {
+        let rules = PeriodRules { max_lifetime_days: Some(90), never_expires_allowed: true };
+        let of = |until| ActivePeriod::new(at(0), until).unwrap();
+        assert_eq!(rules.check(&of(Some(at(90)))), Ok(()));
+        let too_long = Err(Refusal::LifetimeTooLong { days: 90 });
+        assert_eq!(rules.check(&of(Some(at(91)))), too_long);
+        assert_eq!(rules.check(&of(None)), too_long);
+    }
+
+    #[test]
+    fn a_subscription_may_forbid_keys_that_never_expire() {
+        let period = ActivePeriod::new(at(0), None).unwrap();
+        let forbids = PeriodRules { max_lifetime_days: None, never_expires_allowed: false };
+        let allows = PeriodRules { never_expires_allowed: true, ..forbids };
+        assert_eq!(forbids.check(&period), Err(Refusal::MustExpire));
+        assert_eq!(allows.check(&period), Ok(()));
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a rule refuses what was asked. One variant per rule; the sentence is for the person who asked.
+
+/// A rule that forbids what was asked. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("The end must be after the start.")]
+    PeriodEndsBeforeItStarts,
+    #[error("The end must lie in the future. Revoke the key if it shall end now.")]
+    EndInThePast,
+    #[error("Keys of this subscription may live for {days} days at most.")]
+    LifetimeTooLong { days: i32 },
+    #[error("Keys of this subscription must have an end.")]
+    MustExpire,
+    #[error("A revoked key stays revoked. Make a new key instead.")]
+    Revoked,
+    #[error("This key has ended. Reactivate it with a new active period instead.")]
+    Ended,
+    #[error("This key is deactivated. Reactivate it with a new active period instead.")]
+    Deactivated,
+    #[error("This key is already deactivated.")]
+    AlreadyDeactivated,
+    #[error("Only a deactivated or expired key can be reactivated.")]
+    NothingToReactivate,
+    #[error("This key has ended, so there is nothing to rotate. Make a new key instead.")]
+    NothingToRotate,
+    #[error("Only a key that was never confirmed as saved and never used can be replaced.")]
+    NotReplaceable,
+    #[error("A key with this value already exists.")]
+    DuplicateKey,
+    #[error("A key group with this name already exists.")]
+    GroupNameTaken,
+    #[error("This short name is taken by another subscription.")]
+    SlugTaken,
+    #[error("The key group has changed meanwhile. Look at it once more.")]
+    GroupChanged,
+    #[error("This subscription is suspended. Nothing can be changed in it.")]
+    SubscriptionSuspended,
+    #[error("This person is already a member of the subscription.")]
+    AlreadyMember,
+}

@@ -1,0 +1,296 @@
+//! Who is asking. A handler says in its arguments who may call it; roles are read at each request.
+use std::{marker::PhantomData, net::IpAddr, ops::Deref};
+
+use actix_session::SessionExt;
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{HeaderMap, USER_AGENT},
+    web::Data,
+};
+use chrono_tz::Tz;
+use futures_util::future::LocalBoxFuture;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::{App, Flash, PageError, guard, words::Here};
+use crate::{
+    audit::{Actor, Client},
+    domain::Role,
+    error::Error,
+    key_groups, sessions,
+    subscriptions::{self, Act, Scope, Subscription},
+    users::{self, User},
+};
+
+/// Where a request comes from, whoever sent it.
+fn client(req: &HttpRequest, app: &App) -> Client {
+    let agent = req.headers().get(USER_AGENT).map(|it| it.as_bytes());
+    let agent = String::from_utf8_lossy(agent.unwrap_or_default());
+    Client {
+        address: address(req, &app.config.trusted_proxies),
+        agent: agent.chars().filter(|it| !it.is_control()).take(200).collect(),
+        request_id: guard::current_request_id(),
+    }
+}
+
+impl FromRequest for Client {
+    type Error = PageError;
+    type Future = std::future::Ready<Result<Self, PageError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(app_of(req).map(|app| client(req, &app)).map_err(PageError::from))
+    }
+}
+
+/// The caller's address. `X-Forwarded-For` counts only behind proxies that the operator named:
+/// from right to left, the first address that is none of them.
+pub fn address(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
+    let peer = req.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip());
+    forwarded(peer, req.headers(), proxies)
+}
+
+fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+    let trusted = |it: &IpAddr| proxies.iter().any(|net| net.contains(it));
+    if !trusted(&peer) {
+        return peer.to_canonical();
+    }
+    let lines = headers.get_all("x-forwarded-for").filter_map(|it| it.to_str().ok());
+    let hops: Vec<&str> = lines.flat_map(|it| it.split(',')).map(str::trim).collect();
+    let parsed = hops.iter().rev().map_while(|it| it.parse::<IpAddr>().ok());
+    let mut last = peer;
+    for hop in parsed {
+        last = hop;
+        if !trusted(&hop) {
+            break;
+        }
+    }
+    last.to_canonical()
+}
+
+fn app_of(req: &HttpRequest) -> Result<Data<App>, Error> {
+    let app = req.app_data::<Data<App>>().cloned();
+    app.ok_or_else(|| Error::Internal(anyhow::anyhow!("the server sets the App")))
+}
+
+/// A person with a live session.
+pub struct SignedIn {
+    pub app: Data<App>,
+    pub user: User,
+    pub client: Client,
+    pub here: Here,
+    pub flash: Option<Flash>,
+    /// The person's subscriptions and roles, by name; the first 50.
+    pub places: Vec<(Subscription, Role)>,
+}
+
+impl SignedIn {
+    async fn of(req: HttpRequest) -> Result<Self, PageError> {
+        let app = app_of(&req)?;
+        let user_id: Option<Uuid> = req.get_session().get(sessions::USER).unwrap_or_default();
+        let user = match user_id {
+            Some(id) => users::find(&app.db, id).await?,
+            None => None,
+        };
+        let Some(user) = user else {
+            return Err(PageError::coming_back_to(Error::Unauthenticated, way_back(&req)));
+        };
+        let zone = user.time_zone.parse().unwrap_or(Tz::UTC);
+        Ok(Self {
+            here: Here { now: app.clock.now(), zone },
+            client: client(&req, &app),
+            flash: Flash::take(&app, &req),
+            places: subscriptions::of_user(&app.db, user.id).await?,
+            user,
+            app,
+        })
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor {
+            user_id: Some(self.user.id),
+            name: self.user.email.clone(),
+            client: self.client.clone(),
+        }
+    }
+}
+
+/// The page to come back to after signing in. A POST comes back to the page of its form, which
+/// lives at the same path.
+fn way_back(req: &HttpRequest) -> String {
+    let uri = req.uri().path_and_query().map_or("/", |it| it.as_str());
+    if req.method().is_safe() { uri.to_owned() } else { req.path().to_owned() }
+}
+
+impl FromRequest for SignedIn {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(Self::of(req.clone()))
+    }
+}
+
+/// A signed-in person who runs the installation.
+pub struct Owner(pub SignedIn);
+
+impl Deref for Owner {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl FromRequest for Owner {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let me = SignedIn::of(req).await?;
+            if me.user.is_owner {
+                return Ok(Self(me));
+            }
+            refuse(&me, None, "Only an owner of this installation can do this.").await
+        })
+    }
+}
+
+/// A person in a subscription of theirs.
+pub struct InPlace {
+    pub me: SignedIn,
+    pub scope: Scope,
+    pub role: Role,
+}
+
+impl InPlace {
+    async fn of(req: HttpRequest) -> Result<Self, PageError> {
+        let me = SignedIn::of(req.clone()).await?;
+        let slug = req.match_info().get("slug").unwrap_or_default();
+        let entered = subscriptions::enter(&me.app.db, me.user.id, &me.places, slug).await;
+        let (scope, role) = entered?;
+        let mut it = Self { me, scope, role };
+        // What time has changed is brought up to date before a page reads it.
+        if key_groups::bring_up_to_date(&it.act()).await? {
+            let fresh = subscriptions::enter(&it.me.app.db, it.me.user.id, &[], slug).await?;
+            it.scope = fresh.0;
+        }
+        Ok(it)
+    }
+
+    /// What a verb needs: where, who, when.
+    pub fn act(&self) -> Act<'_> {
+        Act { app: &self.me.app, scope: &self.scope, actor: self.me.actor(), now: self.me.here.now }
+    }
+
+    /// The path of something in this subscription, such as `/s/acme/groups`.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/s/{}{rest}", self.scope.subscription().slug)
+    }
+}
+
+/// Every refusal is in the audit log: of the subscription if there is one, else of the installation.
+async fn refuse<T>(me: &SignedIn, scope: Option<Uuid>, why: &'static str) -> Result<T, PageError> {
+    crate::audit::refusal(&me.app, scope, &me.actor(), why).await?;
+    Err(Error::Forbidden(why).into())
+}
+
+/// What a role must allow for a handler to run.
+pub trait Demand: 'static {
+    const ELSE: &'static str;
+    fn allows(role: Role, subscription: &Subscription) -> bool;
+}
+
+/// A member whose role allows what `D` demands.
+pub struct Allowed<D>(InPlace, PhantomData<D>);
+
+impl<D> Deref for Allowed<D> {
+    type Target = InPlace;
+
+    fn deref(&self) -> &InPlace {
+        &self.0
+    }
+}
+
+impl<D: Demand> FromRequest for Allowed<D> {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let it = InPlace::of(req).await?;
+            if D::allows(it.role, it.scope.subscription()) {
+                return Ok(Self(it, PhantomData));
+            }
+            refuse(&it.me, Some(it.scope.id()), D::ELSE).await
+        })
+    }
+}
+
+/// Any role.
+pub type Member = Allowed<ToBeThere>;
+/// May see key groups and instances, masked.
+pub type Viewer = Allowed<ToSeeKeys>;
+/// May change keys and settings.
+pub type Admin = Allowed<ToChangeKeys>;
+/// May read the audit log.
+pub type AuditReader = Allowed<ToReadAudit>;
+
+pub struct ToBeThere;
+pub struct ToSeeKeys;
+pub struct ToChangeKeys;
+pub struct ToReadAudit;
+
+impl Demand for ToBeThere {
+    const ELSE: &'static str = "Only members can see this.";
+    fn allows(_: Role, _: &Subscription) -> bool {
+        true
+    }
+}
+
+impl Demand for ToSeeKeys {
+    const ELSE: &'static str = "Members of this subscription do not see its keys. Ask an admin.";
+    fn allows(role: Role, subscription: &Subscription) -> bool {
+        role.sees_keys(subscription.members_see_keys)
+    }
+}
+
+impl Demand for ToChangeKeys {
+    const ELSE: &'static str = "Only admins of this subscription can do this. Ask one of them.";
+    fn allows(role: Role, _: &Subscription) -> bool {
+        role.changes_keys()
+    }
+}
+
+impl Demand for ToReadAudit {
+    const ELSE: &'static str = "Only admins and auditors read the audit log.";
+    fn allows(role: Role, _: &Subscription) -> bool {
+        role.reads_audit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_count_only_behind_named_proxies() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let seen = |peer: &str, header: &'static str, proxies: &[IpNet]| {
+            let mut headers = HeaderMap::new();
+            let name = HeaderName::from_static("x-forwarded-for");
+            headers.insert(name, HeaderValue::from_static(header));
+            forwarded(peer.parse().unwrap(), &headers, proxies).to_string()
+        };
+        assert_eq!(seen("192.0.2.1", "198.51.100.7", &proxies), "192.0.2.1");
+        assert_eq!(seen("10.0.0.1", "198.51.100.7", &[]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", "198.51.100.7", &proxies), "198.51.100.7");
+        assert_eq!(seen("10.0.0.1", "6.6.6.6, 198.51.100.7, 10.2.2.2", &proxies), "198.51.100.7");
+        assert_eq!(seen("10.0.0.1", "rubbish", &proxies), "10.0.0.1");
+    }
+}

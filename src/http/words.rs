@@ -1,0 +1,207 @@
+//! How instants, spans and numbers read on a page. Pure: the zone and `now` are arguments.
+use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+/// An instant for a template: what is read, and what a title or a script needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub text: String,
+    /// `Mon 23 Nov 2026 00:00:00 CET (22 Nov 23:00:00 UTC)`
+    pub exact: String,
+    /// RFC 3339 in UTC, for `datetime`.
+    pub iso: String,
+}
+
+/// The viewer's zone and the instant at which the page is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Here {
+    pub now: DateTime<Utc>,
+    pub zone: Tz,
+}
+
+impl Here {
+    /// `12 seconds ago`, `in 3 days`.
+    pub fn relative(&self, at: DateTime<Utc>) -> Moment {
+        self.moment(at, relative(self.now, at))
+    }
+
+    /// `23 Nov`, with the year when it is another one.
+    pub fn day(&self, at: DateTime<Utc>) -> Moment {
+        let local = at.with_timezone(&self.zone);
+        let same = local.year() == self.now.with_timezone(&self.zone).year();
+        let text = local.format(if same { "%-d %b" } else { "%-d %b %Y" }).to_string();
+        self.moment(at, text)
+    }
+
+    /// `Mon 23 Nov 2026 00:00 UTC`.
+    pub fn minute(&self, at: DateTime<Utc>) -> Moment {
+        let text = at.with_timezone(&self.zone).format("%a %-d %b %Y %H:%M %Z").to_string();
+        self.moment(at, text)
+    }
+
+    fn moment(&self, at: DateTime<Utc>, text: String) -> Moment {
+        let local = at.with_timezone(&self.zone);
+        let mut exact = local.format("%a %-d %b %Y %H:%M:%S %Z").to_string();
+        if local.offset().fix().local_minus_utc() != 0 {
+            exact += &at.format(" (%-d %b %H:%M:%S UTC)").to_string();
+        }
+        Moment { text, exact, iso: iso(at) }
+    }
+
+    /// For `<input type=datetime-local>`: to the minute, or exactly where that would lose time.
+    pub fn input(&self, at: DateTime<Utc>) -> String {
+        let whole = at.timestamp_millis() % 60_000 == 0;
+        let format = if whole { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S%.3f" };
+        at.with_timezone(&self.zone).format(format).to_string()
+    }
+
+    /// From such an input: an instant, or the sentence to show beside the field.
+    pub fn parse_input(&self, text: &str) -> Result<DateTime<Utc>, String> {
+        let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f"];
+        let naive = formats
+            .iter()
+            .find_map(|it| NaiveDateTime::parse_from_str(text.trim(), it).ok())
+            .ok_or("Enter a date and a time, like 2026-11-20T10:30.")?;
+        if !(2000..=2200).contains(&naive.year()) {
+            return Err("Enter a year from 2000 to 2200.".into());
+        }
+        // Where clocks go back the earlier of the two is meant; where they go forward there is none.
+        let local = self.zone.from_local_datetime(&naive).earliest();
+        let local = local.ok_or_else(|| {
+            format!("This time does not exist in {}: the clocks go forward over it.", self.zone)
+        })?;
+        Ok(local.to_utc())
+    }
+}
+
+/// RFC 3339 with milliseconds, in UTC: for machines.
+pub fn iso(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn relative(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let span = now - at;
+    if span.abs() < TimeDelta::seconds(1) {
+        "now".to_owned()
+    } else if span > TimeDelta::zero() {
+        format!("{} ago", self::span(span))
+    } else {
+        format!("in {}", self::span(span))
+    }
+}
+
+/// In the largest unit that loses little: `45 seconds`, `5 days`, `6 months`. Its sign is ignored.
+pub fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().abs();
+    let (size, unit) = match seconds {
+        0..60 => (1, "second"),
+        60..3_600 => (60, "minute"),
+        3_600..86_400 => (3_600, "hour"),
+        86_400..10_368_000 => (86_400, "day"),
+        10_368_000..63_072_000 => (30 * 86_400, "month"),
+        _ => (365 * 86_400, "year"),
+    };
+    plural(seconds / size, unit)
+}
+
+/// `1 key`, `3 keys`.
+pub fn plural(n: i64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// `1 284 310`, grouped with thin no-break spaces.
+pub fn count(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    if n < 0 { format!("-{text}") } else { text }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn spans_use_the_largest_unit_that_says_enough() {
+        let words = |seconds| span(TimeDelta::seconds(seconds));
+        assert_eq!(words(1), "1 second");
+        assert_eq!(words(59), "59 seconds");
+        assert_eq!(words(60), "1 minute");
+        assert_eq!(words(3_600), "1 hour");
+        assert_eq!(words(86_400), "1 day");
+        assert_eq!(words(5 * 86_400 + 3_600), "5 days");
+        assert_eq!(words(85 * 86_400), "85 days");
+        assert_eq!(words(200 * 86_400), "6 months");
+        assert_eq!(words(800 * 86_400), "2 years");
+    }
+
+    #[test]
+    fn relative_times_look_both_ways() {
+        let now = at("2026-11-20T10:30:00Z");
+        let here = Here { now, zone: Tz::UTC };
+        assert_eq!(here.relative(now - TimeDelta::seconds(12)).text, "12 seconds ago");
+        assert_eq!(here.relative(now + TimeDelta::days(3)).text, "in 3 days");
+        assert_eq!(here.relative(now).text, "now");
+    }
+
+    #[test]
+    fn the_exact_time_names_the_zone_and_utc() {
+        let here = Here { now: at("2026-11-20T10:30:00Z"), zone: Tz::Europe__Berlin };
+        let moment = here.day(at("2026-11-22T23:30:00Z"));
+        assert_eq!(moment.text, "23 Nov");
+        assert_eq!(moment.exact, "Mon 23 Nov 2026 00:30:00 CET (22 Nov 23:30:00 UTC)");
+        assert_eq!(moment.iso, "2026-11-22T23:30:00.000Z");
+        assert_eq!(here.day(at("2027-02-21T00:00:00Z")).text, "21 Feb 2027");
+    }
+
+    #[test]
+    fn inputs_are_read_in_the_viewers_zone() {
+        let here = Here { now: at("2026-11-20T10:30:00Z"), zone: Tz::Europe__Berlin };
+        assert_eq!(here.parse_input("2026-11-20T10:30"), Ok(at("2026-11-20T09:30:00Z")));
+        assert_eq!(here.input(at("2026-11-20T09:30:00Z")), "2026-11-20T10:30");
+        // 25 October 2026, 02:30 happens twice: the first is meant.
+        assert_eq!(here.parse_input("2026-10-25T02:30"), Ok(at("2026-10-25T00:30:00Z")));
+        assert!(here.parse_input("2026-03-29T02:30").unwrap_err().contains("does not exist"));
+    }
+
+    #[test]
+    fn impossible_dates_get_a_sentence() {
+        let here = Here { now: at("2026-11-20T10:30:00Z"), zone: Tz::UTC };
+        for wrong in ["", "tomorrow", "2026-02-30T10:00", "2026-11-20", "99999-01-01T00:00"] {
+            assert!(here.parse_input(wrong).is_err(), "{wrong}");
+        }
+        assert!(here.parse_input("1999-12-31T23:59").unwrap_err().contains("2000"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(count(1_284_310), "1\u{202f}284\u{202f}310");
+        assert_eq!((count(999).as_str(), count(-1_000).as_str()), ("999", "-1\u{202f}000"));
+    }
+
+    #[test]
+    fn lists_read_as_a_person_says_them() {
+        let of =
+            |items: &[&str]| list(&items.iter().map(|it| String::from(*it)).collect::<Vec<_>>());
+        assert_eq!(of(&["a"]), "a");
+        assert_eq!(of(&["a", "b", "c"]), "a, b and c");
+    }
+}

@@ -1,0 +1,157 @@
+//! The first start: the pepper that this database belongs to, and the making of the owner.
+pub(crate) mod entity;
+pub mod pages;
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, PaginatorTrait, entity::prelude::*};
+
+use crate::{
+    audit::Actor,
+    clock,
+    db::{Db, Tx},
+    domain::Role,
+    error::{Error, Result},
+    http::App,
+    members,
+    pepper::{Keyring, random_token, token_digest},
+    subscriptions::{self, NewSubscription, Subscription},
+    users::{self, NewUser, User},
+};
+
+/// How long the one-time set-up link works.
+pub const SETUP_LIFETIME: TimeDelta = TimeDelta::hours(24);
+
+/// Reads the pepper and checks that this database was made with it. On the very first start, and
+/// only then, a missing pepper is made.
+pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Result<Keyring> {
+    let row = entity::Entity::find_by_id(1).one(db.read()).await?;
+    let shown = file.display();
+    if row.is_some() && !file.exists() {
+        bail!(
+            "the pepper file {shown} is missing. Without it no key of this database can be \
+             recognised, so none is made anew: restore it, or name it with --pepper-file"
+        );
+    }
+    let keyring = if file.exists() { Keyring::read(file)? } else { Keyring::create(file)? };
+    let canaries = keyring.canaries();
+    let known: BTreeMap<i16, String> = match &row {
+        Some(row) => serde_json::from_str(&row.canaries).context("the canaries are damaged")?,
+        None => BTreeMap::new(),
+    };
+    for (version, canary) in &known {
+        ensure!(
+            canaries.get(version) == Some(canary),
+            "the pepper file {shown} does not belong to this database: version {version} is \
+             missing or another one. Restore the right file, or name it with --pepper-file"
+        );
+    }
+    if row.is_none() || known.len() < canaries.len() {
+        let tx = db.write().await?;
+        let text = serde_json::to_string(&canaries)?;
+        let (id, created_at) = (Set(1), Set(clock::millis(now)));
+        let fresh =
+            entity::ActiveModel { id, created_at, canaries: Set(text), ..Default::default() };
+        match row {
+            None => fresh.insert(&*tx).await?,
+            Some(row) => {
+                let created_at = Set(row.created_at);
+                entity::ActiveModel { created_at, ..fresh }.update(&*tx).await?
+            }
+        };
+        tx.commit().await?;
+    }
+    Ok(keyring)
+}
+
+/// While nobody can sign in: a fresh one-time link that creates the owner. Older links end.
+pub async fn setup_link(app: &App) -> Result<Option<String>> {
+    if users::entity::Entity::find().count(app.db.read()).await? > 0 {
+        return Ok(None);
+    }
+    let token = random_token();
+    let tx = app.db.write().await?;
+    let row = entity::ActiveModel {
+        id: Set(1),
+        setup_digest: Set(Some(token_digest(&token))),
+        setup_expires_at: Set(Some(clock::millis(app.clock.now() + SETUP_LIFETIME))),
+        ..Default::default()
+    };
+    row.update(&*tx).await?;
+    tx.commit().await?;
+    Ok(Some(app.site.url(&format!("/setup/{token}"))))
+}
+
+/// Whether the link works: not used, not replaced, not older than a day.
+pub async fn is_open(app: &App, token: &str, now: DateTime<Utc>) -> Result<bool> {
+    let row = entity::Entity::find_by_id(1).one(app.db.read()).await?;
+    Ok(row.is_some_and(|it| {
+        it.setup_digest.as_deref() == Some(&token_digest(token))
+            && it.setup_expires_at.is_some_and(|end| clock::millis(now) < end)
+    }))
+}
+
+/// The owner and the first subscription, of which the owner is admin.
+pub struct SetUp {
+    pub owner: NewUser,
+    pub subscription: NewSubscription,
+}
+
+/// By the one-time link, which is used up in the same transaction.
+pub async fn set_up(
+    app: &App,
+    token: &str,
+    it: SetUp,
+    client: crate::audit::Client,
+    now: DateTime<Utc>,
+) -> Result<(User, Subscription)> {
+    if !is_open(app, token, now).await? {
+        return Err(Error::NotFound);
+    }
+    let actor = Actor { user_id: None, name: "set-up".to_owned(), client };
+    create_owner(app, it, Some(token), &actor, now).await
+}
+
+/// Refused once there is any user. `token`: the link that must still be there.
+pub async fn create_owner(
+    app: &App,
+    it: SetUp,
+    token: Option<&str>,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(User, Subscription)> {
+    let (owner, subscription) = match (it.owner.checked(), it.subscription.checked()) {
+        (Ok(owner), Ok(subscription)) => (owner, subscription),
+        (Err(Error::Invalid(mut all)), Err(Error::Invalid(more))) => {
+            all.extend(more);
+            return Err(Error::Invalid(all));
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let hash = app.passwords.hash(owner.password.clone()).await?;
+    let tx = app.db.write().await?;
+    use_up(&tx, token).await?;
+    if users::entity::Entity::find().count(&*tx).await? > 0 {
+        return Err(Error::Forbidden("This installation has an owner already."));
+    }
+    let user = users::insert(&tx, &owner, hash, true, now).await?;
+    let actor = Actor { user_id: Some(user.id), name: user.email.clone(), ..actor.clone() };
+    let made = subscriptions::insert(app, &tx, &subscription, &actor, now).await?;
+    members::add(&tx, made.id, (user.id, Role::Admin), now).await?;
+    tx.commit().await?;
+    Ok((user, made))
+}
+
+/// Takes the link away: the first write, so that of two that race only one goes on.
+async fn use_up(tx: &Tx, token: Option<&str>) -> Result<()> {
+    let mut update = entity::Entity::update_many()
+        .col_expr(entity::Column::SetupDigest, Expr::value(None::<String>))
+        .filter(entity::COLUMN.id.eq(1));
+    if let Some(token) = token {
+        update = update.filter(entity::COLUMN.setup_digest.eq(token_digest(token)));
+    }
+    let taken = update.exec(&**tx).await?;
+    if taken.rows_affected == 1 { Ok(()) } else { Err(Error::NotFound) }
+}

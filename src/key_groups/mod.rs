@@ -1,0 +1,236 @@
+//! What can be done with key groups: one application's keys. Faces call these and nothing below.
+pub(crate) mod entity;
+pub mod pages;
+pub(crate) mod store;
+pub(crate) mod summary;
+
+use rand::{TryRng, rngs::SysRng};
+use sea_orm::ActiveValue::{Set, Unchanged};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::{
+    entity::Model as KeyGroup,
+    store::{Filter, Listing, Show, UNUSED_AFTER},
+    summary::Attention,
+};
+use crate::{
+    clock::{millis, new_id},
+    db::Tx,
+    domain::{Refusal, text},
+    error::{Error, FieldError, Result},
+    key_instances::{self, Issued, KeyInstance, NewKey},
+    submissions::{self, Submission},
+    subscriptions::Act,
+    verify::usage,
+};
+
+/// What people call a group.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    pub name: String,
+    pub description: String,
+    /// Whom to tell about its keys.
+    pub contact: String,
+}
+
+impl Description {
+    /// Cleans the fields, or says what is wrong with each of them.
+    pub fn checked(&self) -> Result<Self> {
+        let mut errors = Vec::new();
+        let mut field = |field, it: std::result::Result<String, String>| {
+            it.unwrap_or_else(|message| {
+                errors.push(FieldError::new(field, message));
+                String::new()
+            })
+        };
+        let name = field("name", text::name(&self.name));
+        let description = field("description", text::line(&self.description, 500));
+        let contact = field("contact", text::line(&self.contact, 200));
+        let checked = Self { name, description, contact };
+        if errors.is_empty() { Ok(checked) } else { Err(Error::Invalid(errors)) }
+    }
+
+    fn folded(&self) -> (String, String) {
+        let name = self.name.to_lowercase();
+        let search = format!("{name}\n{}", self.description.to_lowercase());
+        (name, search)
+    }
+
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "description": self.description, "contact": self.contact })
+    }
+}
+
+/// A group and its first instance, in one transaction (document 004).
+pub async fn create(
+    act: &Act<'_>,
+    new: &Description,
+    first: NewKey,
+    submission: &str,
+) -> Result<Issued> {
+    // Both halves are checked before anything is said, so that one try shows every error.
+    let new = match (new.checked(), first.check(act)) {
+        (Ok(new), Ok(())) => new,
+        (Err(Error::Invalid(mut all)), Err(Error::Invalid(more))) => {
+            all.extend(more);
+            return Err(Error::Invalid(all));
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let group = blank(act, &new)?;
+    let issued_id = new_id(act.now);
+    let tx = act.begin().await?;
+    let location = key_instances::secret_path(act, group.id, issued_id);
+    let submission = Submission { token: submission, location };
+    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    store::insert(&tx, group.clone()).await?;
+    let mut sums = summary::Sums::default();
+    sums.add(&group);
+    sums.apply(&tx, act.scope.id()).await?;
+    let event = act
+        .event("key_group.created")
+        .on("key_group", group.id, &group.name)
+        .change(Value::Null, new.json());
+    act.record(&tx, event).await?;
+    let (issued, event) = key_instances::insert(act, &tx, &group, first, issued_id).await?;
+    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
+    act.finish(tx, event).await?;
+    Ok(issued)
+}
+
+/// A group without any instance yet.
+fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
+    let mut random = [0; 25];
+    SysRng.try_fill_bytes(&mut random).map_err(anyhow::Error::from)?;
+    let (name_folded, search_text) = it.folded();
+    let created_at = millis(act.now);
+    Ok(KeyGroup {
+        id: new_id(act.now),
+        subscription_id: act.scope.id(),
+        client_id: text::client_id(&it.name, &random),
+        name: it.name.clone(),
+        name_folded,
+        description: it.description.clone(),
+        contact: it.contact.clone(),
+        search_text,
+        kind: "token".to_owned(),
+        version: 1,
+        last_label: 0,
+        created_at,
+        created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
+        active_count: 0,
+        soon_count: 0,
+        future_count: 0,
+        expired_count: 0,
+        deactivated_count: 0,
+        coverage: "nothing".to_owned(),
+        covered_until: None,
+        next_start: None,
+        coverage_rank: i64::MAX,
+        warns: false,
+        no_successor: false,
+        nothing_active: true,
+        attention: 0,
+        changes_at: None,
+        lost_at: None,
+        last_used_at: None,
+        last_refused_at: None,
+        idle_since: created_at,
+    })
+}
+
+/// Its instances take the new name and description at once: they have none of their own.
+pub async fn edit(act: &Act<'_>, id: Uuid, wanted: &Description) -> Result<KeyGroup> {
+    let wanted = wanted.checked()?;
+    let tx = act.begin().await?;
+    let group = store::touch(&tx, act.scope, id).await?;
+    let (name_folded, search_text) = wanted.folded();
+    let changed = entity::ActiveModel {
+        id: Unchanged(id),
+        name: Set(wanted.name.clone()),
+        name_folded: Set(name_folded),
+        description: Set(wanted.description.clone()),
+        contact: Set(wanted.contact.clone()),
+        search_text: Set(search_text),
+        ..Default::default()
+    };
+    store::update(&tx, changed).await?;
+    let before = Description {
+        name: group.name.clone(),
+        description: group.description.clone(),
+        contact: group.contact.clone(),
+    };
+    let event = act
+        .event("key_group.edited")
+        .on("key_group", id, &wanted.name)
+        .change(before.json(), wanted.json());
+    act.finish(tx, event).await?;
+    Ok(KeyGroup { name: wanted.name, ..group })
+}
+
+/// Deletes the group with its instances: services lose access at once (document 002). `version` is
+/// the one whose preview was confirmed; if anything changed since, nothing is deleted.
+pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<KeyGroup> {
+    let tx = act.begin().await?;
+    let group = store::find(&*tx, act.scope, id).await?;
+    if group.version != version {
+        return Err(Refusal::GroupChanged.into());
+    }
+    let instances = key_instances::labels(&tx, act.scope, id).await?;
+    usage::forget_group(&tx, id).await?;
+    store::delete(&tx, act.scope, id).await?;
+    let mut sums = summary::Sums::default();
+    sums.subtract(&group);
+    sums.apply(&tx, act.scope.id()).await?;
+    let event = act
+        .event("key_group.deleted")
+        .on("key_group", id, &group.name)
+        .change(json!({ "name": group.name, "instances": instances }), Value::Null);
+    act.finish(tx, event).await?;
+    Ok(group)
+}
+
+pub async fn find(act: &Act<'_>, id: Uuid) -> Result<KeyGroup> {
+    store::find(act.app.db.read(), act.scope, id).await
+}
+
+/// The groups of these instances, for lists that span groups.
+pub async fn of_instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Vec<KeyGroup>> {
+    let ids = instances.iter().map(|it| it.key_group_id).collect();
+    store::find_all(&act.app.db, act.scope, ids).await
+}
+
+/// One page of the list, true at `act.now` after [`bring_up_to_date`].
+pub async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
+    store::list(act, filter, limit).await
+}
+
+/// Brings the summaries of the subscription up to `act.now`. Faces do it before they read. Whether
+/// anything had changed.
+pub async fn bring_up_to_date(act: &Act<'_>) -> Result<bool> {
+    let mut changed = false;
+    while summary::refresh_due(act).await? {
+        changed = true;
+    }
+    Ok(changed)
+}
+
+pub async fn count_unused(act: &Act<'_>, at_most: u64) -> Result<u64> {
+    store::count_unused(act, at_most).await
+}
+
+/// Groups that need attention, the most urgent first.
+pub async fn attention(act: &Act<'_>, limit: u64) -> Result<Vec<KeyGroup>> {
+    store::attention(act, limit).await
+}
+
+/// The group whose coverage ends next.
+pub async fn next_end(act: &Act<'_>) -> Result<Option<KeyGroup>> {
+    store::next_end(act).await
+}
+
+/// For verbs on instances: locks nothing, but counts the change.
+pub(crate) async fn touch(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
+    store::touch(tx, act.scope, id).await
+}

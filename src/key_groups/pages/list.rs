@@ -1,0 +1,221 @@
+//! The list of groups: by coverage, with tabs, search, and the same as CSV.
+use actix_web::{HttpResponse, web::Query};
+use askama::Template;
+use serde::Deserialize;
+
+use super::CoverageView;
+use crate::{
+    clock::instant,
+    error::{Error, Result},
+    http::{
+        InPlace, Page, PageError, Viewer, download, html,
+        page::Section,
+        words::{self, Moment},
+    },
+    key_groups::{self, Filter, KeyGroup, Listing, Show},
+    key_instances::pages::list::{LinkView, cursor, cursor_text},
+    verify::usage,
+};
+
+const PAGE: u64 = 25;
+const CSV_ROWS: u64 = 50_000;
+/// "Unused" is counted up to here: a longer list says "1 000+".
+const COUNTED: u64 = 1_000;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct GroupQuery {
+    #[serde(default)]
+    pub show: String,
+    #[serde(default)]
+    pub q: String,
+    #[serde(default)]
+    pub after: String,
+}
+
+const SHOWS: [(&str, Show, &str); 5] = [
+    ("", Show::All, "All"),
+    ("soon", Show::ExpiringSoon, "Expiring soon"),
+    ("gap", Show::NoSuccessor, "No successor"),
+    ("none", Show::NothingActive, "Nothing active"),
+    ("unused", Show::Unused, "Unused 30 days"),
+];
+
+impl GroupQuery {
+    fn filter(&self) -> Result<Filter> {
+        let wrong = Error::Malformed("This list cannot be filtered like that. Clear the filters.");
+        let Some((_, show, _)) = SHOWS.iter().find(|it| it.0 == self.show) else {
+            return Err(wrong);
+        };
+        let after = match self.after.as_str() {
+            "" => None,
+            text => Some(cursor(text).ok_or(wrong)?),
+        };
+        Ok(Filter { show: *show, text: self.q.trim().chars().take(100).collect(), after })
+    }
+
+    fn path(&self, list: &str, show: &str, q: &str, after: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("show", show), ("q", q), ("after", after)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() { list.to_owned() } else { format!("{list}?{query}") }
+    }
+}
+
+pub struct GroupRow {
+    pub name: String,
+    pub path: String,
+    pub description: String,
+    pub coverage: CoverageView,
+    pub active: String,
+    pub nothing_active: bool,
+    /// `1 expires soon`, `1 in the future`
+    pub soon: String,
+    pub future: String,
+    pub calls: String,
+    pub last_used: Option<Moment>,
+}
+
+/// Everything that the template of the list shows; dialogs draw it behind themselves.
+pub struct GroupList {
+    pub path: String,
+    pub tabs: Vec<LinkView>,
+    pub rows: Vec<GroupRow>,
+    pub total: i64,
+    pub query: GroupQuery,
+    pub clear: String,
+    pub csv: String,
+    pub next: Option<String>,
+    pub search: String,
+    /// The list of all keys, over groups.
+    pub keys_path: String,
+    pub acts: bool,
+}
+
+#[derive(Template)]
+#[template(path = "key_groups/list.html")]
+struct ListPage {
+    page: Page,
+    list: GroupList,
+}
+
+/// `GET /s/{slug}/groups`
+pub async fn list(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpResponse, PageError> {
+    let list = view(&viewer, query.into_inner()).await?;
+    html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
+}
+
+pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
+    let act = it.act();
+    let Listing { groups, next } = key_groups::list(&act, &query.filter()?, PAGE).await?;
+    let calls = calls(it, &groups).await?;
+    let unused = key_groups::count_unused(&act, COUNTED).await?;
+    let sums = it.scope.subscription();
+    let counts = [
+        sums.group_count,
+        sums.warning_groups,
+        sums.no_successor_groups,
+        sums.nothing_active_groups,
+        i32::try_from(unused).unwrap_or(i32::MAX),
+    ];
+    let path = it.path("/groups");
+    let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
+        label: (*label).to_owned(),
+        path: query.path(&path, value, &query.q, ""),
+        count: match *value {
+            "unused" if unused >= COUNTED => format!("{}+", words::count(count.into())),
+            _ => words::count(count.into()),
+        },
+        current: query.show == *value,
+    };
+    Ok(GroupList {
+        tabs: SHOWS.iter().zip(counts).map(tab).collect(),
+        rows: groups.iter().zip(calls).map(|(group, calls)| row(it, group, calls)).collect(),
+        total: sums.group_count.into(),
+        clear: query.path(&path, &query.show, "", ""),
+        csv: query.path(&format!("{path}.csv"), &query.show, &query.q, ""),
+        next: next.map(|it| query.path(&path, &query.show, &query.q, &cursor_text(it))),
+        search: it.path("/search"),
+        keys_path: it.path("/keys"),
+        acts: it.role.changes_keys(),
+        query,
+        path,
+    })
+}
+
+/// Accepted calls in 30 days, in the order of the groups.
+async fn calls(it: &InPlace, groups: &[KeyGroup]) -> Result<Vec<i64>> {
+    let ids = groups.iter().map(|it| it.id).collect();
+    let calls = usage::of_groups(&it.me.app.db, ids, it.me.here.now).await?;
+    Ok(groups.iter().map(|it| calls.get(&it.id).map_or(0, |it| it.accepted)).collect())
+}
+
+fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
+    let some = |n: i32, text: &str| if n > 0 { format!("{n} {text}") } else { String::new() };
+    GroupRow {
+        name: group.name.clone(),
+        path: it.path(&format!("/groups/{}", group.id)),
+        description: group.description.clone(),
+        coverage: CoverageView::of(group, &it.me.here),
+        active: format!("{} active", words::count(group.active_count.into())),
+        nothing_active: group.nothing_active,
+        soon: some(
+            group.soon_count,
+            if group.soon_count == 1 { "expires soon" } else { "expire soon" },
+        ),
+        future: some(group.future_count, "in the future"),
+        calls: words::count(calls),
+        last_used: group.last_used().map(|at| it.me.here.relative(at)),
+    }
+}
+
+/// `GET /s/{slug}/groups.csv`
+pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpResponse, PageError> {
+    let act = viewer.act();
+    let filter = Filter { after: None, ..query.filter()? };
+    let Listing { groups, .. } = key_groups::list(&act, &filter, CSV_ROWS).await?;
+    let mut rows = Vec::with_capacity(groups.len());
+    for chunk in groups.chunks(1_000) {
+        let calls = calls(&viewer, chunk).await?;
+        rows.extend(chunk.iter().zip(calls).map(|(group, calls)| csv_row(&viewer, group, calls)));
+    }
+    let header = [
+        "group",
+        "description",
+        "contact",
+        "client_id",
+        "coverage",
+        "covered_until",
+        "active",
+        "expiring_soon",
+        "future",
+        "expired",
+        "deactivated",
+        "calls_30_days",
+        "last_used_at",
+    ];
+    let name = format!("{}-groups.csv", viewer.scope.subscription().slug);
+    Ok(download::csv(&name, &header, &rows)?)
+}
+
+fn csv_row(it: &InPlace, group: &KeyGroup, calls: i64) -> Vec<String> {
+    let time = |at: Option<i64>| at.map(|it| words::iso(instant(it))).unwrap_or_default();
+    vec![
+        group.name.clone(),
+        group.description.clone(),
+        group.contact.clone(),
+        group.client_id.clone(),
+        CoverageView::of(group, &it.me.here).text,
+        time(group.covered_until),
+        group.active_count.to_string(),
+        group.soon_count.to_string(),
+        group.future_count.to_string(),
+        group.expired_count.to_string(),
+        group.deactivated_count.to_string(),
+        calls.to_string(),
+        time(group.last_used_at),
+    ]
+}

@@ -1,0 +1,183 @@
+//! The queries of key groups. Every one starts from the subscription.
+use sea_orm::{
+    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    entity::prelude::*,
+    sea_query::{LikeExpr, SimpleExpr},
+};
+
+use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
+use crate::{
+    clock::millis,
+    db::{Db, Tx},
+    domain::Refusal,
+    error::{Error, Result, is_duplicate},
+    subscriptions::{Act, Scope},
+};
+
+/// The only way to start a query on key groups: inside one subscription.
+fn of(scope: &Scope) -> Select<Entity> {
+    Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
+}
+
+pub(crate) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
+    of(scope).filter(COLUMN.id.eq(id)).one(db).await?.ok_or(Error::NotFound)
+}
+
+/// The groups of `ids` that are in the subscription.
+pub(super) async fn find_all(db: &Db, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Model>> {
+    Ok(of(scope).filter(COLUMN.id.is_in(ids)).all(db.read()).await?)
+}
+
+/// One tab of the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    #[default]
+    All,
+    ExpiringSoon,
+    NoSuccessor,
+    NothingActive,
+    /// Not used for 30 days.
+    Unused,
+}
+
+/// What the list of groups is narrowed to, and where it goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub show: Show,
+    /// Part of the name or the description.
+    pub text: String,
+    /// The last row of the page before: its value in the tab's order, and its id.
+    pub after: Option<(i64, Uuid)>,
+}
+
+pub struct Listing {
+    pub groups: Vec<Model>,
+    pub next: Option<(i64, Uuid)>,
+}
+
+/// How long a group or an instance may lie idle before it counts as unused.
+pub const UNUSED_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// In order of coverage, what runs out first before all else; the unused ones longest first.
+pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
+    let column = match filter.show {
+        Show::Unused => Column::IdleSince,
+        _ => Column::CoverageRank,
+    };
+    let mut query = of(act.scope);
+    query = match filter.show {
+        Show::All => query,
+        Show::ExpiringSoon => query.filter(COLUMN.warns.eq(true)),
+        Show::NoSuccessor => query.filter(COLUMN.no_successor.eq(true)),
+        Show::NothingActive => query.filter(COLUMN.nothing_active.eq(true)),
+        Show::Unused => query.filter(COLUMN.idle_since.lt(millis(act.now - UNUSED_AFTER))),
+    };
+    if !filter.text.is_empty() {
+        query = query.filter(contains(Column::SearchText, &filter.text));
+    }
+    if let Some((value, id)) = filter.after {
+        query = query.filter(behind(column, value, id));
+    }
+    let query = query.order_by_asc(column).order_by_asc(Column::Id).limit(limit + 1);
+    let mut groups = query.all(act.app.db.read()).await?;
+    let more = groups.len() as u64 > limit;
+    groups.truncate(limit as usize);
+    let value = |it: &Model| match filter.show {
+        Show::Unused => it.idle_since,
+        _ => it.coverage_rank,
+    };
+    let next = groups.last().filter(|_| more).map(|it| (value(it), it.id));
+    Ok(Listing { groups, next })
+}
+
+/// `(column, id) > (value, id)`, in a form that both databases read from an index.
+fn behind(column: Column, value: i64, id: Uuid) -> SimpleExpr {
+    let at = || Expr::col((Entity, column));
+    at().gte(value).and(at().gt(value).or(Expr::col((Entity, Column::Id)).gt(id)))
+}
+
+/// A column that was folded to lower case contains what was typed.
+pub(crate) fn contains(column: impl ColumnTrait, typed: &str) -> SimpleExpr {
+    let typed = typed.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    column.into_expr().like(LikeExpr::new(format!("%{typed}%")).escape('\\'))
+}
+
+/// How many groups are unused, counted up to `at_most`.
+pub(super) async fn count_unused(act: &Act<'_>, at_most: u64) -> Result<u64> {
+    let unused = of(act.scope)
+        .select_only()
+        .column(Column::Id)
+        .filter(COLUMN.idle_since.lt(millis(act.now - UNUSED_AFTER)))
+        .limit(at_most);
+    Ok(unused.count(act.app.db.read()).await?)
+}
+
+/// Groups that need attention, the most urgent first.
+pub(super) async fn attention(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
+    let query = of(act.scope)
+        .filter(COLUMN.attention.gt(0))
+        .order_by_asc(Column::Attention)
+        .order_by_asc(Column::CoverageRank)
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    Ok(query.all(act.app.db.read()).await?)
+}
+
+/// The end of coverage that comes next in the subscription.
+pub(super) async fn next_end(act: &Act<'_>) -> Result<Option<Model>> {
+    let query = of(act.scope)
+        .filter(COLUMN.covered_until.is_not_null())
+        .order_by_asc(Column::CoverageRank)
+        .order_by_asc(Column::Id)
+        .limit(1);
+    Ok(query.one(act.app.db.read()).await?)
+}
+
+pub(super) async fn insert(tx: &Tx, group: Model) -> Result<()> {
+    let row = ActiveModel::from(group).reset_all();
+    let inserted = Entity::insert(row).exec_without_returning(&**tx).await;
+    inserted.map(|_| ()).map_err(taken)
+}
+
+pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<()> {
+    changed.update(&**tx).await.map(|_| ()).map_err(taken)
+}
+
+fn taken(error: DbErr) -> Error {
+    if is_duplicate(&error) {
+        Error::field("name", Refusal::GroupNameTaken.to_string())
+    } else {
+        error.into()
+    }
+}
+
+/// Counts one change of the group or of its instances.
+pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid) -> Result<Model> {
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
+    find(&**tx, scope, id).await
+}
+
+/// The next label of the group, never used again.
+pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> {
+    Entity::update_many()
+        .col_expr(Column::LastLabel, Expr::col(Column::LastLabel).add(1))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(find(&**tx, scope, id).await?.last_label)
+}
+
+pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
+    Entity::delete_many()
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}

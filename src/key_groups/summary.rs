@@ -1,0 +1,288 @@
+//! The summary on each group's row: counts by status and coverage, derived from its instances. It
+//! makes lists answer from an index. Verbs refresh it in their transaction; what time alone changes
+//! is refreshed before a list is read, when `changes_at` has passed. No verdict ever looks at it.
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::{NotSet, Unchanged},
+    ExprTrait, FromQueryResult, QueryOrder, QuerySelect,
+    entity::prelude::*,
+};
+
+use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
+use crate::{
+    clock::millis,
+    db::{Db, Tx},
+    domain::{
+        Coverage, Facts,
+        coverage::{Counts, Run},
+    },
+    error::Result,
+    key_instances::entity as instances,
+    subscriptions::{Act, entity as subscriptions},
+};
+
+/// Ranks behind every date: groups that never run out, then those with nothing active.
+const RANK_FOREVER: i64 = i64::MAX - 1;
+const RANK_NOTHING: i64 = i64::MAX;
+
+/// Refreshed at once by one reader; the rest by the next.
+const BATCH: u64 = 200;
+
+/// Why a group needs attention, the most urgent first. 0 on the row: it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing is active, and calls were refused since.
+    Refusing = 1,
+    /// It runs out, and nothing follows.
+    RunsOut = 2,
+    /// It is covered now, and not later.
+    Gap = 3,
+}
+
+impl Attention {
+    pub fn of(group: &Model) -> Option<Self> {
+        [Self::Refusing, Self::RunsOut, Self::Gap]
+            .into_iter()
+            .find(|it| *it as i16 == group.attention)
+    }
+}
+
+/// Refreshes a batch of what time has changed. Whether there was anything.
+pub(super) async fn refresh_due(act: &Act<'_>) -> Result<bool> {
+    let due = due(act).select_only().column(Column::Id);
+    let ids: Vec<Uuid> = due.into_tuple().all(act.app.db.read()).await?;
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let tx = act.app.db.write().await?;
+    crate::subscriptions::lock(&tx, act.scope.id()).await?;
+    refresh(&tx, act.scope.id(), &ids, act.now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn due(act: &Act<'_>) -> sea_orm::Select<Entity> {
+    Entity::find()
+        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(COLUMN.changes_at.lte(millis(act.now)))
+        .order_by_asc(Column::ChangesAt)
+        .limit(BATCH)
+}
+
+/// Computes the summaries of `ids` anew, and moves the sums on the subscription with them. The
+/// caller holds the lock of the subscription.
+pub(crate) async fn refresh(
+    tx: &Tx,
+    subscription: Uuid,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let groups = Entity::find()
+        .filter(COLUMN.subscription_id.eq(subscription))
+        .filter(COLUMN.id.is_in(ids.to_vec()))
+        .all(&**tx)
+        .await?;
+    let mut ahead = ahead(tx, ids, now).await?;
+    let past = past(tx, ids, now).await?;
+    let mut sums = Sums::default();
+    for group in &groups {
+        let facts = ahead.remove(&group.id).unwrap_or_default();
+        let mut coverage = Coverage::of(&facts, now);
+        let (expired, deactivated) = past.get(&group.id).copied().unwrap_or_default();
+        coverage.counts.expired = expired;
+        coverage.counts.deactivated = deactivated;
+        let fresh = summarised(group, &coverage, now);
+        sums.subtract(group);
+        sums.add(&fresh);
+        let mut row = ActiveModel::from(fresh).reset_all();
+        row.last_used_at = NotSet;
+        row.last_refused_at = NotSet;
+        row.idle_since = NotSet;
+        row.id = Unchanged(group.id);
+        Entity::update(row).exec_without_returning(&**tx).await?;
+    }
+    sums.apply(tx, subscription).await
+}
+
+fn summarised(group: &Model, coverage: &Coverage, now: DateTime<Utc>) -> Model {
+    let Counts { active, soon, future, expired, deactivated } = coverage.counts;
+    let (name, next) = match coverage.run {
+        Run::Nothing { next } => ("nothing", next),
+        Run::Gap { next, .. } => ("gap", Some(next)),
+        Run::RunsOut { .. } => ("runs_out", None),
+        Run::Covered { .. } => ("covered", None),
+        Run::Forever => ("forever", None),
+    };
+    let until = coverage.run.until();
+    let nothing = matches!(coverage.run, Run::Nothing { .. });
+    let lost_at = match (nothing, group.nothing_active) {
+        (false, _) => None,
+        (true, true) => group.lost_at,
+        // It ended by itself at its end, or by a verb just now.
+        (true, false) => Some(group.covered_until.filter(|it| *it <= millis(now)))
+            .flatten()
+            .or((group.active_count > 0).then(|| millis(now))),
+    };
+    let mut fresh = Model {
+        active_count: active,
+        soon_count: soon,
+        future_count: future,
+        expired_count: expired,
+        deactivated_count: deactivated,
+        coverage: name.to_owned(),
+        covered_until: until.map(millis),
+        next_start: next.map(millis),
+        coverage_rank: match (until, nothing) {
+            (Some(until), _) => millis(until),
+            (None, true) => RANK_NOTHING,
+            (None, false) => RANK_FOREVER,
+        },
+        warns: soon > 0,
+        no_successor: matches!(coverage.run, Run::RunsOut { .. }),
+        nothing_active: nothing,
+        changes_at: coverage.changes_at.map(millis),
+        lost_at,
+        ..group.clone()
+    };
+    fresh.attention = attention(&fresh, coverage.run);
+    fresh
+}
+
+fn attention(group: &Model, run: Run) -> i16 {
+    let refused_since =
+        group.lost_at.zip(group.last_refused_at).is_some_and(|(lost, at)| at >= lost);
+    match run {
+        Run::Nothing { .. } if refused_since => Attention::Refusing as i16,
+        Run::RunsOut { .. } => Attention::RunsOut as i16,
+        Run::Gap { .. } => Attention::Gap as i16,
+        _ => 0,
+    }
+}
+
+/// Facts of the live instances that have not ended, by group.
+async fn ahead(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, Vec<Facts>>> {
+    let rows = instances::Entity::find()
+        .filter(instances::COLUMN.key_group_id.is_in(ids.to_vec()))
+        .filter(instances::COLUMN.is_off.eq(false))
+        .filter(instances::COLUMN.ends_at.gt(millis(now)))
+        .all(&**tx)
+        .await?;
+    let mut facts: HashMap<Uuid, Vec<Facts>> = HashMap::new();
+    for row in rows {
+        facts.entry(row.key_group_id).or_default().push(row.facts());
+    }
+    Ok(facts)
+}
+
+#[derive(FromQueryResult)]
+struct Past {
+    key_group_id: Uuid,
+    is_off: bool,
+    n: i64,
+}
+
+/// Numbers of expired and of deactivated instances, by group.
+async fn past(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, (i32, i32)>> {
+    let is_past = instances::COLUMN.is_off.eq(true).or(instances::COLUMN.ends_at.lte(millis(now)));
+    let rows = instances::Entity::find()
+        .select_only()
+        .column(instances::Column::KeyGroupId)
+        .column(instances::Column::IsOff)
+        .column_as(instances::Column::Id.count(), "n")
+        .filter(instances::COLUMN.key_group_id.is_in(ids.to_vec()))
+        .filter(is_past)
+        .group_by(instances::Column::KeyGroupId)
+        .group_by(instances::Column::IsOff)
+        .into_model::<Past>()
+        .all(&**tx)
+        .await?;
+    let mut counts: HashMap<Uuid, (i32, i32)> = HashMap::new();
+    for row in rows {
+        let count = counts.entry(row.key_group_id).or_default();
+        let n = i32::try_from(row.n).unwrap_or(i32::MAX);
+        if row.is_off { count.1 = n } else { count.0 = n }
+    }
+    Ok(counts)
+}
+
+/// What changes on the subscription's row.
+#[derive(Default)]
+pub(super) struct Sums([i32; 10]);
+
+impl Sums {
+    const COLUMNS: [subscriptions::Column; 10] = [
+        subscriptions::Column::GroupCount,
+        subscriptions::Column::WarningGroups,
+        subscriptions::Column::NoSuccessorGroups,
+        subscriptions::Column::NothingActiveGroups,
+        subscriptions::Column::AttentionGroups,
+        subscriptions::Column::ActiveCount,
+        subscriptions::Column::SoonCount,
+        subscriptions::Column::FutureCount,
+        subscriptions::Column::ExpiredCount,
+        subscriptions::Column::DeactivatedCount,
+    ];
+
+    pub(super) fn add(&mut self, group: &Model) {
+        self.shift(group, 1);
+    }
+
+    pub(super) fn subtract(&mut self, group: &Model) {
+        self.shift(group, -1);
+    }
+
+    fn shift(&mut self, it: &Model, sign: i32) {
+        let parts = [
+            1,
+            it.warns.into(),
+            it.no_successor.into(),
+            it.nothing_active.into(),
+            (it.attention != 0).into(),
+            it.active_count,
+            it.soon_count,
+            it.future_count,
+            it.expired_count,
+            it.deactivated_count,
+        ];
+        for (sum, part) in self.0.iter_mut().zip(parts) {
+            *sum += sign * part;
+        }
+    }
+
+    pub(super) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
+        if self.0.iter().all(|it| *it == 0) {
+            return Ok(());
+        }
+        let update =
+            subscriptions::Entity::update_many().filter(subscriptions::COLUMN.id.eq(subscription));
+        let update = Self::COLUMNS
+            .into_iter()
+            .zip(self.0)
+            .fold(update, |it, (column, by)| it.col_expr(column, Expr::col(column).add(by)));
+        update.exec(&**tx).await?;
+        Ok(())
+    }
+}
+
+/// Calls of these groups were refused. Those with nothing active need attention from then on.
+pub(crate) async fn refresh_refusing(db: &Db, ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
+    let newly = Entity::find()
+        .filter(COLUMN.id.is_in(ids.to_vec()))
+        .filter(COLUMN.nothing_active.eq(true))
+        .filter(COLUMN.attention.eq(0))
+        .all(db.read())
+        .await?;
+    let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for group in newly {
+        by_subscription.entry(group.subscription_id).or_default().push(group.id);
+    }
+    for (subscription, ids) in by_subscription {
+        let tx = db.write().await?;
+        crate::subscriptions::lock(&tx, subscription).await?;
+        refresh(&tx, subscription, &ids, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}

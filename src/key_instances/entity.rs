@@ -1,0 +1,110 @@
+//! Key instances: one credential each. Only facts are stored; the status is computed.
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
+
+use crate::{
+    clock::{instant, millis},
+    domain::{ActivePeriod, Facts, Status, Warning, warning},
+};
+
+/// `ends_at` of an instance that never ends.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "key_instances")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub subscription_id: Uuid,
+    pub key_group_id: Uuid,
+    /// Counted within the group, never used again: `k-<label>`.
+    pub label: i32,
+    pub note: String,
+    pub note_folded: String,
+    pub digest: Vec<u8>,
+    pub pepper_version: i16,
+    pub custom: bool,
+    pub mask: String,
+    pub active_from: i64,
+    pub active_until: Option<i64>,
+    pub deactivated_at: Option<i64>,
+    pub revoked_at: Option<i64>,
+    // Shadows of the facts, for indexes.
+    pub is_off: bool,
+    pub ends_at: i64,
+    pub warns_at: i64,
+    pub created_at: i64,
+    pub created_by: Uuid,
+    /// When and how its creator confirmed that it is kept somewhere.
+    pub saved_at: Option<i64>,
+    pub saved_by: Option<String>,
+    /// The last accepted call: when, from which address, by whom.
+    pub last_used_at: Option<i64>,
+    pub last_used_from: Option<String>,
+    pub last_used_agent: Option<String>,
+    /// The last refused call with this very secret, and why.
+    pub last_refused_at: Option<i64>,
+    pub last_refused_from: Option<String>,
+    pub last_refused_reason: Option<String>,
+    /// The last use, or the creation.
+    pub idle_since: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    pub fn name(&self) -> String {
+        format!("k-{}", self.label)
+    }
+
+    pub fn facts(&self) -> Facts {
+        let until = self.active_until.map(instant);
+        let period = ActivePeriod::new(instant(self.active_from), until);
+        Facts {
+            period: period.expect("the database checks that a period ends after it starts"),
+            deactivated_at: self.deactivated_at.map(instant),
+            revoked_at: self.revoked_at.map(instant),
+        }
+    }
+
+    pub fn status(&self, now: DateTime<Utc>) -> Status {
+        self.facts().status(now)
+    }
+
+    pub fn warning(&self, now: DateTime<Utc>) -> Option<Warning> {
+        self.facts().warning(now)
+    }
+
+    pub fn is_revoked(&self) -> bool {
+        self.revoked_at.is_some()
+    }
+
+    pub fn last_used(&self) -> Option<DateTime<Utc>> {
+        self.last_used_at.map(instant)
+    }
+
+    /// Nobody has confirmed that its secret is kept, and nobody has used it.
+    pub fn is_replaceable(&self) -> bool {
+        self.saved_at.is_none() && self.last_used_at.is_none() && self.revoked_at.is_none()
+    }
+}
+
+impl ActiveModel {
+    /// The only way to write facts: their shadows follow.
+    pub(super) fn set_facts(&mut self, facts: &Facts) {
+        let until = facts.period.until();
+        let end = match (until, facts.revoked_at) {
+            (Some(until), Some(revoked)) => Some(until.min(revoked)),
+            (until, revoked) => until.or(revoked),
+        };
+        let warns = warning::of(&facts.period).map(|it| it.starts);
+        self.active_from = Set(millis(facts.period.from()));
+        self.active_until = Set(until.map(millis));
+        self.deactivated_at = Set(facts.deactivated_at.map(millis));
+        self.revoked_at = Set(facts.revoked_at.map(millis));
+        self.is_off = Set(facts.deactivated_at.is_some() && facts.revoked_at.is_none());
+        self.ends_at = Set(end.map_or(NEVER, millis));
+        self.warns_at = Set(warns.map_or(NEVER, millis));
+    }
+}

@@ -1,0 +1,95 @@
+//! One key: its facts with exact times, its use, and what happened to it.
+use actix_web::{HttpResponse, web::Path};
+use askama::Template;
+
+use super::{KeyPath, row::KeyRow};
+use crate::{
+    audit,
+    clock::instant,
+    http::{
+        Page, PageError, Viewer, html,
+        page::Section,
+        words::{self, Moment},
+    },
+    key_groups, key_instances, users,
+    verify::usage,
+};
+
+#[derive(Template)]
+#[template(path = "key_instances/detail.html")]
+struct DetailPage {
+    page: Page,
+    row: KeyRow,
+    group_name: String,
+    group_path: String,
+    groups_path: String,
+    is_custom: bool,
+    from: Moment,
+    until: Option<Moment>,
+    created: Moment,
+    deactivated: Option<Moment>,
+    revoked: Option<Moment>,
+    saved: Option<Moment>,
+    saved_by: String,
+    last_used: Option<Moment>,
+    last_used_agent: String,
+    last_refused: Option<Moment>,
+    last_refused_from: String,
+    last_refused_reason: String,
+    calls_day: String,
+    refused_day: String,
+    /// What was done, by whom, when; for those who may read the audit log.
+    history: Vec<(String, String, Moment)>,
+}
+
+/// `GET /s/{slug}/groups/{group}/keys/{key}`
+pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, PageError> {
+    let (act, here) = (viewer.act(), &viewer.me.here);
+    let key = key_instances::find(&act, path.ids()).await?;
+    let group = key_groups::find(&act, key.key_group_id).await?;
+    let group_path = viewer.path(&format!("/groups/{}", group.id));
+    let key_path = format!("{group_path}/keys/{}", key.id);
+    let mut row = KeyRow::of(&key, key_path, here, viewer.role.changes_keys());
+    let names = users::names(&act.app.db, vec![key.created_by]).await?;
+    row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
+    row.menu.retain(|it| it.path != row.path);
+    let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;
+    let calls = calls.get(&key.id).copied().unwrap_or_default();
+    let history = if viewer.role.reads_audit() {
+        let filter = audit::Filter { object: Some(key.id), ..Default::default() };
+        let listing = audit::list(&act.app.db, act.scope.id(), &filter, 20).await?;
+        let line = |it: audit::Record| {
+            let what = audit::pages::in_words(&it.action);
+            (what, it.actor, here.minute(instant(it.at)))
+        };
+        listing.rows.into_iter().map(line).collect()
+    } else {
+        Vec::new()
+    };
+    let exact = |at: Option<i64>| at.map(|it| here.minute(instant(it)));
+    let relative = |at: Option<i64>| at.map(|it| here.relative(instant(it)));
+    let period = key.facts().period;
+    html(&DetailPage {
+        page: Page::within(&viewer, Section::Keys),
+        group_name: group.name,
+        group_path,
+        groups_path: viewer.path("/groups"),
+        is_custom: key.custom,
+        from: here.minute(period.from()),
+        until: period.until().map(|it| here.minute(it)),
+        created: here.minute(instant(key.created_at)),
+        deactivated: exact(key.deactivated_at),
+        revoked: exact(key.revoked_at),
+        saved: exact(key.saved_at),
+        saved_by: key.saved_by.clone().unwrap_or_default(),
+        last_used: relative(key.last_used_at),
+        last_used_agent: key.last_used_agent.clone().unwrap_or_default(),
+        last_refused: relative(key.last_refused_at),
+        last_refused_from: key.last_refused_from.clone().unwrap_or_default(),
+        last_refused_reason: key.last_refused_reason.clone().unwrap_or_default(),
+        calls_day: words::count(calls.accepted),
+        refused_day: words::count(calls.refused),
+        history,
+        row,
+    })
+}

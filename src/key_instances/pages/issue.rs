@@ -1,0 +1,337 @@
+//! Making a key: the dialog for a new one, for a rotation and for a replacement. Each ends with
+//! the page that shows the secret once.
+use actix_web::{HttpResponse, web::Path};
+use askama::Template;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    KeyPath, id,
+    list::{self, KeyList, ListQuery},
+    period_form::{PeriodFields, Preset, presets},
+    preview::Preview,
+    row::is_in_use,
+    secret,
+};
+use crate::{
+    clock::instant,
+    domain::{SecretText, lifecycle::Overlap},
+    error::{Error, FieldError, Result},
+    http::{
+        Admin, Errors, Form, Page, PageError,
+        form::Draft,
+        html,
+        page::{Section, refused},
+        words::{self, Moment},
+    },
+    key_instances::{self, Issued, KeyInstance, NewKey, Source},
+    pepper::random_token,
+};
+
+/// The fields of a key to be made; a rotation adds the overlap.
+#[derive(Clone, Default, Deserialize)]
+pub struct NewKeyForm {
+    #[serde(default)]
+    pub submission: String,
+    /// `generate` or `own`.
+    #[serde(default)]
+    pub make: String,
+    #[serde(default)]
+    pub key: String,
+    #[serde(default)]
+    pub preset: String,
+    #[serde(default)]
+    pub from: String,
+    #[serde(default)]
+    pub until: String,
+    #[serde(default)]
+    pub note: String,
+    #[serde(default)]
+    pub overlap: String,
+    /// `check`: show the preview, make nothing.
+    #[serde(default)]
+    pub act: String,
+}
+
+impl NewKeyForm {
+    fn fields(&self) -> PeriodFields {
+        PeriodFields {
+            preset: self.preset.clone(),
+            from: self.from.clone(),
+            until: self.until.clone(),
+        }
+    }
+
+    fn with_suggested_period(self, admin: &Admin) -> Self {
+        let it = PeriodFields::suggested(&admin.me.here, admin.scope.subscription());
+        Self { preset: it.preset, from: it.from, until: it.until, ..self }
+    }
+
+    /// The key to be made, or what to change. The text of an own key leaves the form here.
+    pub fn take(&mut self, admin: &Admin) -> Result<NewKey> {
+        let period = self.fields().read(&admin.me.here);
+        let own = std::mem::take(&mut self.key);
+        let mut errors = match &period {
+            Err(Error::Invalid(fields)) => fields.clone(),
+            _ => Vec::new(),
+        };
+        let source = match self.make.as_str() {
+            "own" if own.is_empty() => {
+                errors.push(FieldError::new("key", "Enter the key, or let one be generated."));
+                Source::Generate
+            }
+            "own" => Source::Own(SecretText::from_text(own)),
+            _ => Source::Generate,
+        };
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+        Ok(NewKey { source, period: period?, note: self.note.clone() })
+    }
+}
+
+/// What the fields of a new key need besides what was typed; shared with the form of a new group.
+pub struct KeyFieldsView {
+    pub form: NewKeyForm,
+    pub presets: Vec<Preset>,
+    pub preview: Preview,
+    pub zone: String,
+}
+
+impl KeyFieldsView {
+    /// With a fresh submission token: a refused form has created nothing.
+    pub fn of(admin: &Admin, mut form: NewKeyForm, others: &[KeyInstance]) -> Self {
+        form.submission = random_token();
+        let here = &admin.me.here;
+        let period = form.fields().read(here).ok();
+        Self {
+            presets: presets(&form.preset, admin.scope.subscription()),
+            preview: Preview::of(period.as_ref(), others, here),
+            zone: here.zone.to_string(),
+            form,
+        }
+    }
+
+    pub fn fresh(admin: &Admin, others: &[KeyInstance]) -> Self {
+        Self::of(admin, NewKeyForm::default().with_suggested_period(admin), others)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "key_instances/new.html")]
+struct NewKeyPage {
+    page: Page,
+    list: KeyList,
+    group_name: String,
+    fields: KeyFieldsView,
+    path: String,
+    back: String,
+    errors: Errors,
+}
+
+/// `GET /s/{slug}/groups/{group}/keys/new`
+pub async fn new_form(
+    admin: Admin,
+    path: Path<(String, String)>,
+    draft: Draft<NewKeyForm>,
+) -> Result<HttpResponse, PageError> {
+    show_new(&admin, id(&path.1), draft.0, Errors::none()).await
+}
+
+async fn show_new(
+    admin: &Admin,
+    group: Uuid,
+    form: Option<NewKeyForm>,
+    errors: Errors,
+) -> Result<HttpResponse, PageError> {
+    let list = list::view(admin, group, ListQuery::default()).await?;
+    let others = key_instances::ahead(&admin.act(), group).await?;
+    let fields = match form {
+        Some(form) => KeyFieldsView::of(admin, form, &others),
+        None => KeyFieldsView::fresh(admin, &others),
+    };
+    let page = NewKeyPage {
+        page: Page::within(admin, Section::Keys),
+        group_name: list.group.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+        path: format!("{}/keys/new", list.path),
+        back: list.path.clone(),
+        list,
+        fields,
+        errors,
+    };
+    refused(&page, &page.errors)
+}
+
+/// `POST /s/{slug}/groups/{group}/keys/new`
+pub async fn create(
+    admin: Admin,
+    path: Path<(String, String)>,
+    form: Form<NewKeyForm>,
+) -> Result<HttpResponse, PageError> {
+    let group = id(&path.1);
+    let mut form = form.0;
+    if form.act == "check" {
+        form.key.clear();
+        return show_new(&admin, group, Some(form), Errors::none()).await;
+    }
+    let act = admin.act();
+    let made = match form.take(&admin) {
+        Ok(new) => key_instances::create(&act, group, new, &form.submission).await,
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(issued) => show_once(&admin, issued),
+        Err(error) => show_new(&admin, group, Some(form), Errors::of(error)?).await,
+    }
+}
+
+/// 303 to the page of the new secret, with the sealed cookie that it is shown from.
+pub fn show_once(admin: &Admin, issued: Issued) -> Result<HttpResponse, PageError> {
+    let path =
+        key_instances::secret_path(&admin.act(), issued.instance.key_group_id, issued.instance.id);
+    secret::hand_over(&admin.me, &issued, &path)
+}
+
+#[derive(Template)]
+#[template(path = "key_instances/rotate.html")]
+struct RotatePage {
+    page: Page,
+    list: KeyList,
+    name: String,
+    /// The old key's own end, if it has one.
+    own_end: Option<Moment>,
+    overlaps: Vec<(&'static str, String, bool)>,
+    fields: KeyFieldsView,
+    path: String,
+    back: String,
+    calls: String,
+    errors: Errors,
+}
+
+/// `GET .../rotation`
+pub async fn rotation_form(
+    admin: Admin,
+    path: Path<KeyPath>,
+    draft: Draft<NewKeyForm>,
+) -> Result<HttpResponse, PageError> {
+    show_rotation(&admin, path.ids(), draft.0, Errors::none()).await
+}
+
+async fn show_rotation(
+    admin: &Admin,
+    ids: (Uuid, Uuid),
+    form: Option<NewKeyForm>,
+    errors: Errors,
+) -> Result<HttpResponse, PageError> {
+    let act = admin.act();
+    let old = key_instances::find(&act, ids).await?;
+    let list = list::view(admin, ids.0, ListQuery::default()).await?;
+    let others = key_instances::ahead(&act, ids.0).await?;
+    let mut form = form.unwrap_or_else(|| {
+        let suggested = NewKeyForm { note: old.note.clone(), ..Default::default() };
+        suggested.with_suggested_period(admin)
+    });
+    if Overlap::parse(&form.overlap).is_none() {
+        form.overlap = "24h".to_owned();
+    }
+    let own_end = old.active_until.map(|it| admin.me.here.minute(instant(it)));
+    let own = match &own_end {
+        Some(end) => format!("its own end, {}", end.text),
+        None => "for good, it has no end".to_owned(),
+    };
+    let choice = |(value, label): (&'static str, String)| (value, label, form.overlap == value);
+    let overlaps = [
+        ("now", "now".to_owned()),
+        ("1h", "1 hour".to_owned()),
+        ("24h", "24 hours".to_owned()),
+        ("7d", "7 days".to_owned()),
+        ("own", own),
+    ];
+    let calls = super::ending::calls_last_day(&act, &old).await?;
+    let page = RotatePage {
+        page: Page::within(admin, Section::Keys),
+        name: old.name(),
+        own_end,
+        overlaps: overlaps.into_iter().map(choice).collect(),
+        fields: KeyFieldsView::of(admin, form, &others),
+        path: format!("{}/keys/{}/rotation", list.path, old.id),
+        back: list.path.clone(),
+        calls: words::count(calls),
+        list,
+        errors,
+    };
+    refused(&page, &page.errors)
+}
+
+/// `POST .../rotation`
+pub async fn rotate(
+    admin: Admin,
+    path: Path<KeyPath>,
+    form: Form<NewKeyForm>,
+) -> Result<HttpResponse, PageError> {
+    let mut form = form.0;
+    if form.act == "check" {
+        form.key.clear();
+        return show_rotation(&admin, path.ids(), Some(form), Errors::none()).await;
+    }
+    let overlap = Overlap::parse(&form.overlap)
+        .ok_or_else(|| Error::field("overlap", "Choose how long the old key keeps working."));
+    let made = match (form.take(&admin), overlap) {
+        (Ok(new), Ok(overlap)) => {
+            let act = admin.act();
+            key_instances::rotate(&act, path.ids(), new, overlap, &form.submission).await
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    match made {
+        Ok(issued) => show_once(&admin, issued),
+        Err(error) => show_rotation(&admin, path.ids(), Some(form), Errors::of(error)?).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "key_instances/replace.html")]
+struct ReplacePage {
+    page: Page,
+    list: KeyList,
+    name: String,
+    submission: String,
+    path: String,
+    back: String,
+}
+
+/// `GET .../replacement`
+pub async fn replacement_form(
+    admin: Admin,
+    path: Path<KeyPath>,
+) -> Result<HttpResponse, PageError> {
+    let old = key_instances::find(&admin.act(), path.ids()).await?;
+    let list = list::view(&admin, old.key_group_id, ListQuery::default()).await?;
+    if is_in_use(&old, &admin.me.here) || !old.is_replaceable() {
+        return Err(crate::domain::Refusal::NotReplaceable.into());
+    }
+    html(&ReplacePage {
+        page: Page::within(&admin, Section::Keys),
+        name: old.name(),
+        submission: random_token(),
+        path: format!("{}/keys/{}/replacement", list.path, old.id),
+        back: list.path.clone(),
+        list,
+    })
+}
+
+#[derive(Deserialize)]
+pub struct ReplaceForm {
+    #[serde(default)]
+    submission: String,
+}
+
+/// `POST .../replacement`
+pub async fn replace(
+    admin: Admin,
+    path: Path<KeyPath>,
+    form: Form<ReplaceForm>,
+) -> Result<HttpResponse, PageError> {
+    let issued = key_instances::replace(&admin.act(), path.ids(), &form.submission).await?;
+    show_once(&admin, issued)
+}

@@ -1,0 +1,197 @@
+//! The dialogs that set a period: a new one for a running key, or one to come back with.
+use actix_web::{HttpResponse, web::Path};
+use askama::Template;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    KeyPath,
+    list::{self, KeyList, ListQuery},
+    period_form::{PeriodFields, Preset, presets},
+    preview::Preview,
+};
+use crate::{
+    error::Result,
+    http::{
+        Admin, Errors, Flash, Form, Page, PageError,
+        form::Draft,
+        page::{Section, refused},
+    },
+    key_instances::{self, KeyInstance},
+};
+
+#[derive(Clone, Default, Deserialize)]
+pub struct PeriodForm {
+    #[serde(default)]
+    preset: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
+    act: String,
+}
+
+impl PeriodForm {
+    fn fields(&self) -> PeriodFields {
+        PeriodFields {
+            preset: self.preset.clone(),
+            from: self.from.clone(),
+            until: self.until.clone(),
+        }
+    }
+}
+
+/// Which of the two acts a dialog is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Edit,
+    Reactivate,
+}
+
+#[derive(Template)]
+#[template(path = "key_instances/period.html")]
+struct PeriodPage {
+    page: Page,
+    list: KeyList,
+    title: String,
+    text: &'static str,
+    button: &'static str,
+    fields: PeriodView,
+    path: String,
+    back: String,
+    errors: Errors,
+}
+
+/// What the fields need besides what was typed: the same names as in `KeyFieldsView`.
+struct PeriodView {
+    form: PeriodFields,
+    presets: Vec<Preset>,
+    preview: Preview,
+    zone: String,
+}
+
+async fn show(
+    admin: &Admin,
+    kind: Kind,
+    ids: (Uuid, Uuid),
+    form: Option<PeriodForm>,
+    errors: Errors,
+) -> Result<HttpResponse, PageError> {
+    let (act, here) = (admin.act(), &admin.me.here);
+    let key = key_instances::find(&act, ids).await?;
+    let list = list::view(admin, ids.0, ListQuery::default()).await?;
+    let mut others = key_instances::ahead(&act, ids.0).await?;
+    others.retain(|it| it.id != key.id);
+    let subscription = admin.scope.subscription();
+    let fields = match (form, kind) {
+        (Some(form), _) => form.fields(),
+        (None, Kind::Edit) => PeriodFields::of(&key.facts().period, here),
+        (None, Kind::Reactivate) => PeriodFields::suggested(here, subscription),
+    };
+    let name = key.name();
+    let (title, text, button, path) = match kind {
+        Kind::Edit => (
+            format!("Edit active period of {name}"),
+            "The key works from the start to the end, the end not included.",
+            "Save period",
+            "period",
+        ),
+        Kind::Reactivate => (
+            format!("Reactivate {name}"),
+            "Whoever still has this key can call again from the start date. If it may have \
+             leaked, make a new key.",
+            "Reactivate",
+            "reactivation",
+        ),
+    };
+    let period = fields.read(here).ok();
+    let page = PeriodPage {
+        page: Page::within(admin, Section::Keys),
+        title,
+        text,
+        button,
+        fields: PeriodView {
+            presets: presets(&fields.preset, subscription),
+            preview: Preview::of(period.as_ref(), &others, here),
+            zone: here.zone.to_string(),
+            form: fields,
+        },
+        path: format!("{}/keys/{}/{path}", list.path, key.id),
+        back: list.path.clone(),
+        list,
+        errors,
+    };
+    refused(&page, &page.errors)
+}
+
+/// `GET .../period`
+pub async fn edit_form(
+    admin: Admin,
+    path: Path<KeyPath>,
+    draft: Draft<PeriodForm>,
+) -> Result<HttpResponse, PageError> {
+    show(&admin, Kind::Edit, path.ids(), draft.0, Errors::none()).await
+}
+
+/// `GET .../reactivation`
+pub async fn reactivation_form(
+    admin: Admin,
+    path: Path<KeyPath>,
+    draft: Draft<PeriodForm>,
+) -> Result<HttpResponse, PageError> {
+    show(&admin, Kind::Reactivate, path.ids(), draft.0, Errors::none()).await
+}
+
+/// `POST .../period`
+pub async fn edit(
+    admin: Admin,
+    path: Path<KeyPath>,
+    form: Form<PeriodForm>,
+) -> Result<HttpResponse, PageError> {
+    save(&admin, Kind::Edit, path.ids(), form.0).await
+}
+
+/// `POST .../reactivation`
+pub async fn reactivate(
+    admin: Admin,
+    path: Path<KeyPath>,
+    form: Form<PeriodForm>,
+) -> Result<HttpResponse, PageError> {
+    save(&admin, Kind::Reactivate, path.ids(), form.0).await
+}
+
+async fn save(
+    admin: &Admin,
+    kind: Kind,
+    ids: (Uuid, Uuid),
+    form: PeriodForm,
+) -> Result<HttpResponse, PageError> {
+    if form.act == "check" {
+        return show(admin, kind, ids, Some(form), Errors::none()).await;
+    }
+    let act = admin.act();
+    let saved = match (form.fields().read(&admin.me.here), kind) {
+        (Ok(period), Kind::Edit) => key_instances::change_period(&act, ids, period).await,
+        (Ok(period), Kind::Reactivate) => key_instances::reactivate(&act, ids, period).await,
+        (Err(error), _) => Err(error),
+    };
+    match saved {
+        Ok(key) => {
+            let text = told(&key, kind, admin);
+            Ok(Flash::new(text).then(&admin.me.app, &admin.path(&format!("/groups/{}", ids.0))))
+        }
+        Err(error) => show(admin, kind, ids, Some(form), Errors::of(error)?).await,
+    }
+}
+
+fn told(key: &KeyInstance, kind: Kind, admin: &Admin) -> String {
+    let (here, period, name) = (&admin.me.here, key.facts().period, key.name());
+    let from = here.minute(period.from()).text;
+    let until = period.until().map(|it| here.minute(it).text);
+    let verb = if kind == Kind::Edit { "is active" } else { "is reactivated" };
+    match until {
+        Some(until) => format!("{name} {verb} from {from} to {until}."),
+        None => format!("{name} {verb} from {from}, without an end."),
+    }
+}

@@ -1,0 +1,144 @@
+//! The fields for an active period: a preset, or dates in the viewer's zone.
+use chrono::{TimeDelta, Timelike};
+
+use crate::{
+    domain::{ActivePeriod, PeriodRules, Refusal},
+    error::{Error, FieldError, Result},
+    http::words::{self, Here},
+    subscriptions::Subscription,
+};
+
+/// As posted: every form with a period has these three fields.
+#[derive(Clone, Debug, Default)]
+pub struct PeriodFields {
+    /// A number of days, `never` or `dates`.
+    pub preset: String,
+    pub from: String,
+    pub until: String,
+}
+
+impl PeriodFields {
+    /// From now on, for the subscription's default lifetime.
+    pub fn suggested(here: &Here, subscription: &Subscription) -> Self {
+        let from = here.now.with_second(0).and_then(|it| it.with_nanosecond(0)).unwrap_or(here.now);
+        let days = subscription.default_lifetime_days;
+        Self {
+            preset: days.to_string(),
+            from: here.input(from),
+            until: here.input(from + TimeDelta::days(days.into())),
+        }
+    }
+
+    /// A period that is there already.
+    pub fn of(period: &ActivePeriod, here: &Here) -> Self {
+        Self {
+            preset: if period.until().is_none() { "never" } else { "dates" }.to_owned(),
+            from: here.input(period.from()),
+            until: period.until().map(|it| here.input(it)).unwrap_or_default(),
+        }
+    }
+
+    pub fn read(&self, here: &Here) -> Result<ActivePeriod> {
+        let mut errors = Vec::new();
+        let mut date = |field, text: &str| {
+            let read = here.parse_input(text);
+            read.map_err(|message| errors.push(FieldError::new(field, message))).ok()
+        };
+        let from = match self.from.trim() {
+            "" if self.preset != "dates" => Some(here.now),
+            text => date("from", text),
+        };
+        let until = match (self.preset.as_str(), self.preset.parse::<i64>()) {
+            ("never", _) => None,
+            (_, Ok(days @ 1..=3_650)) => from.map(|it| it + TimeDelta::days(days)),
+            ("dates" | "", _) => date("until", &self.until),
+            _ => {
+                errors.push(FieldError::new("until", "Choose for how long the key is active."));
+                None
+            }
+        };
+        let Some(from) = from.filter(|_| errors.is_empty()) else {
+            return Err(Error::Invalid(errors));
+        };
+        let ends_before = |it: Refusal| {
+            Error::field("until", format!("{it} It starts {}.", here.minute(from).text))
+        };
+        ActivePeriod::new(from, until).map_err(ends_before)
+    }
+}
+
+/// One choice of "Active for".
+pub struct Preset {
+    pub value: String,
+    pub label: String,
+    pub checked: bool,
+}
+
+/// What the subscription allows, the chosen one marked.
+pub fn presets(chosen: &str, subscription: &Subscription) -> Vec<Preset> {
+    let rules: PeriodRules = subscription.period_rules();
+    let mut days = vec![7, 30, 90, 365];
+    days.push(subscription.default_lifetime_days);
+    days.sort_unstable();
+    days.dedup();
+    days.retain(|it| rules.max_lifetime_days.is_none_or(|max| *it <= max));
+    let label = |days: i32| match days {
+        365 => "1 year".to_owned(),
+        _ => words::plural(days.into(), "day"),
+    };
+    let mut presets: Vec<_> = days.iter().map(|it| (it.to_string(), label(*it))).collect();
+    if rules.never_expires_allowed && rules.max_lifetime_days.is_none() {
+        presets.push(("never".to_owned(), "No end".to_owned()));
+    }
+    presets.push(("dates".to_owned(), "Choose dates".to_owned()));
+    let view = |(value, label): (String, String)| Preset { checked: value == chosen, value, label };
+    presets.into_iter().map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::*;
+
+    fn here() -> Here {
+        Here { now: "2026-11-20T10:30:40Z".parse().unwrap(), zone: Tz::Europe__Berlin }
+    }
+
+    fn read(preset: &str, from: &str, until: &str) -> Result<ActivePeriod> {
+        let [preset, from, until] = [preset, from, until].map(str::to_owned);
+        PeriodFields { preset, from, until }.read(&here())
+    }
+
+    #[test]
+    fn a_preset_counts_from_the_start() {
+        let period = read("30", "2026-12-01T00:00", "ignored").unwrap();
+        assert_eq!(
+            period.from(),
+            "2026-11-30T23:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap()
+        );
+        assert_eq!(period.duration(), Some(TimeDelta::days(30)));
+        assert_eq!(read("never", "2026-12-01T00:00", "").unwrap().until(), None);
+    }
+
+    #[test]
+    fn dates_need_both_ends_in_the_right_order() {
+        assert!(read("dates", "2026-12-01T00:00", "2026-12-02T00:00").is_ok());
+        for (from, until, field) in [
+            ("", "2026-12-02T00:00", "from"),
+            ("2026-12-01T00:00", "", "until"),
+            ("2026-12-01T00:00", "2026-12-01T00:00", "until"),
+            ("2026-12-01T00:00", "1826-12-01T00:00", "until"),
+        ] {
+            let Err(Error::Invalid(fields)) = read("dates", from, until) else { panic!("{from}") };
+            assert_eq!(fields[0].field, field, "{from} {until}");
+        }
+    }
+
+    #[test]
+    fn a_preset_of_nobody_is_refused() {
+        for preset in ["0", "-5", "99999999999", "soon"] {
+            assert!(read(preset, "2026-12-01T00:00", "").is_err(), "{preset}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a period means beside the group's other instances: a drawing, and a sentence that says the
+//! same. Percent coordinates, so that text does not shrink on a phone.
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    domain::{ActivePeriod, Coverage, Facts, coverage::Run},
+    http::words::{self, Here},
+    key_instances::KeyInstance,
+};
+
+pub struct Preview {
+    pub bars: Vec<Bar>,
+    pub grid: Vec<String>,
+    pub now: String,
+    pub icon: &'static str,
+    pub class: &'static str,
+    pub text: String,
+}
+
+pub struct Bar {
+    pub class: &'static str,
+    pub x: String,
+    pub width: String,
+    pub y: i32,
+    pub text_x: String,
+    pub text_y: i32,
+    pub text_class: &'static str,
+    pub label: String,
+}
+
+struct Window {
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Window {
+    fn share(&self, at: DateTime<Utc>) -> f64 {
+        let all = (self.until - self.from).num_milliseconds().max(1) as f64;
+        ((at - self.from).num_milliseconds() as f64 / all * 100.0).clamp(-2.0, 102.0)
+    }
+
+    fn percent(&self, at: DateTime<Utc>) -> String {
+        format!("{:.2}%", self.share(at))
+    }
+}
+
+impl Preview {
+    /// `period`: the new one, if what was typed is one. `others`: the group's instances that are
+    /// or will be accepted, without the one that is edited.
+    pub fn of(period: Option<&ActivePeriod>, others: &[KeyInstance], here: &Here) -> Self {
+        let facts: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
+        let coverage = Coverage::of(&facts, here.now);
+        let (icon, class, text) = match period {
+            None => ("info", "", "Enter dates to see how they fit the other keys.".to_owned()),
+            Some(it) => sentence(it, &coverage, others, here),
+        };
+        let window = window(period, &facts, here.now);
+        let shown = others.iter().take(2);
+        let mut bars: Vec<Bar> = shown
+            .enumerate()
+            .map(|(lane, it)| {
+                let period = it.facts().period;
+                let starts_later = period.from() > here.now;
+                let class = if starts_later { "lane-future" } else { "lane-active" };
+                bar(&window, &period, lane, (class, it.name()))
+            })
+            .collect();
+        if let Some(period) = period {
+            bars.push(bar(&window, period, bars.len(), ("lane-new", "new key".to_owned())));
+        }
+        let weeks = (window.until - window.from).num_days() / 7;
+        let step = (weeks / 14 + 1) * 7;
+        let lines = (1..=14).map(|n| window.from + TimeDelta::days(n * step));
+        Self {
+            bars,
+            grid: lines.filter(|it| *it < window.until).map(|it| window.percent(it)).collect(),
+            now: window.percent(here.now),
+            icon,
+            class,
+            text: format!("{text} Times in {}.", here.zone),
+        }
+    }
+}
+
+fn window(period: Option<&ActivePeriod>, others: &[Facts], now: DateTime<Utc>) -> Window {
+    let all = period.into_iter().copied().chain(others.iter().take(2).map(|it| it.period));
+    let (mut from, mut until) = (now, now + TimeDelta::days(30));
+    for it in all {
+        from = from.min(it.from().max(now - TimeDelta::days(14)));
+        let end = it.until().unwrap_or(it.from() + TimeDelta::days(90));
+        until = until.max(end.min(now + TimeDelta::days(400)));
+    }
+    let margin = (until - from) / 20;
+    Window { from: from - margin, until: until + margin }
+}
+
+fn bar(
+    window: &Window,
+    period: &ActivePeriod,
+    lane: usize,
+    (class, label): (&'static str, String),
+) -> Bar {
+    let start = window.share(period.from());
+    let end = period.until().map_or(102.0, |it| window.share(it));
+    let top = 6 + 18 * i32::try_from(lane).unwrap_or(0);
+    let inside = class != "lane-active";
+    Bar {
+        x: format!("{start:.2}%"),
+        width: format!("{:.2}%", (end - start).max(0.5)),
+        y: top,
+        // A running key is labelled behind its end, unless that lies outside.
+        text_x: format!("{:.2}%", if inside || end > 85.0 { start.max(0.0) } else { end }),
+        text_y: top + 10,
+        text_class: match class {
+            "lane-new" => "lane-t inv",
+            "lane-future" => "lane-t next",
+            _ if end > 85.0 => "lane-t on",
+            _ => "lane-t",
+        },
+        class,
+        label,
+    }
+}
+
+fn sentence(
+    period: &ActivePeriod,
+    coverage: &Coverage,
+    others: &[KeyInstance],
+    here: &Here,
+) -> (&'static str, &'static str, String) {
+    let last = |until: DateTime<Utc>| {
+        let last = others.iter().find(|it| it.facts().period.until() == Some(until));
+        last.map_or_else(|| "the other keys".to_owned(), KeyInstance::name)
+    };
+    let start = period.from().max(here.now);
+    match coverage.run {
+        _ if others.is_empty() => {
+            ("info", "", "No other key of this group is active or waiting.".to_owned())
+        }
+        Run::Nothing { .. } if start > here.now => {
+            let at = here.minute(period.from()).text;
+            ("triangle-alert", "c-bad", format!("Nothing is active until this key starts {at}."))
+        }
+        Run::Nothing { .. } => {
+            ("circle-check", "c-ok", "Nothing else is active now: this key takes over.".to_owned())
+        }
+        Run::Forever => ("circle-check", "c-ok", "Another key never ends: no gap.".to_owned()),
+        _ => {
+            let until = coverage.run.until().unwrap_or(here.now);
+            let name = last(until);
+            if start > until {
+                let gap = words::span(start - until);
+                let text =
+                    format!("Leaves a gap of {gap} after {name} ends. Calls fail in between.");
+                return ("triangle-alert", "c-bad", text);
+            }
+            let ends = period.until().map_or(until, |it| it.min(until));
+            let overlap = words::span(ends - start);
+            let text = if start == until {
+                format!("Starts exactly when {name} ends: no gap and no overlap.")
+            } else if period.until().is_some_and(|it| it <= until) {
+                format!("Ends before {name} does, so it is no successor.")
+            } else {
+                format!("Overlaps {name} by {overlap}.")
+            };
+            ("circle-check", "c-ok", text)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The show-once page. The secret comes from a sealed cookie that only this browser has, for ten
+//! minutes; the server keeps no copy. A reload shows the same; after the acknowledgement it is 410.
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::{SameSite, time::Duration},
+    web::Path,
+};
+use askama::Template;
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    KeyPath,
+    list::{self, KeyList, ListQuery},
+};
+use crate::{
+    clock::{instant, millis},
+    error::{Error, Result},
+    http::{
+        Admin, App, Flash, Form, Page, PageError, SignedIn, cookies, download, html, page::Section,
+        see_other, words,
+    },
+    key_instances::{self, Issued, KeyInstance},
+};
+
+const NAME: &str = "kw_once";
+/// How long a secret that nobody has acknowledged can be shown.
+const SHOWN_FOR: TimeDelta = TimeDelta::minutes(10);
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    instance: Uuid,
+    /// Only who made the key sees it, whoever has the cookie.
+    user: Uuid,
+    secret: String,
+    until: i64,
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.secret);
+    }
+}
+
+/// Seals a new secret into its cookie and sends the browser to its page.
+pub fn hand_over(me: &SignedIn, issued: &Issued, path: &str) -> Result<HttpResponse, PageError> {
+    let sealed = Sealed {
+        instance: issued.instance.id,
+        user: me.user.id,
+        secret: issued.secret.expose().to_owned(),
+        until: millis(me.here.now + SHOWN_FOR),
+    };
+    let value = serde_json::to_string(&sealed).map_err(anyhow::Error::from)?;
+    let terms = cookies::Terms {
+        name: NAME,
+        path,
+        max_age: Duration::seconds(SHOWN_FOR.num_seconds()),
+        same_site: SameSite::Strict,
+    };
+    let mut response = see_other(path);
+    let added = response.add_cookie(&cookies::seal(&me.app, terms, value));
+    added.map_err(anyhow::Error::from)?;
+    Ok(response)
+}
+
+/// The secret of this instance, if this browser and this person still may see it.
+fn unsealed(req: &HttpRequest, me: &SignedIn, instance: &KeyInstance) -> Result<Sealed> {
+    const GONE: Error = Error::Gone(
+        "This key is no longer shown. If nobody has it, open its group and replace it.",
+    );
+    if instance.saved_at.is_some() {
+        return Err(GONE);
+    }
+    let text = cookies::unseal(&me.app, req, NAME).ok_or(GONE)?;
+    let sealed: Sealed = serde_json::from_str(&text).map_err(|_| GONE)?;
+    let same = sealed.instance == instance.id && sealed.user == me.user.id;
+    if same && millis(me.here.now) < sealed.until { Ok(sealed) } else { Err(GONE) }
+}
+
+#[derive(Template)]
+#[template(path = "key_instances/secret.html")]
+struct SecretPage {
+    page: Page,
+    list: KeyList,
+    name: String,
+    group_name: String,
+    secret: String,
+    active: String,
+    path: String,
+    curl: String,
+}
+
+/// `GET .../secret`
+pub async fn show(
+    admin: Admin,
+    req: HttpRequest,
+    path: Path<KeyPath>,
+) -> Result<HttpResponse, PageError> {
+    let instance = key_instances::find(&admin.act(), path.ids()).await?;
+    let mut sealed = unsealed(&req, &admin.me, &instance)?;
+    let list = list::view(&admin, instance.key_group_id, ListQuery::default()).await?;
+    let here = &admin.me.here;
+    let period = instance.facts().period;
+    let from =
+        if period.from() <= here.now { "now".to_owned() } else { here.minute(period.from()).text };
+    let until = period
+        .until()
+        .map_or("without an end".to_owned(), |it| format!("to {}", here.day(it).text));
+    html(&SecretPage {
+        page: Page::within(&admin, Section::Keys),
+        name: instance.name(),
+        group_name: list.group.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+        secret: std::mem::take(&mut sealed.secret),
+        active: format!("{from} {until}"),
+        path: key_instances::secret_path(&admin.act(), instance.key_group_id, instance.id),
+        curl: curl(&admin.me.app, &admin.scope.subscription().slug, &instance),
+        list,
+    })
+}
+
+/// How to try the key, with the headers of document 004.
+fn curl(app: &App, slug: &str, instance: &KeyInstance) -> String {
+    let url = app.site.url("/verify");
+    if instance.custom {
+        format!(
+            "curl -i {url} \\\n  -H \"x-synthetic-key: $API_KEY\" \\\n  -H \"x-tenant-name: {slug}\""
+        )
+    } else {
+        format!("curl -i {url} \\\n  -H \"Authorization: Bearer $API_KEY\"")
+    }
+}
+
+/// `GET .../secret/download.json`
+pub async fn json(
+    admin: Admin,
+    req: HttpRequest,
+    path: Path<KeyPath>,
+) -> Result<HttpResponse, PageError> {
+    let it = Download::of(&admin, &req, &path).await?;
+    let header = if it.instance.custom { "x-synthetic-key" } else { "Authorization: Bearer" };
+    let until = it.instance.active_until.map(|at| words::iso(instant(at)));
+    let text = json!({
+        "_comment": it.comment(),
+        "tenant": admin.scope.subscription().slug,
+        "key_group": it.group_name,
+        "key_id": it.instance.name(),
+        "api_key": it.sealed.secret,
+        "active_from": words::iso(instant(it.instance.active_from)),
+        "active_until": until,
+        "header": header,
+    });
+    let body = serde_json::to_vec_pretty(&text).map_err(anyhow::Error::from)?;
+    Ok(download::attachment(&it.file_name("json"), "application/json", body))
+}
+
+/// `GET .../secret/download.env`
+pub async fn env(
+    admin: Admin,
+    req: HttpRequest,
+    path: Path<KeyPath>,
+) -> Result<HttpResponse, PageError> {
+    let it = Download::of(&admin, &req, &path).await?;
+    let body = format!("# {}\nAPI_KEY={}\n", it.comment(), it.sealed.secret);
+    Ok(download::attachment(&it.file_name("env"), "text/plain; charset=utf-8", body.into_bytes()))
+}
+
+struct Download {
+    instance: KeyInstance,
+    group_name: String,
+    sealed: Sealed,
+}
+
+impl Download {
+    async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath) -> Result<Self> {
+        let act = admin.act();
+        let instance = key_instances::find(&act, path.ids()).await?;
+        let sealed = unsealed(req, &admin.me, &instance)?;
+        let group = crate::key_groups::find(&act, instance.key_group_id).await?;
+        Ok(Self { instance, group_name: group.name, sealed })
+    }
+
+    fn comment(&self) -> String {
+        let end = self.instance.active_until.map(|at| words::iso(instant(at)));
+        let end = end.map_or("It has no end.".to_owned(), |it| format!("It ends {it}."));
+        format!("Keep this in your secret store and delete the file. {end}")
+    }
+
+    fn file_name(&self, ending: &str) -> String {
+        let group = download::file_name(&self.group_name);
+        format!("{group}-{}.{ending}", self.instance.name())
+    }
+}
+
+#[derive(Deserialize)]
+pub struct AcknowledgeForm {
+    #[serde(default)]
+    saved_by: String,
+    #[serde(default)]
+    confirmed: String,
+}
+
+/// `POST .../secret/acknowledgement`
+pub async fn acknowledge(
+    admin: Admin,
+    path: Path<KeyPath>,
+    form: Form<AcknowledgeForm>,
+) -> Result<HttpResponse, PageError> {
+    if form.saved_by == "box" && form.confirmed.is_empty() {
+        return Err(Error::Malformed("Tick the box once you have stored the key.").into());
+    }
+    let act = admin.act();
+    let instance = key_instances::acknowledge(&act, path.ids(), &form.saved_by).await?;
+    let done = Flash::new(format!("{} is ready to use.", instance.name()));
+    let group = admin.path(&format!("/groups/{}", instance.key_group_id));
+    let mut response = done.then(&admin.me.app, &group);
+    let secret_path = key_instances::secret_path(&act, instance.key_group_id, instance.id);
+    let forgotten = cookies::forget(&admin.me.app, NAME, &secret_path);
+    response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
+    Ok(response)
+}

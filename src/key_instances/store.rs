@@ -1,0 +1,250 @@
+//! The queries of key instances. Every one starts from the subscription.
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ExprTrait, Order, QueryOrder, QuerySelect, Select, entity::prelude::*, sea_query::SimpleExpr,
+};
+
+use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
+use crate::{
+    clock::millis,
+    db::{Db, Tx},
+    domain::Refusal,
+    error::{Error, Result, is_duplicate},
+    key_groups::store::contains,
+    subscriptions::{Act, Scope},
+};
+
+/// The only way to start a query on key instances: inside one subscription.
+fn of(scope: &Scope) -> Select<Entity> {
+    Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
+}
+
+pub(super) async fn find(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    (group, id): (Uuid, Uuid),
+) -> Result<Model> {
+    let found = of(scope).filter(COLUMN.key_group_id.eq(group)).filter(COLUMN.id.eq(id));
+    found.one(db).await?.ok_or(Error::NotFound)
+}
+
+pub(super) async fn by_digest(
+    db: &Db,
+    scope: &Scope,
+    digests: Vec<Vec<u8>>,
+) -> Result<Option<Model>> {
+    Ok(of(scope).filter(Column::Digest.is_in(digests)).one(db.read()).await?)
+}
+
+/// The instances of a group that may still be accepted, now or later.
+pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
+    let rows = Entity::find()
+        .filter(COLUMN.key_group_id.eq(group))
+        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(COLUMN.is_off.eq(false))
+        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        .order_by_asc(Column::EndsAt)
+        .limit(200)
+        .all(act.app.db.read())
+        .await?;
+    Ok(rows)
+}
+
+/// The instances of several groups that decide about their attention: those whose end is near.
+pub(super) async fn of_groups(act: &Act<'_>, groups: Vec<Uuid>) -> Result<Vec<Model>> {
+    let rows = Entity::find()
+        .filter(COLUMN.key_group_id.is_in(groups))
+        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(COLUMN.is_off.eq(false))
+        .order_by_desc(Column::EndsAt)
+        .limit(1_000)
+        .all(act.app.db.read())
+        .await?;
+    Ok(rows)
+}
+
+/// Never confirmed as saved, newest first.
+pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
+    let rows = of(act.scope)
+        .filter(COLUMN.saved_at.is_null())
+        .filter(COLUMN.last_used_at.is_null())
+        .filter(COLUMN.is_off.eq(false))
+        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(act.app.db.read())
+        .await?;
+    Ok(rows)
+}
+
+pub(super) async fn of_group(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    group: Uuid,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    Ok(of(scope)
+        .filter(COLUMN.key_group_id.eq(group))
+        .order_by_desc(Column::Label)
+        .limit(limit)
+        .all(db)
+        .await?)
+}
+
+pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
+    use sea_orm::ActiveModelTrait;
+    row.insert(&**tx).await.map_err(|error| {
+        if is_duplicate(&error) {
+            Error::field("key", Refusal::DuplicateKey.to_string())
+        } else {
+            error.into()
+        }
+    })
+}
+
+pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {
+    use sea_orm::ActiveModelTrait;
+    Ok(row.update(&**tx).await?)
+}
+
+/// One tab of a list of instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    #[default]
+    All,
+    Active,
+    ExpiringSoon,
+    Future,
+    Expired,
+    Deactivated,
+}
+
+/// By use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Used {
+    #[default]
+    Any,
+    Never,
+    /// Within so many days.
+    Within(i64),
+    /// Not for so many days.
+    NotFor(i64),
+}
+
+/// What a list of instances is narrowed to, and where it goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub group: Option<Uuid>,
+    pub show: Show,
+    pub used: Used,
+    /// Active at some instant of `[from, until)`.
+    pub from: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+    /// A label such as `k-7`, or part of the note.
+    pub text: String,
+    pub after: Option<(i64, Uuid)>,
+}
+
+pub struct Listing {
+    pub instances: Vec<Model>,
+    pub next: Option<(i64, Uuid)>,
+}
+
+/// The column and direction in which a filter's index gives its rows.
+fn order(filter: &Filter) -> (Column, Order) {
+    match (filter.show, filter.used) {
+        (Show::Active | Show::ExpiringSoon, _) => (Column::EndsAt, Order::Asc),
+        (Show::Expired, _) => (Column::EndsAt, Order::Desc),
+        (Show::Future, _) => (Column::ActiveFrom, Order::Asc),
+        (Show::All, Used::Within(_)) => (Column::IdleSince, Order::Desc),
+        (Show::All, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),
+        _ if filter.group.is_some() => (Column::Label, Order::Desc),
+        _ => (Column::Id, Order::Desc),
+    }
+}
+
+pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
+    let (column, direction) = order(filter);
+    let mut query = narrowed(act, filter);
+    if let Some((value, id)) = filter.after {
+        query = query.filter(behind(column, &direction, value, id));
+    }
+    let query =
+        query.order_by(column, direction.clone()).order_by(Column::Id, direction).limit(limit + 1);
+    let mut instances = query.all(act.app.db.read()).await?;
+    let more = instances.len() as u64 > limit;
+    instances.truncate(limit as usize);
+    let value = |it: &Model| match column {
+        Column::EndsAt => it.ends_at,
+        Column::ActiveFrom => it.active_from,
+        Column::IdleSince => it.idle_since,
+        Column::Label => it.label.into(),
+        _ => 0,
+    };
+    let next = instances.last().filter(|_| more).map(|it| (value(it), it.id));
+    Ok(Listing { instances, next })
+}
+
+fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
+    let now = millis(act.now);
+    let mut query = match filter.group {
+        // By the group's own index; the subscription is checked on each row.
+        Some(group) => of(act.scope).filter(COLUMN.key_group_id.eq(group)),
+        None => of(act.scope),
+    };
+    query = match filter.show {
+        Show::All => query,
+        Show::Active => {
+            live(query).filter(COLUMN.ends_at.gt(now)).filter(COLUMN.active_from.lte(now))
+        }
+        Show::ExpiringSoon => live(query)
+            .filter(COLUMN.ends_at.gt(now))
+            // No warning is longer than 30 days, which bounds what the index gives.
+            .filter(COLUMN.ends_at.lte(now + 30 * 86_400_000))
+            .filter(COLUMN.active_from.lte(now))
+            .filter(COLUMN.warns_at.lte(now)),
+        Show::Future => {
+            live(query).filter(COLUMN.active_from.gt(now)).filter(COLUMN.ends_at.gt(now))
+        }
+        Show::Expired => live(query).filter(COLUMN.ends_at.lte(now)),
+        Show::Deactivated => query.filter(COLUMN.is_off.eq(true)),
+    };
+    query = match filter.used {
+        Used::Any => query,
+        Used::Never => query.filter(COLUMN.last_used_at.is_null()),
+        Used::Within(days) => query
+            .filter(COLUMN.idle_since.gte(now - days * 86_400_000))
+            .filter(COLUMN.last_used_at.is_not_null()),
+        Used::NotFor(days) => query.filter(COLUMN.idle_since.lt(now - days * 86_400_000)),
+    };
+    if let Some(from) = filter.from {
+        query = query.filter(COLUMN.ends_at.gt(millis(from)));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(COLUMN.active_from.lt(millis(until)));
+    }
+    if filter.text.is_empty() {
+        return query;
+    }
+    let by_note = contains(Column::NoteFolded, &filter.text);
+    let label = filter.text.trim().to_lowercase();
+    match label.strip_prefix("k-").and_then(|it| it.parse::<i32>().ok()) {
+        Some(label) => query.filter(by_note.or(COLUMN.label.eq(label))),
+        None => query.filter(by_note),
+    }
+}
+
+fn live(query: Select<Entity>) -> Select<Entity> {
+    query.filter(COLUMN.is_off.eq(false))
+}
+
+/// Behind `(value, id)` in the given direction, in a form that an index serves.
+fn behind(column: Column, direction: &Order, value: i64, id: Uuid) -> SimpleExpr {
+    let at = || Expr::col((Entity, column));
+    let by_id = || Expr::col((Entity, Column::Id));
+    match (column, direction) {
+        (Column::Id, _) => by_id().lt(id),
+        (_, Order::Desc) => at().lte(value).and(at().lt(value).or(by_id().lt(id))),
+        _ => at().gte(value).and(at().gt(value).or(by_id().gt(id))),
+    }
+}

@@ -1,0 +1,52 @@
+//! Keyward: administration and verification of API keys.
+//!
+//! The code map, from the rules outwards. `domain` knows nothing else; a feature's `entity` and
+//! `store` are known to its `mod.rs` only; `pages` and other faces call verbs and never query;
+//! `server` mounts everything. ARCHITECTURE.md tells the invariants and who keeps them.
+
+/// Pure rules: periods, status, warnings, coverage, lifecycle, secrets.
+pub mod domain;
+
+/// The only reader of the system clock.
+pub mod clock;
+/// The command line and the environment.
+pub mod config;
+/// Opens the pool, begins transactions, migrates.
+pub mod db;
+/// Why something was refused or failed; knows no HTTP.
+pub mod error;
+/// Keys outside of the database: digests, cookies, throttle, audit.
+pub mod pepper;
+/// A form that creates something is sent once.
+pub mod submissions;
+
+/// Who did what, appended in the same transaction.
+pub mod audit;
+/// The first start: pepper and owner.
+pub mod installation;
+/// One application's keys.
+pub mod key_groups;
+/// One credential each.
+pub mod key_instances;
+/// Who belongs to a subscription, and invitations.
+pub mod members;
+/// What needs attention in a subscription.
+pub mod overview;
+/// Signing in and out, session rows, throttle.
+pub mod sessions;
+/// The tenants, and the scope below which everything lives.
+pub mod subscriptions;
+/// People who sign in.
+pub mod users;
+/// A presented secret becomes a verdict.
+pub mod verify;
+
+/// Web kit: state, callers, pages, forms, cookies, headers, assets.
+pub mod http;
+/// The route table and the assembly of the server.
+pub mod server;
+
+/// A filled installation to look at.
+pub mod demo;
+/// The subcommands.
+pub mod run;

@@ -1,0 +1,4 @@
+//! Keyward's program: see `keyward --help`.
+fn main() -> std::process::ExitCode {
+    keyward::run::main()
+}

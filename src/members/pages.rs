@@ -1,0 +1,115 @@
+//! Accepting an invitation.
+use actix_session::Session;
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use askama::Template;
+use serde::Deserialize;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{domain::Role, http::SignedIn};
+use crate::{
+    http::{App, Client, Errors, Flash, Form, Page, PageError, page::refused},
+    sessions,
+    users::{self, NewUser, User},
+};
+
+#[derive(Template)]
+#[template(path = "members/invitation.html")]
+struct InvitationPage {
+    page: Page,
+    subscription: String,
+    email: String,
+    role: &'static str,
+    /// The address belongs to a user: who must be the one that is signed in.
+    has_account: bool,
+    is_signed_in: bool,
+    path: String,
+    name: String,
+    errors: Errors,
+}
+
+#[derive(Deserialize, Default)]
+pub struct AcceptForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    password: String,
+}
+
+async fn signed_in(app: &App, session: &Session) -> Result<Option<User>, PageError> {
+    match session.get::<Uuid>(sessions::USER).unwrap_or_default() {
+        Some(id) => Ok(users::find(&app.db, id).await?),
+        None => Ok(None),
+    }
+}
+
+async fn show(
+    app: &App,
+    session: &Session,
+    token: &str,
+    name: String,
+    errors: Errors,
+) -> Result<HttpResponse, PageError> {
+    let (invitation, subscription) = super::open_invitation(app, token, app.clock.now()).await?;
+    let me = signed_in(app, session).await?;
+    let it = InvitationPage {
+        page: Page::plain(),
+        subscription: subscription.name,
+        role: Role::parse(&invitation.role).unwrap_or(Role::Member).title(),
+        has_account: users::by_email(&app.db, &invitation.email).await?.is_some(),
+        is_signed_in: me.is_some_and(|it| it.email == invitation.email),
+        email: invitation.email,
+        path: format!("/invitations/{token}"),
+        name,
+        errors,
+    };
+    refused(&it, &it.errors)
+}
+
+/// `GET /invitations/{token}`
+pub async fn form(
+    app: Data<App>,
+    session: Session,
+    token: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    show(&app, &session, &token, String::new(), Errors::none()).await
+}
+
+/// `POST /invitations/{token}`
+pub async fn accept(
+    app: Data<App>,
+    session: Session,
+    client: Client,
+    token: Path<String>,
+    form: Form<AcceptForm>,
+) -> Result<HttpResponse, PageError> {
+    let (form, now) = (form.0, app.clock.now());
+    let new = NewUser {
+        email: String::new(),
+        name: form.name.clone(),
+        password: Zeroizing::new(form.password),
+    };
+    match super::accept_as_new(&app, &token, new, client, now).await {
+        Ok((user, subscription)) => {
+            sessions::pages::begin(&session, &user)?;
+            let flash = Flash::new(format!("You have joined {}.", subscription.name));
+            let mut response = flash.then(&app, &format!("/s/{}", subscription.slug));
+            sessions::pages::remember(&app, &user, &mut response)?;
+            Ok(response)
+        }
+        Err(error) => show(&app, &session, &token, form.name, Errors::of(error)?).await,
+    }
+}
+
+/// `POST /invitations/{token}/acceptance`: by the signed-in user whom it is for.
+pub async fn accept_signed_in(
+    me: SignedIn,
+    token: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    let joined = super::accept_as(&me.app, &token, &me.user, &me.actor(), me.here.now).await?;
+    let flash = Flash::new(format!("You have joined {}.", joined.name));
+    Ok(flash.then(&me.app, &format!("/s/{}", joined.slug)))
+}

@@ -1,0 +1,246 @@
+//! The subcommands.
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::Path,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use actix_web::{rt::System, web::Data};
+use anyhow::{Context, bail};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
+
+use crate::{
+    audit::{self, Actor},
+    clock::Clock,
+    config::{Admin, Audit, Cli, Command, Config, CreateOwner, LogFormat},
+    db::{self, Db},
+    demo,
+    error::Error,
+    http::App,
+    installation::{self, SetUp},
+    server, sessions, submissions,
+    subscriptions::NewSubscription,
+    users::{NewUser, Passwords},
+    verify::usage,
+};
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.config.log_format);
+    match System::new().block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keyward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = cli.config;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Migrate => migrate(&config).await,
+        Command::Demo { folder } => {
+            let config = demo::config(config, &folder)?;
+            let app = Data::new(open(config, Clock::System).await?);
+            demo::fill(&app).await?;
+            announce_demo(&app);
+            listen(app).await
+        }
+        Command::Admin(Admin::CreateOwner(it)) => create_owner(config, it).await,
+        Command::Audit(Audit::Verify) => verify_audit(config).await,
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KEYWARD_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Opens everything that serving needs: the same for `main` and for tests.
+pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
+    let site = config.site()?;
+    let url = config.database_url()?;
+    prepare_folder(&url)?;
+    db::migrate(&url).await.context("the database cannot be brought to this version's schema")?;
+    let db = Db::open(&url).await.context("cannot open the database")?;
+    restrict(&url)?;
+    let peppers = installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?;
+    Ok(App {
+        passwords: Passwords::new(peppers.derive("passwords"))?,
+        sealing_key: peppers.cookie_key("sealed cookies"),
+        recorder: usage::Recorder::default(),
+        db,
+        clock,
+        config,
+        site,
+        peppers,
+    })
+}
+
+fn prepare_folder(url: &str) -> anyhow::Result<()> {
+    let folder = db::sqlite_file(url).and_then(|it| it.parent().map(Path::to_path_buf));
+    let folder = folder.filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| "./data".into());
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+/// The database file is for nobody else's eyes.
+fn restrict(url: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if let Some(file) = db::sqlite_file(url).filter(|it| it.exists()) {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let app = Data::new(open(config, Clock::System).await?);
+    match installation::setup_link(&app).await? {
+        Some(link) => println!(
+            "\nNobody can sign in yet. Open this link within 24 hours to create the owner:\n\n    \
+             {link}\n"
+        ),
+        None => println!("\nSign in at {}\n", app.site.url("/sign-in")),
+    }
+    listen(app).await
+}
+
+/// Serves until SIGTERM or SIGINT, lets running requests finish, and writes what is pending.
+async fn listen(app: Data<App>) -> anyhow::Result<()> {
+    let bind = app.config.bind;
+    let listener = TcpListener::bind(bind).with_context(|| format!("cannot listen on {bind}"))?;
+    listener.set_nonblocking(true)?;
+    let server = server::start(listener, app.clone())?;
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let housekeeping = actix_web::rt::spawn(keep_house(app.clone()));
+    tracing::info!(%bind, origin = app.site.origin, "listening");
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: running requests may finish");
+    handle.stop(true).await;
+    running.await??;
+    housekeeping.abort();
+    app.recorder.flush(&app.db, app.clock.now()).await?;
+    app.db.clone().close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Batches of usage, and forgetting what ended long ago.
+async fn keep_house(app: Data<App>) {
+    const PRUNE_EVERY: u32 = 720; // batches: an hour
+    let failing = AtomicBool::new(false);
+    let mut ticks = tokio::time::interval(usage::FLUSH_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for n in 0_u32.. {
+        ticks.tick().await;
+        let now = app.clock.now();
+        let written = app.recorder.flush(&app.db, now).await;
+        if let Err(error) = &written
+            && !failing.load(Ordering::Relaxed)
+        {
+            tracing::warn!(?error, "the use of keys cannot be written; it is kept for later");
+        }
+        failing.store(written.is_err(), Ordering::Relaxed);
+        if n.is_multiple_of(PRUNE_EVERY)
+            && let Err(error) = prune(&app).await
+        {
+            tracing::warn!(?error, "what ended long ago cannot be forgotten");
+        }
+    }
+}
+
+async fn prune(app: &App) -> crate::error::Result<()> {
+    let now = app.clock.now();
+    sessions::prune(&app.db, now).await?;
+    submissions::prune(&app.db, now).await?;
+    usage::prune(&app.db, now).await
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let url = config.database_url()?;
+    prepare_folder(&url)?;
+    db::migrate(&url).await?;
+    println!("The database is at this version's schema.");
+    Ok(())
+}
+
+async fn create_owner(config: Config, it: CreateOwner) -> anyhow::Result<()> {
+    let app = open(config, Clock::System).await?;
+    let password = match &it.password_file {
+        Some(file) => {
+            let text = fs::read_to_string(file)
+                .with_context(|| format!("cannot read the password from {}", file.display()))?;
+            Zeroizing::new(text.lines().next().unwrap_or_default().to_owned())
+        }
+        None => ask_password()?,
+    };
+    let owner = NewUser { email: it.email, name: it.name, password };
+    let subscription = NewSubscription { name: it.subscription, slug: it.slug.unwrap_or_default() };
+    let wanted = SetUp { owner, subscription };
+    let actor = Actor::command_line();
+    let made = installation::create_owner(&app, wanted, None, &actor, app.clock.now()).await;
+    let (user, subscription) = match made {
+        Ok(made) => made,
+        Err(Error::Invalid(fields)) => {
+            let lines: Vec<_> =
+                fields.iter().map(|it| format!("{}: {}", it.field, it.message)).collect();
+            bail!("{}", lines.join("\n"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    println!(
+        "{} owns this installation and is admin of {}. Start `keyward serve` and sign in.",
+        user.email, subscription.name
+    );
+    Ok(())
+}
+
+fn ask_password() -> anyhow::Result<Zeroizing<String>> {
+    let first = Zeroizing::new(rpassword::prompt_password("Password (15 characters or more): ")?);
+    let second = Zeroizing::new(rpassword::prompt_password("The same once more: ")?);
+    if *first != *second {
+        bail!("the two passwords differ; nothing was done");
+    }
+    Ok(first)
+}
+
+async fn verify_audit(config: Config) -> anyhow::Result<()> {
+    let app = open(config, Clock::System).await?;
+    match audit::verify(&app.db, &app.peppers.derive("audit")).await? {
+        Ok(rows) => {
+            println!("The audit log is whole: {rows} rows.");
+            Ok(())
+        }
+        Err(at) => bail!("the audit log of {} does not fit from row {} on", at.scope, at.seq),
+    }
+}
+
+fn announce_demo(app: &App) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(
+        out,
+        "\nA demonstration, in a database of its own. Sign in at {}\n\n{}\n",
+        app.site.url("/sign-in"),
+        demo::SIGN_IN_HELP
+    );
+    let _ = out.flush();
+}

@@ -1,0 +1,225 @@
+//! The site map: every route, who may call it, and its handler. Nothing is mounted elsewhere.
+use std::{net::TcpListener, time::Duration};
+
+use actix_session::{
+    SessionMiddleware,
+    config::{BrowserSession, CookieContentSecurity},
+};
+use actix_web::{
+    App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
+    cookie::SameSite,
+    dev::Server,
+    http::{Method, StatusCode, header::ALLOW},
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+
+use crate::{
+    audit,
+    config::Cookies,
+    error::Error,
+    http::{self, App, PageError, assets, guard},
+    installation, key_groups, key_instances, members, overview, sessions, subscriptions, users,
+    verify,
+};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Anyone,
+    SignedIn,
+    Owner,
+    /// Any member of the subscription in the path.
+    Member,
+    /// Members who may see keys.
+    Viewer,
+    Admin,
+    /// Admins and auditors.
+    AuditReader,
+}
+use Access::*;
+
+/// One method of one path.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+    handler: fn() -> actix_web::Route,
+}
+
+const fn get(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::GET, path, access, handler }
+}
+
+const fn post(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::POST, path, access, handler }
+}
+
+/// Outside of sessions, CSRF and the request log: machines call these.
+#[rustfmt::skip]
+pub static MACHINE_ROUTES: &[Route] = &[
+    get ("/verify",                 Anyone, || web::to(verify::gateway::check)),
+    post("/verify",                 Anyone, || web::to(verify::gateway::check)),
+    get ("/healthz",                Anyone, || web::to(healthz)),
+    get ("/readyz",                 Anyone, || web::to(readyz)),
+    get ("/static/{hash}/{name}",   Anyone, || web::to(assets::serve)),
+    get ("/favicon.ico",            Anyone, || web::to(assets::well_known)),
+    get ("/robots.txt",             Anyone, || web::to(assets::well_known)),
+];
+
+/// Pages for people. A form is posted to the path that shows it.
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+    get ("/",                                                   SignedIn,    || web::to(sessions::pages::home)),
+    get ("/sign-in",                                            Anyone,      || web::to(sessions::pages::form)),
+    post("/sign-in",                                            Anyone,      || web::to(sessions::pages::sign_in)),
+    post("/sign-out",                                           SignedIn,    || web::to(sessions::pages::sign_out)),
+    get ("/setup/{token}",                                      Anyone,      || web::to(installation::pages::form)),
+    post("/setup/{token}",                                      Anyone,      || web::to(installation::pages::set_up)),
+    get ("/invitations/{token}",                                Anyone,      || web::to(members::pages::form)),
+    post("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept)),
+    post("/invitations/{token}/acceptance",                     SignedIn,    || web::to(members::pages::accept_signed_in)),
+    get ("/profile",                                            SignedIn,    || web::to(users::pages::form)),
+    post("/profile",                                            SignedIn,    || web::to(users::pages::save)),
+    get ("/subscriptions",                                      SignedIn,    || web::to(subscriptions::pages::list)),
+    get ("/subscriptions/new",                                  Owner,       || web::to(subscriptions::pages::new_form)),
+    post("/subscriptions/new",                                  Owner,       || web::to(subscriptions::pages::create)),
+    get ("/subscriptions/{slug}/name",                          Owner,       || web::to(subscriptions::pages::name_form)),
+    post("/subscriptions/{slug}/name",                          Owner,       || web::to(subscriptions::pages::rename)),
+    get ("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspension_form)),
+    post("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspend)),
+    post("/subscriptions/{slug}/resumption",                    Owner,       || web::to(subscriptions::pages::resume)),
+    get ("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invitation_form)),
+    post("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invite)),
+    get ("/subscriptions/{slug}/invitation/link",               Owner,       || web::to(subscriptions::pages::invitation_link)),
+    post("/subscriptions/{slug}/invitation/link",               Owner,       || web::to(subscriptions::pages::invitation_kept)),
+    get ("/audit",                                              Owner,       || web::to(audit::pages::of_installation)),
+    get ("/audit.csv",                                          Owner,       || web::to(audit::pages::csv_of_installation)),
+    get ("/s/{slug}",                                           Viewer,      || web::to(overview::pages::overview)),
+    get ("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::form)),
+    post("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::save)),
+    get ("/s/{slug}/audit",                                     AuditReader, || web::to(audit::pages::of_subscription)),
+    get ("/s/{slug}/audit.csv",                                 AuditReader, || web::to(audit::pages::csv_of_subscription)),
+    post("/s/{slug}/search",                                    Viewer,      || web::to(key_instances::pages::search::search)),
+    get ("/s/{slug}/groups",                                    Viewer,      || web::to(key_groups::pages::list::list)),
+    get ("/s/{slug}/groups.csv",                                Viewer,      || web::to(key_groups::pages::list::csv)),
+    get ("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::new_form)),
+    post("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::create)),
+    get ("/s/{slug}/groups/{group}",                            Viewer,      || web::to(key_instances::pages::list::of_group)),
+    get ("/s/{slug}/groups/{group}/keys.csv",                   Viewer,      || web::to(key_instances::pages::list::csv_of_group)),
+    get ("/s/{slug}/groups/{group}/edit",                       Admin,       || web::to(key_groups::pages::forms::edit_form)),
+    post("/s/{slug}/groups/{group}/edit",                       Admin,       || web::to(key_groups::pages::forms::edit)),
+    get ("/s/{slug}/groups/{group}/deletion",                   Admin,       || web::to(key_groups::pages::deletion::form)),
+    post("/s/{slug}/groups/{group}/deletion",                   Admin,       || web::to(key_groups::pages::deletion::delete)),
+    get ("/s/{slug}/keys",                                      Viewer,      || web::to(key_instances::pages::list::of_subscription)),
+    get ("/s/{slug}/keys.csv",                                  Viewer,      || web::to(key_instances::pages::list::csv_of_subscription)),
+    get ("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::new_form)),
+    post("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::create)),
+    get ("/s/{slug}/groups/{group}/keys/{key}",                 Viewer,      || web::to(key_instances::pages::detail::show)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotation_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotate)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replacement_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replace)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/reactivation",    Admin,       || web::to(key_instances::pages::period::reactivation_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/reactivation",    Admin,       || web::to(key_instances::pages::period::reactivate)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/deactivation",    Admin,       || web::to(key_instances::pages::ending::deactivation_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/deactivation",    Admin,       || web::to(key_instances::pages::ending::deactivate)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/revocation",      Admin,       || web::to(key_instances::pages::ending::revocation_form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/revocation",      Admin,       || web::to(key_instances::pages::ending::revoke)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret",          Admin,       || web::to(key_instances::pages::secret::show)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.json", Admin,  || web::to(key_instances::pages::secret::json)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.env",  Admin,  || web::to(key_instances::pages::secret::env)),
+    post("/s/{slug}/groups/{group}/keys/{key}/secret/acknowledgement", Admin, || web::to(key_instances::pages::secret::acknowledge)),
+];
+
+/// Starts serving. Ending it gracefully lets running requests finish.
+pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        let machines = |config: &mut ServiceConfig| mount(config, MACHINE_ROUTES);
+        let pages = |config: &mut ServiceConfig| mount(config, ROUTES);
+        Actix::new()
+            .app_data(app.clone())
+            .configure(machines)
+            .service(
+                web::scope("")
+                    .configure(pages)
+                    .default_service(web::to(not_found))
+                    .wrap(from_fn(guard::courtesy))
+                    .wrap(session(&app))
+                    .wrap(from_fn(guard::same_origin))
+                    .wrap(from_fn(guard::known_host))
+                    .wrap(from_fn(guard::deadline))
+                    .wrap(from_fn(guard::log)),
+            )
+            .wrap(from_fn(guard::headers))
+    });
+    // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
+    let server = server
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .shutdown_timeout(25)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// All rows of one path become one resource, so that a wrong method is 405 and not 404.
+fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
+    for rows in routes.chunk_by(|a, b| a.path == b.path) {
+        let resource: Resource = web::resource(rows[0].path);
+        let resource = rows.iter().fold(resource, |it, row| {
+            let it = it.route((row.handler)().method(row.method.clone()));
+            // What answers GET answers HEAD.
+            let head = row.method == Method::GET;
+            if head { it.route((row.handler)().method(Method::HEAD)) } else { it }
+        });
+        let allowed: Vec<&str> = rows.iter().map(|it| it.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
+    }
+}
+
+async fn wrong_method(allowed: String) -> HttpResponse {
+    let text = format!("This address answers {allowed} only.\n");
+    HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
+        .insert_header((ALLOW, allowed))
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}
+
+async fn not_found(_: HttpRequest) -> HttpResponse {
+    PageError::from(Error::NotFound).error_response()
+}
+
+fn session(app: &Data<App>) -> SessionMiddleware<sessions::DbSessionStore> {
+    let store = sessions::DbSessionStore(app.clone());
+    let key = app.peppers.cookie_key("session");
+    SessionMiddleware::builder(store, key)
+        .cookie_name(sessions::pages::cookie_name(app.site.cookies).to_owned())
+        .cookie_secure(app.site.cookies != Cookies::Insecure)
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        .cookie_path("/".to_owned())
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(BrowserSession::default())
+        .build()
+}
+
+/// Alive: this process answers.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+/// Ready: the database answers too.
+async fn readyz(app: Data<App>) -> HttpResponse {
+    match app.db.ping().await {
+        Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
+        Err(_) => {
+            let status = http::status_code(&Error::Unavailable(anyhow::anyhow!("no database")));
+            HttpResponse::build(status).content_type("text/plain").body("the database is away\n")
+        }
+    }
+}

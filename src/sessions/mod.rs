@@ -1,0 +1,79 @@
+//! Signing in and out. Sessions are rows; what a session allows is read at each request.
+pub(crate) mod entity;
+pub mod pages;
+mod store;
+pub mod throttle;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+pub use self::store::{ABSOLUTE, DbSessionStore, IDLE, of_user};
+use crate::{
+    audit::{self, Actor, Event},
+    db::Db,
+    domain::text,
+    error::{Error, Result},
+    http::App,
+    users::{self, Password, User},
+};
+
+/// The key of the user's id in the session's state.
+pub const USER: &str = "user";
+
+/// A try to sign in.
+pub struct SignIn {
+    pub email: String,
+    pub password: Password,
+    /// The random name of a browser that this e-mail address has signed in from before.
+    pub known_browser: Option<String>,
+}
+
+/// Gives the user, or `Unauthenticated` for a wrong password and an unknown user alike, after the
+/// same work.
+pub async fn sign_in(
+    app: &App,
+    tried: SignIn,
+    client: audit::Client,
+    now: DateTime<Utc>,
+) -> Result<User> {
+    let email = text::email(&tried.email).unwrap_or_default();
+    let browser = tried.known_browser.as_deref();
+    let ticket = throttle::admit(app, &email, browser, client.address, now).await?;
+    let user = users::by_email(&app.db, &email).await?;
+    let stored = user.as_ref().map(|it| it.password_hash.clone());
+    let fits = app.passwords.verify(stored, tried.password).await?;
+
+    let name = if email.is_empty() { "sign-in".to_owned() } else { email };
+    let mut actor = Actor { user_id: user.as_ref().map(|it| it.id), name, client };
+    let tx = app.db.write().await?;
+    let Some(user) = user.filter(|_| fits) else {
+        let event = Event::new("authn.login_fail", now).refused();
+        audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
+        tx.commit().await?;
+        return Err(Error::Unauthenticated);
+    };
+    ticket.succeeded(&tx).await?;
+    users::signed_in(&tx, user.id, now).await?;
+    actor.name.clone_from(&user.email);
+    let event = Event::new("authn.login_success", now).on("user", user.id, &user.email);
+    audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// The session row itself is revoked by actix-session's `purge`.
+pub async fn sign_out(app: &App, user: Uuid, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
+    let tx = app.db.write().await?;
+    let event = Event::new("authn.logout", now)
+        .on("user", user, &actor.name)
+        .change(json!(null), json!(null));
+    audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Forgets sessions and throttle buckets that ended long ago.
+pub async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    store::prune(db, now).await?;
+    throttle::prune(db, now).await
+}

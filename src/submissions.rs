@@ -1,0 +1,63 @@
+//! A form that creates something carries a random token, so that sending it twice creates it once.
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
+
+use crate::{
+    clock,
+    db::{Db, Tx},
+    error::{Error, Result, is_duplicate},
+    pepper::token_digest,
+};
+
+pub(crate) mod entity {
+    //! Forms that were accepted, and where their result is.
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "submissions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub digest: String,
+        pub location: String,
+        pub created_at: i64,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A submission, and the path at which its result will be.
+pub struct Submission<'a> {
+    pub token: &'a str,
+    pub location: String,
+}
+
+/// Claims a submission within the transaction that creates its result. The second one is told
+/// where the first one's result is.
+pub async fn claim(db: &Db, tx: &Tx, it: Submission<'_>, now: DateTime<Utc>) -> Result<()> {
+    if it.token.len() < 20 {
+        return Err(Error::Malformed("This form is incomplete. Load its page again."));
+    }
+    let digest = token_digest(it.token);
+    let row = entity::ActiveModel {
+        digest: Set(digest.clone()),
+        location: Set(it.location),
+        created_at: Set(clock::millis(now)),
+    };
+    match entity::Entity::insert(row).exec_without_returning(&**tx).await {
+        Err(error) if is_duplicate(&error) => {
+            let first = entity::Entity::find_by_id(digest).one(db.read()).await?;
+            Err(first.map_or(Error::NotFound, |it| Error::AlreadyDone { location: it.location }))
+        }
+        other => other.map(|_| ()).map_err(Error::from),
+    }
+}
+
+/// A token is remembered for a day: longer than any session lives.
+pub async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    entity::Entity::delete_many()
+        .filter(entity::COLUMN.created_at.lt(clock::millis(now - TimeDelta::days(1))))
+        .exec(db.read())
+        .await?;
+    Ok(())
+}

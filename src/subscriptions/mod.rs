@@ -1,0 +1,278 @@
+//! Subscriptions: the tenants. Everything below one of them is reached through its [`Scope`].
+pub(crate) mod entity;
+pub mod pages;
+pub mod settings;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::entity::Model as Subscription;
+use crate::{
+    audit::{self, Actor, Event},
+    clock,
+    db::{Db, Tx},
+    domain::{Refusal, Role, text},
+    error::{Error, FieldError, Result},
+    http::App,
+    members,
+};
+
+/// A subscription that somebody was let into. It cannot be made without that check, and every
+/// query below a subscription starts from it.
+#[derive(Clone, Debug)]
+pub struct Scope(Subscription);
+
+impl Scope {
+    pub fn id(&self) -> Uuid {
+        self.0.id
+    }
+
+    pub fn subscription(&self) -> &Subscription {
+        &self.0
+    }
+}
+
+/// What a verb below a subscription needs: where, who, when.
+pub struct Act<'a> {
+    pub app: &'a App,
+    pub scope: &'a Scope,
+    pub actor: Actor,
+    pub now: DateTime<Utc>,
+}
+
+impl Act<'_> {
+    /// Begins the transaction of a change: locks the subscription, so that changes below it come
+    /// one after the other and no two can wait for each other. A suspended one refuses all.
+    pub async fn begin(&self) -> Result<Tx> {
+        let tx = self.app.db.write().await?;
+        match store::lock(&tx, self.scope.id()).await? {
+            Some(it) if !it.is_suspended() => Ok(tx),
+            _ => Err(Refusal::SubscriptionSuspended.into()),
+        }
+    }
+
+    /// Writes the audit row, which locks the subscription's chain, and commits.
+    pub async fn finish(&self, tx: Tx, event: Event) -> Result<()> {
+        self.record(&tx, event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub async fn record(&self, tx: &Tx, event: Event) -> Result<()> {
+        audit::record(self.app, tx, self.scope.id(), &self.actor, event).await
+    }
+
+    pub fn event(&self, action: &'static str) -> Event {
+        Event::new(action, self.now)
+    }
+}
+
+/// Locks a subscription for a derived write that no suspension stops.
+pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
+    store::lock(tx, id).await.map(|_| ())
+}
+
+/// The subscriptions of a user and the roles in them, by name; at most 50.
+pub async fn of_user(db: &Db, user: Uuid) -> Result<Vec<(Subscription, Role)>> {
+    store::of_user(db, user, None).await
+}
+
+/// The door to a subscription: for whoever is no member of it, it does not exist. `known` are
+/// memberships that this request has read already.
+pub async fn enter(
+    db: &Db,
+    user: Uuid,
+    known: &[(Subscription, Role)],
+    slug: &str,
+) -> Result<(Scope, Role)> {
+    if let Some((subscription, role)) = known.iter().find(|it| it.0.slug == slug) {
+        return Ok((Scope(subscription.clone()), *role));
+    }
+    let found = store::of_user(db, user, Some(slug)).await?;
+    found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
+}
+
+/// All subscriptions of the installation, for its owner, by slug from behind `after` on.
+pub async fn all(db: &Db, after: Option<&str>, limit: u64) -> Result<Vec<Subscription>> {
+    store::all(db, after, limit).await
+}
+
+/// For the owner: names and counts only.
+pub async fn by_slug(db: &Db, slug: &str) -> Result<Subscription> {
+    store::by_slug(db, slug).await
+}
+
+/// Name and slug of a subscription to be. An empty slug is made from the name.
+pub struct NewSubscription {
+    pub name: String,
+    pub slug: String,
+}
+
+impl NewSubscription {
+    pub fn checked(self) -> Result<Self> {
+        let mut errors = Vec::new();
+        let name = text::name(&self.name).unwrap_or_else(|it| {
+            errors.push(FieldError::new("subscription", it));
+            String::new()
+        });
+        let slug = if self.slug.trim().is_empty() { slug_from(&name) } else { self.slug };
+        let slug = text::slug(&slug).unwrap_or_else(|it| {
+            errors.push(FieldError::new("slug", it));
+            String::new()
+        });
+        if errors.is_empty() { Ok(Self { name, slug }) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
+fn slug_from(name: &str) -> String {
+    let plain = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
+    let slug: String = name.chars().map(plain).take(63).collect();
+    slug.trim_matches('-').to_owned()
+}
+
+pub async fn create(
+    app: &App,
+    new: NewSubscription,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Subscription> {
+    let new = new.checked()?;
+    let tx = app.db.write().await?;
+    let made = insert(app, &tx, &new, actor, now).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// The same within a transaction that does more: the set-up.
+pub(crate) async fn insert(
+    app: &App,
+    tx: &Tx,
+    new: &NewSubscription,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Subscription> {
+    let made = store::insert(tx, new, now).await?;
+    let event = Event::new("subscription.created", now)
+        .on("subscription", made.id, &made.name)
+        .change(Value::Null, json!({ "name": made.name, "slug": made.slug }));
+    audit::record(app, tx, audit::INSTALLATION, actor, event).await?;
+    Ok(made)
+}
+
+pub async fn rename(
+    app: &App,
+    it: &Subscription,
+    name: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let name = text::name(name).map_err(|it| Error::field("name", it))?;
+    let tx = app.db.write().await?;
+    store::set_name(&tx, it.id, &name).await?;
+    let event = Event::new("subscription.renamed", now)
+        .on("subscription", it.id, &name)
+        .change(json!({ "name": it.name }), json!({ "name": name }));
+    audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
+    Ok(tx.commit().await?)
+}
+
+/// While suspended, every key of the subscription is refused and nothing in it changes.
+pub async fn set_suspended(
+    app: &App,
+    it: &Subscription,
+    suspended: bool,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let tx = app.db.write().await?;
+    if !store::set_suspended(&tx, it.id, suspended.then(|| clock::millis(now))).await? {
+        return Ok(());
+    }
+    let action = if suspended { "subscription.suspended" } else { "subscription.resumed" };
+    for scope in [it.id, audit::INSTALLATION] {
+        let event = Event::new(action, now).on("subscription", it.id, &it.name);
+        audit::record(app, &tx, scope, actor, event).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// The owner names the first admin. Gives the token of the invitation's link.
+pub async fn invite_admin(
+    app: &App,
+    it: &Subscription,
+    email: &str,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<String> {
+    members::invite(app, it, (email, Role::Admin), actor, now).await
+}
+
+/// What an admin decides for the keys of the subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub members_see_keys: bool,
+    pub default_lifetime_days: i32,
+    pub max_lifetime_days: Option<i32>,
+    pub never_expires_allowed: bool,
+}
+
+/// Longest lifetime that can be configured: ten years.
+pub const LONGEST_LIFETIME_DAYS: i32 = 3_650;
+
+pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
+    let days = 1..=LONGEST_LIFETIME_DAYS;
+    let mut errors = Vec::new();
+    if !days.contains(&wanted.default_lifetime_days) {
+        errors.push(FieldError::new("default_lifetime_days", "Use 1 to 3650 days."));
+    }
+    if wanted.max_lifetime_days.is_some_and(|it| !days.contains(&it)) {
+        errors.push(FieldError::new("max_lifetime_days", "Use 1 to 3650 days, or nothing."));
+    }
+    if wanted.max_lifetime_days.is_some_and(|it| wanted.default_lifetime_days > it) {
+        let message = "The default lifetime must not be longer than the longest allowed one.";
+        errors.push(FieldError::new("default_lifetime_days", message));
+    }
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let now = act.scope.subscription();
+    let before = Settings {
+        members_see_keys: now.members_see_keys,
+        default_lifetime_days: now.default_lifetime_days,
+        max_lifetime_days: now.max_lifetime_days,
+        never_expires_allowed: now.never_expires_allowed,
+    };
+    let tx = act.begin().await?;
+    store::set_settings(&tx, now.id, &wanted).await?;
+    let event = act
+        .event("subscription.settings_changed")
+        .on("subscription", now.id, &now.name)
+        .change(described(&before), described(&wanted));
+    act.finish(tx, event).await
+}
+
+fn described(it: &Settings) -> Value {
+    json!({
+        "members_see_keys": it.members_see_keys,
+        "default_lifetime_days": it.default_lifetime_days,
+        "max_lifetime_days": it.max_lifetime_days,
+        "never_expires_allowed": it.never_expires_allowed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_made_from_the_name_if_none_is_given() {
+        let slug = |name: &str| {
+            NewSubscription { name: name.into(), slug: String::new() }.checked().unwrap().slug
+        };
+        assert_eq!(slug("Northwind Re, Production"), "northwind-re--production");
+        assert_eq!(slug("  ACME  "), "acme");
+        let nothing = NewSubscription { name: "äö".into(), slug: String::new() }.checked();
+        assert!(matches!(nothing, Err(Error::Invalid(fields)) if fields[0].field == "slug"));
+    }
+}

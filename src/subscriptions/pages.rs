@@ -1,0 +1,356 @@
+//! The list of subscriptions, and what the owner of the installation does with them.
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::{SameSite, time::Duration},
+    web::{Path, Query},
+};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{NewSubscription, Subscription};
+use crate::{
+    error::{Error, Result},
+    http::{
+        Errors, Flash, Form, Owner, Page, PageError, SignedIn, cookies, html,
+        page::{Section, refused},
+        see_other, words,
+    },
+};
+
+/// Rows of one page of the owner's list.
+const PAGE: u64 = 50;
+
+pub struct SubscriptionRow {
+    pub name: String,
+    pub slug: String,
+    /// Where it opens; empty for an owner who is no member.
+    pub path: String,
+    pub role: &'static str,
+    pub groups: String,
+    pub active: String,
+    pub soon: i32,
+    pub attention: i32,
+    pub suspended: bool,
+}
+
+/// Everything that the template of the list shows; dialogs draw it behind themselves.
+pub struct SubscriptionList {
+    pub rows: Vec<SubscriptionRow>,
+    pub is_owner: bool,
+    pub next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "subscriptions/list.html")]
+struct ListPage {
+    page: Page,
+    list: SubscriptionList,
+}
+
+#[derive(Deserialize)]
+pub struct After {
+    #[serde(default)]
+    after: String,
+}
+
+/// `GET /subscriptions`
+pub async fn list(me: SignedIn, query: Query<After>) -> Result<HttpResponse, PageError> {
+    let list = view(&me, &query.after).await?;
+    html(&ListPage { page: Page::of(&me, Section::Subscriptions), list })
+}
+
+/// One's own subscriptions; for an owner all of them, by name and counts only.
+async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
+    if !me.user.is_owner {
+        let rows = me.places.iter().map(|(it, role)| row(it, Some(role.title()))).collect();
+        return Ok(SubscriptionList { rows, is_owner: false, next: None });
+    }
+    let after = Some(after).filter(|it| !it.is_empty());
+    let mut all = super::all(&me.app.db, after, PAGE + 1).await?;
+    let more = all.len() as u64 > PAGE;
+    all.truncate(PAGE as usize);
+    let next = all.last().filter(|_| more).map(|it| format!("/subscriptions?after={}", it.slug));
+    let role_in = |it: &Subscription| me.places.iter().find(|(place, _)| place.id == it.id);
+    let rows = all.iter().map(|it| row(it, role_in(it).map(|it| it.1.title()))).collect();
+    Ok(SubscriptionList { rows, is_owner: true, next })
+}
+
+fn row(it: &Subscription, role: Option<&'static str>) -> SubscriptionRow {
+    SubscriptionRow {
+        name: it.name.clone(),
+        slug: it.slug.clone(),
+        path: role.map(|_| format!("/s/{}", it.slug)).unwrap_or_default(),
+        role: role.unwrap_or("none"),
+        groups: words::count(it.group_count.into()),
+        active: words::count(it.active_count.into()),
+        soon: it.soon_count,
+        attention: it.attention_groups,
+        suspended: it.is_suspended(),
+    }
+}
+
+/// A dialog with at most one or two text fields: new, rename, invite, suspend.
+#[derive(Template)]
+#[template(path = "subscriptions/dialog.html")]
+struct DialogPage {
+    page: Page,
+    list: SubscriptionList,
+    title: String,
+    text: String,
+    fields: Vec<Field>,
+    button: &'static str,
+    danger: bool,
+    path: String,
+    errors: Errors,
+}
+
+struct Field {
+    name: &'static str,
+    label: &'static str,
+    help: &'static str,
+    value: String,
+    optional: bool,
+}
+
+impl Field {
+    fn new(name: &'static str, label: &'static str, value: &str) -> Self {
+        Self { name, label, help: "", value: value.to_owned(), optional: false }
+    }
+}
+
+struct Dialog {
+    title: String,
+    text: String,
+    fields: Vec<Field>,
+    button: &'static str,
+    danger: bool,
+    path: String,
+}
+
+impl Dialog {
+    async fn show(self, owner: &Owner, errors: Errors) -> Result<HttpResponse, PageError> {
+        let page = DialogPage {
+            page: Page::of(owner, Section::Subscriptions),
+            list: view(owner, "").await?,
+            title: self.title,
+            text: self.text,
+            fields: self.fields,
+            button: self.button,
+            danger: self.danger,
+            path: self.path,
+            errors,
+        };
+        refused(&page, &page.errors)
+    }
+}
+
+#[derive(Clone, Default, Deserialize)]
+pub struct SubscriptionForm {
+    #[serde(default)]
+    subscription: String,
+    #[serde(default)]
+    slug: String,
+    #[serde(default)]
+    email: String,
+}
+
+fn new_dialog(form: &SubscriptionForm) -> Dialog {
+    let slug = Field {
+        help: "For URLs and the x-tenant-name header. It never changes. Made from the name if \
+               left empty.",
+        optional: true,
+        ..Field::new("slug", "Short name", &form.slug)
+    };
+    Dialog {
+        title: "New subscription".to_owned(),
+        text: "A subscription is a tenant: its key groups, keys and members are seen by nobody \
+               else."
+            .to_owned(),
+        fields: vec![Field::new("subscription", "Name", &form.subscription), slug],
+        button: "Create subscription",
+        danger: false,
+        path: "/subscriptions/new".to_owned(),
+    }
+}
+
+/// `GET /subscriptions/new`
+pub async fn new_form(owner: Owner) -> Result<HttpResponse, PageError> {
+    new_dialog(&SubscriptionForm::default()).show(&owner, Errors::none()).await
+}
+
+/// `POST /subscriptions/new`
+pub async fn create(owner: Owner, form: Form<SubscriptionForm>) -> Result<HttpResponse, PageError> {
+    let new = NewSubscription { name: form.subscription.clone(), slug: form.slug.clone() };
+    match super::create(&owner.app, new, &owner.actor(), owner.here.now).await {
+        Ok(made) => {
+            let path = format!("/subscriptions/{}/invitation", made.slug);
+            Ok(Flash::new(format!("{} is created. Invite its first admin.", made.name))
+                .then(&owner.app, &path))
+        }
+        Err(error) => new_dialog(&form).show(&owner, Errors::of(error)?).await,
+    }
+}
+
+fn name_dialog(it: &Subscription, name: &str) -> Dialog {
+    Dialog {
+        title: format!("Rename {}", it.name),
+        text: format!("Its short name {} stays: URLs and callers depend on it.", it.slug),
+        fields: vec![Field::new("name", "Name", name)],
+        button: "Rename",
+        danger: false,
+        path: format!("/subscriptions/{}/name", it.slug),
+    }
+}
+
+/// `GET /subscriptions/{slug}/name`
+pub async fn name_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    name_dialog(&it, &it.name).show(&owner, Errors::none()).await
+}
+
+#[derive(Deserialize)]
+pub struct NameForm {
+    #[serde(default)]
+    name: String,
+}
+
+/// `POST /subscriptions/{slug}/name`
+pub async fn rename(
+    owner: Owner,
+    slug: Path<String>,
+    form: Form<NameForm>,
+) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    match super::rename(&owner.app, &it, &form.name, &owner.actor(), owner.here.now).await {
+        Ok(()) => Ok(Flash::new("The subscription is renamed.").then(&owner.app, "/subscriptions")),
+        Err(error) => name_dialog(&it, &form.name).show(&owner, Errors::of(error)?).await,
+    }
+}
+
+/// `GET /subscriptions/{slug}/suspension`
+pub async fn suspension_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    let active = words::plural(it.active_count.into(), "active key");
+    let dialog = Dialog {
+        title: format!("Suspend {}?", it.name),
+        text: format!(
+            "Its {active} are refused from this moment, and nothing in it can be changed. You can \
+             lift this later."
+        ),
+        fields: Vec::new(),
+        button: "Suspend",
+        danger: true,
+        path: format!("/subscriptions/{}/suspension", it.slug),
+    };
+    dialog.show(&owner, Errors::none()).await
+}
+
+/// `POST /subscriptions/{slug}/suspension`
+pub async fn suspend(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    set_suspended(&owner, &slug, true).await
+}
+
+/// `POST /subscriptions/{slug}/resumption`
+pub async fn resume(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    set_suspended(&owner, &slug, false).await
+}
+
+async fn set_suspended(owner: &Owner, slug: &str, yes: bool) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, slug).await?;
+    super::set_suspended(&owner.app, &it, yes, &owner.actor(), owner.here.now).await?;
+    let text = if yes {
+        format!("{} is suspended. All its keys are refused.", it.name)
+    } else {
+        format!("{} works again.", it.name)
+    };
+    Ok(Flash::new(text).then(&owner.app, "/subscriptions"))
+}
+
+fn invitation_dialog(it: &Subscription, email: &str) -> Dialog {
+    Dialog {
+        title: format!("Invite an admin to {}", it.name),
+        text: "You get a link to pass on. It is shown once, works once, and for 7 days.".to_owned(),
+        fields: vec![Field::new("email", "E-mail of the admin", email)],
+        button: "Make the link",
+        danger: false,
+        path: format!("/subscriptions/{}/invitation", it.slug),
+    }
+}
+
+/// `GET /subscriptions/{slug}/invitation`
+pub async fn invitation_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    invitation_dialog(&it, "").show(&owner, Errors::none()).await
+}
+
+const LINK: &str = "kw_invitation";
+
+fn link_path(it: &Subscription) -> String {
+    format!("/subscriptions/{}/invitation/link", it.slug)
+}
+
+/// `POST /subscriptions/{slug}/invitation`
+pub async fn invite(
+    owner: Owner,
+    slug: Path<String>,
+    form: Form<SubscriptionForm>,
+) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    let invited =
+        super::invite_admin(&owner.app, &it, &form.email, &owner.actor(), owner.here.now).await;
+    let token = match invited {
+        Ok(token) => token,
+        Err(error) => {
+            return invitation_dialog(&it, &form.email).show(&owner, Errors::of(error)?).await;
+        }
+    };
+    let path = link_path(&it);
+    let terms = cookies::Terms {
+        name: LINK,
+        path: &path,
+        max_age: Duration::minutes(10),
+        same_site: SameSite::Strict,
+    };
+    let mut response = see_other(&path);
+    let link = owner.app.site.url(&format!("/invitations/{token}"));
+    response.add_cookie(&cookies::seal(&owner.app, terms, link)).map_err(anyhow::Error::from)?;
+    Ok(response)
+}
+
+#[derive(Template)]
+#[template(path = "subscriptions/link.html")]
+struct LinkPage {
+    page: Page,
+    list: SubscriptionList,
+    name: String,
+    link: String,
+    path: String,
+}
+
+/// `GET /subscriptions/{slug}/invitation/link`: shown once, like a secret.
+pub async fn invitation_link(
+    owner: Owner,
+    req: HttpRequest,
+    slug: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    let link = cookies::unseal(&owner.app, &req, LINK)
+        .ok_or(Error::Gone("This link is no longer shown. Make a new invitation if it is lost."))?;
+    html(&LinkPage {
+        page: Page::of(&owner, Section::Subscriptions),
+        list: view(&owner, "").await?,
+        path: link_path(&it),
+        name: it.name,
+        link,
+    })
+}
+
+/// `POST /subscriptions/{slug}/invitation/link`: the owner has it.
+pub async fn invitation_kept(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    let flash = Flash::new(format!("The invitation to {} is ready.", it.name));
+    let mut response = flash.then(&owner.app, "/subscriptions");
+    let forgotten = cookies::forget(&owner.app, LINK, &link_path(&it));
+    response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
+    Ok(response)
+}

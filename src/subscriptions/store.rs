@@ -1,0 +1,120 @@
+//! The queries of subscriptions.
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+
+use super::{NewSubscription, Settings, entity};
+use crate::{
+    clock,
+    db::{Db, Tx},
+    domain::{Refusal, Role},
+    error::{Error, Result, is_duplicate},
+    members::entity as members,
+};
+
+/// A user's subscriptions by name, at most 50; or the one with `slug`.
+pub(super) async fn of_user(
+    db: &Db,
+    user: Uuid,
+    slug: Option<&str>,
+) -> Result<Vec<(entity::Model, Role)>> {
+    let mut query = members::Entity::find()
+        .filter(members::COLUMN.user_id.eq(user))
+        .find_also_related(entity::Entity);
+    if let Some(slug) = slug {
+        query = query.filter(entity::COLUMN.slug.eq(slug));
+    }
+    let rows = query.order_by_asc(entity::Column::Name).limit(50).all(db.read()).await?;
+    let known = |(member, subscription): (members::Model, Option<entity::Model>)| {
+        Some((subscription?, Role::parse(&member.role)?))
+    };
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
+/// All subscriptions by slug, from behind `after` on.
+pub(super) async fn all(db: &Db, after: Option<&str>, limit: u64) -> Result<Vec<entity::Model>> {
+    let mut query = entity::Entity::find();
+    if let Some(after) = after {
+        query = query.filter(entity::COLUMN.slug.gt(after));
+    }
+    Ok(query.order_by_asc(entity::Column::Slug).limit(limit).all(db.read()).await?)
+}
+
+pub(super) async fn by_slug(db: &Db, slug: &str) -> Result<entity::Model> {
+    let found = entity::Entity::find().filter(entity::COLUMN.slug.eq(slug)).one(db.read()).await?;
+    found.ok_or(Error::NotFound)
+}
+
+pub(super) async fn insert(
+    tx: &Tx,
+    new: &NewSubscription,
+    now: DateTime<Utc>,
+) -> Result<entity::Model> {
+    let row = entity::ActiveModel {
+        id: Set(clock::new_id(now)),
+        name: Set(new.name.clone()),
+        slug: Set(new.slug.clone()),
+        suspended_at: Set(None),
+        members_see_keys: Set(true),
+        default_lifetime_days: Set(90),
+        max_lifetime_days: Set(None),
+        never_expires_allowed: Set(true),
+        created_at: Set(clock::millis(now)),
+        group_count: Set(0),
+        warning_groups: Set(0),
+        no_successor_groups: Set(0),
+        nothing_active_groups: Set(0),
+        attention_groups: Set(0),
+        active_count: Set(0),
+        soon_count: Set(0),
+        future_count: Set(0),
+        expired_count: Set(0),
+        deactivated_count: Set(0),
+    };
+    row.insert(&**tx).await.map_err(|error| {
+        if is_duplicate(&error) {
+            Error::field("slug", Refusal::SlugTaken.to_string())
+        } else {
+            error.into()
+        }
+    })
+}
+
+/// Writes the row without changing it, which locks it on either database.
+pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<entity::Model>> {
+    entity::Entity::update_many()
+        .col_expr(entity::Column::GroupCount, Expr::col(entity::Column::GroupCount))
+        .filter(entity::COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(entity::Entity::find_by_id(id).one(&**tx).await?)
+}
+
+pub(super) async fn set_name(tx: &Tx, id: Uuid, name: &str) -> Result<()> {
+    let row = entity::ActiveModel { id: Set(id), name: Set(name.to_owned()), ..Default::default() };
+    row.update(&**tx).await?;
+    Ok(())
+}
+
+/// Suspends, or lifts the suspension, if that changes anything.
+pub(super) async fn set_suspended(tx: &Tx, id: Uuid, at: Option<i64>) -> Result<bool> {
+    let update = entity::Entity::update_many().filter(entity::COLUMN.id.eq(id));
+    let update = match at {
+        Some(_) => update.filter(entity::COLUMN.suspended_at.is_null()),
+        None => update.filter(entity::COLUMN.suspended_at.is_not_null()),
+    };
+    let changed = update.col_expr(entity::Column::SuspendedAt, Expr::value(at)).exec(&**tx).await?;
+    Ok(changed.rows_affected == 1)
+}
+
+pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()> {
+    let row = entity::ActiveModel {
+        id: Set(id),
+        members_see_keys: Set(it.members_see_keys),
+        default_lifetime_days: Set(it.default_lifetime_days),
+        max_lifetime_days: Set(it.max_lifetime_days),
+        never_expires_allowed: Set(it.never_expires_allowed),
+        ..Default::default()
+    };
+    row.update(&**tx).await?;
+    Ok(())
+}

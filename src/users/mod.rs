@@ -1,0 +1,131 @@
+//! People who sign in: making, finding and describing them.
+pub(crate) mod entity;
+pub mod pages;
+mod password;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, entity::prelude::*};
+
+pub use self::{
+    entity::Model as User,
+    password::{Password, Passwords},
+};
+use crate::{
+    clock,
+    db::{Db, Tx},
+    domain::text,
+    error::{Error, FieldError, Result},
+};
+
+/// What it takes to become a user. Checked by [`NewUser::checked`].
+pub struct NewUser {
+    pub email: String,
+    pub name: String,
+    pub password: Password,
+}
+
+impl NewUser {
+    /// Cleans the fields, or says what is wrong with each of them.
+    pub fn checked(self) -> Result<Self> {
+        let mut errors = Vec::new();
+        let mut field = |field, it: std::result::Result<String, String>| match it {
+            Ok(text) => text,
+            Err(message) => {
+                errors.push(FieldError::new(field, message));
+                String::new()
+            }
+        };
+        let email = field("email", text::email(&self.email));
+        let name = field("name", text::name(&self.name));
+        field("password", text::password(&self.password, &email).map(|()| String::new()));
+        let checked = Self { email, name, password: self.password };
+        if errors.is_empty() { Ok(checked) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
+pub async fn find(db: &Db, id: Uuid) -> Result<Option<User>> {
+    Ok(entity::Entity::find_by_id(id).one(db.read()).await?)
+}
+
+pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>> {
+    Ok(entity::Entity::find().filter(entity::COLUMN.email.eq(email)).one(db.read()).await?)
+}
+
+/// Names of the given users, for "created by". Unknown ids are left out.
+pub async fn names(db: &Db, ids: Vec<Uuid>) -> Result<std::collections::HashMap<Uuid, String>> {
+    let users = entity::Entity::find().filter(entity::COLUMN.id.is_in(ids)).all(db.read()).await?;
+    Ok(users.into_iter().map(|it| (it.id, it.name)).collect())
+}
+
+/// Stores a checked user, whose password was hashed outside of the transaction.
+pub async fn insert(
+    tx: &Tx,
+    new: &NewUser,
+    password_hash: String,
+    is_owner: bool,
+    now: DateTime<Utc>,
+) -> Result<User> {
+    let user = entity::ActiveModel {
+        id: Set(clock::new_id(now)),
+        email: Set(new.email.clone()),
+        name: Set(new.name.clone()),
+        password_hash: Set(password_hash),
+        is_owner: Set(is_owner),
+        theme: Set("system".to_owned()),
+        time_zone: Set("UTC".to_owned()),
+        created_at: Set(clock::millis(now)),
+        last_sign_in_at: Set(None),
+    };
+    let inserted = user.insert(&**tx).await;
+    inserted.map_err(|error| {
+        if crate::error::is_duplicate(&error) {
+            Error::field("email", "Somebody already uses this e-mail address.")
+        } else {
+            error.into()
+        }
+    })
+}
+
+/// How a person wants to see the pages.
+pub struct Preferences {
+    pub name: String,
+    pub theme: String,
+    pub time_zone: String,
+}
+
+pub async fn set_preferences(db: &Db, user: Uuid, wanted: Preferences) -> Result<()> {
+    let mut errors = Vec::new();
+    let name = text::name(&wanted.name).unwrap_or_else(|message| {
+        errors.push(FieldError::new("name", message));
+        String::new()
+    });
+    if !["system", "light", "dark"].contains(&wanted.theme.as_str()) {
+        errors.push(FieldError::new("theme", "Choose system, light or dark."));
+    }
+    if wanted.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        errors.push(FieldError::new("time_zone", "Choose a zone of the list."));
+    }
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let tx = db.write().await?;
+    let changed = entity::ActiveModel {
+        id: Set(user),
+        name: Set(name),
+        theme: Set(wanted.theme),
+        time_zone: Set(wanted.time_zone),
+        ..Default::default()
+    };
+    changed.update(&*tx).await?;
+    Ok(tx.commit().await?)
+}
+
+pub(crate) async fn signed_in(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let changed = entity::ActiveModel {
+        id: Set(user),
+        last_sign_in_at: Set(Some(clock::millis(now))),
+        ..Default::default()
+    };
+    changed.update(&**tx).await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Passwords: argon2id under the pepper, in a pool of bounded size, never on a worker's own thread.
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, anyhow};
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Error, Result},
+    pepper::Digest32,
+};
+
+/// Hashes that run at once: each holds 19 MiB and a core for 30 ms.
+const AT_ONCE: usize = 2;
+/// Hashes that may wait; more are told to come back.
+const QUEUE: usize = 16;
+
+/// What a person typed, wiped when it is dropped.
+pub type Password = Zeroizing<String>;
+
+/// The only way to hash or to check a password.
+pub struct Passwords {
+    pepper: Zeroizing<Digest32>,
+    permits: Semaphore,
+    waiting: AtomicUsize,
+    /// Checked for unknown users, so that they are as slow as a wrong password.
+    dummy: String,
+}
+
+impl Passwords {
+    pub fn new(pepper: Digest32) -> anyhow::Result<Self> {
+        let pepper = Zeroizing::new(pepper);
+        let dummy = hash(&pepper, "no user has this password")?;
+        let permits = Semaphore::new(AT_ONCE);
+        Ok(Self { pepper, permits, waiting: AtomicUsize::new(0), dummy })
+    }
+
+    /// The PHC text to store.
+    pub async fn hash(&self, password: Password) -> Result<String> {
+        let pepper = self.pepper.clone();
+        self.run(move || hash(&pepper, &password)).await
+    }
+
+    /// Whether `password` is the one behind `stored`; `None` (no such user) takes as long.
+    pub async fn verify(&self, stored: Option<String>, password: Password) -> Result<bool> {
+        let pepper = self.pepper.clone();
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.dummy.clone());
+        let fits = self.run(move || {
+            let stored = PasswordHash::new(&stored).map_err(|it| anyhow!("{it}"))?;
+            Ok(argon(&pepper)?.verify_password(password.as_bytes(), &stored).is_ok())
+        });
+        Ok(fits.await? && known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::TooMany(1));
+        }
+        let permit = self.permits.acquire().await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let _permit = permit.context("the pool is never closed")?;
+        let done = tokio::task::spawn_blocking(work).await.context("hashing failed")?;
+        Ok(done?)
+    }
+}
+
+/// OWASP's parameters: 19 MiB, 2 passes, 1 lane. The pepper is argon2's secret input.
+fn argon(pepper: &Digest32) -> anyhow::Result<Argon2<'_>> {
+    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, Params::default())
+        .map_err(|it| anyhow!("{it}"))
+}
+
+fn hash(pepper: &Digest32, password: &str) -> anyhow::Result<String> {
+    let hash: PasswordHash =
+        argon(pepper)?.hash_password(password.as_bytes()).map_err(|it| anyhow!("{it}"))?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str) -> Password {
+        Zeroizing::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_under_the_right_pepper_fits() {
+        let ours = Passwords::new([1; 32]).unwrap();
+        let stored = ours.hash(typed("correct horse battery")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(ours.verify(Some(stored.clone()), typed("correct horse battery")).await.unwrap());
+        assert!(!ours.verify(Some(stored.clone()), typed("correct horse batterx")).await.unwrap());
+        let theirs = Passwords::new([2; 32]).unwrap();
+        assert!(!theirs.verify(Some(stored), typed("correct horse battery")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_signs_in_as_nobody_not_even_with_the_dummy_password() {
+        let pool = Passwords::new([1; 32]).unwrap();
+        assert!(!pool.verify(None, typed("no user has this password")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_turned_away_instead_of_queued() {
+        let pool = std::sync::Arc::new(Passwords::new([1; 32]).unwrap());
+        let tries = (0..60).map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.verify(None, typed("a wrong password")).await })
+        });
+        let mut turned_away = 0;
+        for it in tries.collect::<Vec<_>>() {
+            turned_away += i32::from(matches!(it.await.unwrap(), Err(Error::TooMany(_))));
+        }
+        assert!(turned_away >= 40, "{turned_away} of 60 were turned away");
+    }
+}

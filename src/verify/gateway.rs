@@ -1,0 +1,183 @@
+//! `/verify`: for gateways, which show nothing but the credential that is checked (API.md). It
+//! stands outside of sessions, the request log and compression.
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap},
+    },
+    web::Data,
+};
+
+use super::{Holder, Presented, Verdict, usage::Call, verify};
+use crate::{
+    domain::Denial,
+    error::Error,
+    http::{App, caller, words},
+    sessions,
+};
+
+const REALM: &str = "Bearer realm=\"keyward\"";
+
+/// `GET`, `HEAD` or `POST /verify`.
+pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
+    let asked = match Asked::read(&req, &app) {
+        Ok(asked) => asked,
+        Err(code) => return problem(StatusCode::BAD_REQUEST, code).json(code_body(code)),
+    };
+    let Some(secret) = asked.secret else { return denied(Denial::Unknown, false) };
+    let presented =
+        Presented { secret, tenant: asked.tenant, permission: asked.permission.as_deref() };
+    let now = app.clock.now();
+    match verify(&app, &presented, now).await {
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
+        Ok(Verdict::Accepted(holder)) => {
+            app.recorder.note(&holder, call(&req, &app, None), now);
+            accepted(&holder, now)
+        }
+        Ok(Verdict::Denied(holder, denial)) => {
+            app.recorder.note(&holder, call(&req, &app, Some(denial)), now);
+            denied(denial, true)
+        }
+        Err(error) => unanswered(&error),
+    }
+}
+
+/// What a request asks, with a credential that is at least one line of text.
+struct Asked<'a> {
+    /// `None`: none, or one that cannot be a key.
+    secret: Option<&'a str>,
+    tenant: Option<&'a str>,
+    permission: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    fn read(req: &'a HttpRequest, app: &App) -> Result<Self, &'static str> {
+        let mut permission = None;
+        for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
+            match &*name {
+                "permission" if permission.is_none() => permission = Some(value.into_owned()),
+                "workspace" => {}
+                // Whatever else stands in a URL ends in logs: it could be a key.
+                _ => return Err("credentials_never_in_url"),
+            }
+        }
+        let headers = req.headers();
+        let [authorization, synthetic, tenant] =
+            [header::AUTHORIZATION.as_str(), "x-synthetic-key", "x-tenant-name"]
+                .map(|it| single(headers, it));
+        let (authorization, synthetic, tenant) = (authorization?, synthetic?, tenant?);
+        let has_session = req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some();
+        let credentials = [authorization.is_some(), synthetic.is_some(), has_session];
+        let count = credentials.iter().filter(|it| **it).count();
+        if count > 1 || (has_session && count == 1) {
+            return Err("ambiguous_credentials");
+        }
+        let bearer = authorization.and_then(|it| {
+            let (scheme, token) = it.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        });
+        // `x-synthetic-key` means nothing without the tenant's name (document 004).
+        let secret = bearer.or(synthetic.filter(|_| tenant.is_some()));
+        Ok(Self { secret, tenant, permission })
+    }
+}
+
+/// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
+/// credential of ours, which an impossible one stands for.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, &'static str> {
+    let mut values = headers.get_all(name);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err("ambiguous_credentials");
+    }
+    Ok(first.map(|it| it.to_str().unwrap_or("?")))
+}
+
+fn call(req: &HttpRequest, app: &App, denial: Option<Denial>) -> Call {
+    let text = |name| req.headers().get(name).and_then(|it| it.to_str().ok());
+    let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
+    Call {
+        denial,
+        from: caller::address(req, &app.config.trusted_proxies),
+        agent: agent.chars().take(200).collect(),
+    }
+}
+
+fn accepted(holder: &Holder, now: chrono::DateTime<chrono::Utc>) -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    let until = holder.facts.period.until();
+    let expires = until.map_or_else(|| "never".to_owned(), words::iso);
+    guarded(&mut answer)
+        .insert_header(("keyward-subscription", holder.subscription.as_str()))
+        .insert_header(("keyward-key-group", header_text(&holder.group_name)))
+        .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
+        .insert_header(("keyward-permissions", ""))
+        .insert_header(("keyward-expires", expires));
+    if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
+        // RFC 8594: the callers' own code can warn its people.
+        let sunset = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        answer.insert_header(("keyward-warning", "expires_soon")).insert_header(("sunset", sunset));
+    }
+    answer.finish()
+}
+
+/// Names may hold any letter; a header holds ASCII. The rest is percent-encoded.
+fn header_text(name: &str) -> String {
+    let plain = |it: u8| (b' '..=b'~').contains(&it) && it != b'%';
+    name.bytes().fold(String::new(), |mut text, it| {
+        if plain(it) {
+            text.push(char::from(it))
+        } else {
+            text += &format!("%{it:02X}")
+        }
+        text
+    })
+}
+
+/// 401, or 403 where only the permission lacks. Strangers get one constant answer.
+fn denied(denial: Denial, is_holder: bool) -> HttpResponse {
+    let (status, error) = match denial {
+        Denial::InsufficientPermissions => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+    };
+    let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
+    let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{code}\"");
+    problem(status, code).insert_header((header::WWW_AUTHENTICATE, challenge)).json(code_body(code))
+}
+
+/// The database is away: neither valid nor invalid.
+fn unanswered(error: &Error) -> HttpResponse {
+    tracing::error!(?error, "a verification could not be answered");
+    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        .insert_header((header::RETRY_AFTER, "1"))
+        .json(code_body("unavailable"))
+}
+
+fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    guarded(&mut answer).insert_header(("keyward-reason", code));
+    answer
+}
+
+fn code_body(code: &str) -> serde_json::Value {
+    serde_json::json!({ "valid": false, "code": code })
+}
+
+fn guarded(answer: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_a_header() {
+        assert_eq!(header_text("quote-engine"), "quote-engine");
+        assert_eq!(header_text("Ä 1%\r\n"), "%C3%84 1%25%0D%0A");
+    }
+}

@@ -1,0 +1,79 @@
+// One submit, presets of a period, own-key block, live preview.
+(() => {
+  'use strict';
+  // --- a double click sends once
+  let sent = [];
+  document.addEventListener('submit', (e) => {
+    if (e.defaultPrevented || e.target.method !== 'post') return;
+    // Later: the clicked button's name and value are still to be collected.
+    setTimeout(() => {
+      const buttons = [...e.target.elements].filter((b) => b.type === 'submit' && !b.disabled);
+      for (const button of buttons) button.disabled = true;
+      sent.push(...buttons);
+    });
+  });
+  addEventListener('pageshow', (e) => {
+    if (!e.persisted) return;
+    for (const button of sent) button.disabled = false;
+    sent = [];
+  });
+
+  // --- radios named preset: data-days="7", data-days="" (choose dates), data-never
+  // datetime-local carries no zone. Read and written as UTC it keeps the time of day over a clock change.
+  const local = (time) => new Date(time).toISOString().slice(0, 16);
+  const applyPreset = (form, fill) => {
+    const preset = form.querySelector('[name=preset]:checked')?.dataset;
+    const { from, until } = form.elements;
+    if (!preset || !until) return;
+    until.disabled = 'never' in preset;
+    if (until.disabled) until.value = '';
+    else if (fill && from && Number(preset.days)) {
+      from.value ||= from.dataset.now || local(Date.now());
+      const end = Date.parse(`${from.value}Z`) + preset.days * 864e5;
+      if (end < Date.parse('9999-12-31')) until.value = local(end);
+    }
+  };
+  // --- [name=make] own or generate shows its [data-when] block; a field out of sight must not block the form
+  const applyMake = (form) => {
+    const make = form.querySelector('[name=make]:checked')?.value ?? 'generate';
+    for (const block of form.querySelectorAll('[data-when]')) {
+      block.hidden = block.dataset.when !== make;
+      for (const field of block.querySelectorAll('input, textarea')) field.disabled = block.hidden;
+    }
+  };
+  for (const form of document.forms) {
+    applyPreset(form, false);
+    if (form.querySelector('[name=make]')) applyMake(form);
+  }
+
+  // --- form[data-preview]: a change of [data-preview-input] fetches a new #preview
+  let timer, request;
+  const refresh = (form) => {
+    const body = new URLSearchParams(new FormData(form));
+    body.set('act', 'check');
+    request?.abort();
+    // Not fetch: this one parses HTML itself, without scripts, so it needs no Trusted Types policy.
+    request = new XMLHttpRequest();
+    request.open('POST', form.action);
+    request.responseType = 'document';
+    request.setRequestHeader('X-Requested-With', 'fetch');
+    request.onload = (e) => {
+      const fresh = e.target.response?.getElementById('preview');
+      if (fresh) document.getElementById('preview')?.replaceWith(document.importNode(fresh, true));
+    };
+    request.send(body);
+  };
+  const changed = (e) => {
+    const { form, name } = e.target;
+    if (!form) return;
+    if (name === 'preset' || name === 'from') applyPreset(form, true);
+    if (name === 'make') applyMake(form);
+    const dates = name === 'until' && form.querySelector('[name=preset][value=dates]');
+    if (dates) dates.checked = true;
+    if ('preview' in form.dataset && e.target.matches('[data-preview-input]')) {
+      clearTimeout(timer);
+      timer = setTimeout(refresh, 250, form);
+    }
+  };
+  for (const type of ['input', 'change']) document.addEventListener(type, changed);
+})();

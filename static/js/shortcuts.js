@@ -1,0 +1,13 @@
+// "/" goes to the search field, "?" lists the keys. <html data-shortcuts="off"> turns both off: WCAG 2.1.4.
+(() => {
+  'use strict';
+  document.addEventListener('keydown', (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || document.documentElement.dataset.shortcuts === 'off') return;
+    if (e.target.closest?.('input, textarea, select, [contenteditable]') || document.querySelector('dialog[open]')) return;
+    const search = e.key === '/' && document.querySelector('input[type=search]');
+    const list = e.key === '?' && document.getElementById('shortcuts');
+    if (search || list) e.preventDefault();
+    if (search) search.focus();
+    if (list) list.togglePopover?.(true);
+  });
+})();

@@ -1,0 +1,184 @@
+//! Keyward as `main` starts it, with a clock that stands still until it is moved.
+use std::{
+    net::{SocketAddr, TcpListener},
+    ops::Deref,
+    sync::Arc,
+};
+
+use actix_web::{dev::ServerHandle, web::Data};
+use keyward::{
+    audit,
+    clock::Clock,
+    config::Config,
+    domain::Role,
+    http::App,
+    installation::{self, SetUp},
+    members, run, server,
+    subscriptions::{self, NewSubscription, Subscription},
+    users::{self, NewUser, User},
+};
+use tokio::task::JoinHandle;
+
+use super::{Answer, Database, Desk, Home, Person, service::Service};
+
+/// Everybody's.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// At which every test starts.
+const START: &str = "2026-11-20T10:30:00Z";
+const OWNER: &str = "owner@example.com";
+
+pub(crate) struct TestApp {
+    pub(crate) app: Data<App>,
+    /// Where it listens, whatever its public URL says.
+    pub(crate) address: SocketAddr,
+    pub(crate) client: reqwest::Client,
+    pub(crate) home: Arc<Home>,
+    handle: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Deref for TestApp {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
+    }
+}
+
+impl TestApp {
+    pub(crate) async fn start(database: Database) -> Self {
+        Self::start_with(database, |_| {}).await
+    }
+
+    /// With another configuration. `bind` is set already, for a public URL that needs its port.
+    pub(crate) async fn start_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+        let home = Arc::new(Home::new(database).await);
+        Self::serve(home, Clock::fixed(START.parse().unwrap()), change).await
+    }
+
+    async fn serve(home: Arc<Home>, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut config = home.config(address);
+        change(&mut config);
+        let app = Data::new(run::open(config, clock).await.unwrap());
+        let server = server::start(listener, app.clone()).unwrap();
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        let no_redirects = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
+        Self { app, address, client, home, handle, serving }
+    }
+
+    /// Another process on the same database, pepper and clock.
+    pub(crate) async fn second_node(&self) -> Self {
+        Self::serve(self.home.clone(), self.clock.clone(), |_| {}).await
+    }
+
+    pub(crate) async fn stop(self) {
+        drop(self.client);
+        self.handle.stop(false).await;
+        self.serving.await.unwrap().unwrap();
+        self.app.db.clone().close().await.unwrap();
+        drop(self.app);
+        if let Some(home) = Arc::into_inner(self.home) {
+            home.clean_up().await;
+        }
+    }
+
+    /// Somebody with a fresh browser.
+    pub(crate) fn anonymous(&self) -> Person<'_> {
+        Person::new(self)
+    }
+
+    /// The owner of the installation: member of `hq` only.
+    pub(crate) async fn owner(&self) -> Person<'_> {
+        self.owner_user().await;
+        self.signed_in(OWNER).await
+    }
+
+    pub(crate) async fn admin(&self, slug: &str) -> Person<'_> {
+        self.somebody(slug, Role::Admin).await
+    }
+
+    pub(crate) async fn member(&self, slug: &str) -> Person<'_> {
+        self.somebody(slug, Role::Member).await
+    }
+
+    pub(crate) async fn auditor(&self, slug: &str) -> Person<'_> {
+        self.somebody(slug, Role::Auditor).await
+    }
+
+    /// A program that shows a key to `/verify`.
+    pub(crate) fn service(&self) -> Service<'_> {
+        Service(self)
+    }
+
+    /// Where fixtures of a subscription are made, by its admin.
+    pub(crate) async fn desk(&self, slug: &str) -> Desk<'_> {
+        let user = self.user(slug, Role::Admin).await;
+        Desk::of(self, &user, slug).await
+    }
+
+    async fn somebody(&self, slug: &str, role: Role) -> Person<'_> {
+        let user = self.user(slug, role).await;
+        self.signed_in(&user.email).await
+    }
+
+    /// Signed in through the page, in a fresh browser.
+    pub(crate) async fn signed_in(&self, email: &str) -> Person<'_> {
+        let person = self.anonymous();
+        person.sign_in(email, PASSWORD).await.expect(303);
+        person
+    }
+
+    pub(crate) async fn owner_user(&self) -> User {
+        if let Some(user) = users::by_email(&self.db, OWNER).await.unwrap() {
+            return user;
+        }
+        let subscription = NewSubscription { name: "Headquarters".into(), slug: "hq".into() };
+        let wanted = SetUp { owner: new_user(OWNER, "Olga Owner"), subscription };
+        let (now, actor) = (self.clock.now(), audit::Actor::command_line());
+        installation::create_owner(&self.app, wanted, None, &actor, now).await.unwrap().0
+    }
+
+    async fn subscription(&self, slug: &str) -> Subscription {
+        let owner = self.owner_user().await;
+        if let Ok(found) = subscriptions::by_slug(&self.db, slug).await {
+            return found;
+        }
+        let (name, slug) = (slug.to_uppercase(), slug.to_owned());
+        let (new, now) = (NewSubscription { name, slug }, self.clock.now());
+        subscriptions::create(&self.app, new, &acting(&owner), now).await.unwrap()
+    }
+
+    /// The user with this role in a subscription, such as `auditor@acme.example`; made if needed.
+    pub(crate) async fn user(&self, slug: &str, role: Role) -> User {
+        let email = format!("{}@{slug}.example", role.as_str());
+        if let Some(user) = users::by_email(&self.db, &email).await.unwrap() {
+            return user;
+        }
+        let (to, now) = (self.subscription(slug).await, self.clock.now());
+        let owner = acting(&self.owner_user().await);
+        let token = members::invite(&self.app, &to, (&email, role), &owner, now).await.unwrap();
+        let new = new_user(&email, &format!("{} of {slug}", role.title()));
+        members::accept_as_new(&self.app, &token, new, owner.client, now).await.unwrap().0
+    }
+
+    /// What a monitor asks.
+    pub(crate) async fn healthz(&self) -> Answer {
+        self.anonymous().get("/healthz").await
+    }
+}
+
+fn new_user(email: &str, name: &str) -> NewUser {
+    let password = PASSWORD.to_owned().into();
+    NewUser { email: email.into(), name: name.into(), password }
+}
+
+/// A user in the audit log.
+pub(super) fn acting(user: &User) -> audit::Actor {
+    let it = audit::Actor::command_line();
+    audit::Actor { user_id: Some(user.id), name: user.email.clone(), ..it }
+}

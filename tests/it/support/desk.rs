@@ -1,0 +1,61 @@
+//! Fixtures below a subscription, through the verbs that pages call.
+use chrono::TimeDelta;
+use keyward::{
+    audit,
+    domain::ActivePeriod,
+    key_groups::{self, Description},
+    key_instances::{self, Issued, KeyInstance, NewKey, Source},
+    pepper::random_token,
+    subscriptions::{self, Act, Scope},
+    users::User,
+};
+use uuid::Uuid;
+
+use super::{TestApp, app::acting};
+
+pub(crate) struct Desk<'a> {
+    app: &'a TestApp,
+    scope: Scope,
+    actor: audit::Actor,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) async fn of(app: &'a TestApp, user: &User, slug: &str) -> Self {
+        let (scope, _) = subscriptions::enter(&app.db, user.id, &[], slug).await.unwrap();
+        Self { app, scope, actor: acting(user) }
+    }
+
+    /// What any verb takes.
+    pub(crate) fn act(&self) -> Act<'_> {
+        let (app, now) = (&self.app.app, self.app.clock.now());
+        Act { app, scope: &self.scope, actor: self.actor.clone(), now }
+    }
+
+    /// From now on, for so many days.
+    pub(crate) fn days(&self, days: i64) -> ActivePeriod {
+        let now = self.app.clock.now();
+        ActivePeriod::new(now, Some(now + TimeDelta::days(days))).unwrap()
+    }
+
+    /// A group and its first key.
+    pub(crate) async fn group(&self, name: &str, period: ActivePeriod) -> Issued {
+        let new = Description { name: name.to_owned(), ..Default::default() };
+        key_groups::create(&self.act(), &new, generated(period), &random_token()).await.unwrap()
+    }
+
+    /// A further key of a group.
+    pub(crate) async fn key(&self, group: Uuid, period: ActivePeriod) -> Issued {
+        let made =
+            key_instances::create(&self.act(), group, generated(period), &random_token()).await;
+        made.unwrap()
+    }
+}
+
+fn generated(period: ActivePeriod) -> NewKey {
+    NewKey { source: Source::Generate, period, note: String::new() }
+}
+
+/// The page of a key, such as `/s/acme/groups/<id>/keys/<id>`.
+pub(crate) fn path_of(slug: &str, key: &KeyInstance) -> String {
+    format!("/s/{slug}/groups/{}/keys/{}", key.key_group_id, key.id)
+}

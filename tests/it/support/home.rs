@@ -1,0 +1,102 @@
+//! Where an installation lives: a folder with its pepper, and a database of its own.
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use keyward::config::{Config, LogFormat};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
+use tempfile::TempDir;
+use url::Url;
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+pub(crate) struct Home {
+    folder: TempDir,
+    pub(crate) database_url: String,
+    /// The name of a database that must be dropped at the end.
+    on_server: Option<String>,
+}
+
+impl Home {
+    pub(crate) async fn new(database: Database) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        match database {
+            Database::Sqlite => {
+                let file = folder.path().join("keyward.db");
+                let database_url = format!("sqlite://{}", file.display());
+                Self { folder, database_url, on_server: None }
+            }
+            Database::Postgres => {
+                let name = new_name();
+                on_the_server(&format!("CREATE DATABASE {name}")).await;
+                let mut url = server();
+                url.set_path(&name);
+                Self { folder, database_url: url.into(), on_server: Some(name) }
+            }
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn pepper_file(&self) -> PathBuf {
+        self.folder.path().join("keyward.pepper")
+    }
+
+    /// What the command line would say, without reading this process's environment.
+    pub(crate) fn config(&self, bind: SocketAddr) -> Config {
+        Config {
+            database_url: self.database_url.clone(),
+            database_url_file: None,
+            bind,
+            public_url: None,
+            pepper_file: Some(self.pepper_file()),
+            trusted_proxies: Vec::new(),
+            insecure_cookies: false,
+            log_format: LogFormat::Text,
+        }
+    }
+
+    /// A connection beside the program's own, to look at what it wrote or to put a trap there.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        connect(&self.database_url).await
+    }
+
+    pub(crate) async fn clean_up(self) {
+        if let Some(name) = &self.on_server {
+            on_the_server(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+fn server() -> Url {
+    let url = env::var("KEYWARD_TEST_POSTGRES").ok().and_then(|it| it.parse().ok());
+    url.expect("KEYWARD_TEST_POSTGRES names no Postgres to test on: start the tests with tests/run")
+}
+
+fn new_name() -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    format!("keyward_{}_{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn on_the_server(sql: &str) {
+    let db = connect(server().as_str()).await;
+    db.execute_unprepared(sql).await.unwrap();
+    db.close().await.unwrap();
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    sea_orm::Database::connect(options).await.unwrap()
+}

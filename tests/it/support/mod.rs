@@ -1,0 +1,71 @@
+//! What tests stand on: the real server with a database of its own and a clock that can be moved,
+//! people and services that send requests, fixtures through public verbs, a browser.
+mod answer;
+mod app;
+pub(crate) mod browser;
+mod desk;
+mod home;
+mod html;
+mod person;
+mod service;
+mod snapshot;
+pub(crate) mod wire;
+
+pub(crate) use self::{
+    answer::Answer,
+    app::{PASSWORD, TestApp},
+    desk::{Desk, path_of},
+    home::{Database, Home},
+    person::Person,
+};
+
+/// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it
+/// needs: `&TestApp`, a running Keyward; or `&Database`, to start one in its own way.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use crate::support::{Database, run};
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() {
+                run(Database::Sqlite, super::$name).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres() {
+                run(Database::Postgres, super::$name).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
+
+/// What a test may ask for as its argument.
+pub(crate) trait Given: Sized {
+    async fn given(database: Database) -> Self;
+    async fn end(self);
+}
+
+impl Given for TestApp {
+    async fn given(database: Database) -> Self {
+        Self::start(database).await
+    }
+
+    async fn end(self) {
+        self.stop().await;
+    }
+}
+
+impl Given for Database {
+    async fn given(database: Database) -> Self {
+        database
+    }
+
+    async fn end(self) {}
+}
+
+pub(crate) async fn run<G: Given>(database: Database, test: impl AsyncFn(&G)) {
+    let given = G::given(database).await;
+    test(&given).await;
+    given.end().await;
+}

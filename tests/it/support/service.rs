@@ -1,0 +1,22 @@
+//! A program that shows a key to `/verify`.
+use super::{Answer, TestApp};
+
+pub(crate) struct Service<'a>(pub(super) &'a TestApp);
+
+impl Service<'_> {
+    pub(crate) async fn bearer(&self, key: &str) -> Answer {
+        self.raw(&[("authorization", &format!("Bearer {key}"))]).await
+    }
+
+    /// As document 004 has it.
+    pub(crate) async fn synthetic(&self, key: &str, tenant: &str) -> Answer {
+        self.raw(&[("x-synthetic-key", key), ("x-tenant-name", tenant)]).await
+    }
+
+    /// Any headers, also one twice.
+    pub(crate) async fn raw(&self, headers: &[(&str, &str)]) -> Answer {
+        let request = self.0.client.get(format!("http://{}/verify", self.0.address));
+        let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        Answer::read(request.send().await.unwrap()).await
+    }
+}
