@@ -148,6 +148,7 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
                     .default_service(web::to(not_found))
                     .wrap(from_fn(guard::courtesy))
                     .wrap(session(&app))
+                    .wrap(from_fn(guard::session_errors))
                     .wrap(from_fn(guard::same_origin))
                     .wrap(from_fn(guard::known_host))
                     .wrap(from_fn(guard::deadline))

@@ -1,6 +1,7 @@
 //! What stands before every page: its host, its origin, its deadline, its headers, its log line.
 use std::time::{Duration, Instant};
 
+use actix_session::storage::LoadError;
 use actix_web::{
     Error, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
@@ -75,44 +76,44 @@ const HEADERS: [(&str, &str); 9] = [
 ];
 
 /// The security headers, on every answer. What a handler has set stays.
-pub async fn headers<B: MessageBody + 'static>(
+pub async fn headers<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+) -> Result<ServiceResponse<B>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
-    let http_request = req.request().clone();
-    let mut response = match next.call(req).await {
-        Ok(response) => response.map_into_left_body(),
-        // An error that a layer below raised becomes an answer here, so that it has headers too.
-        Err(error) => {
-            let answer = page_of(&error).unwrap_or_else(|| error.error_response());
-            ServiceResponse::new(http_request, answer).map_into_right_body()
-        }
-    };
-    add_headers(response.headers_mut(), app.site.is_https());
+    let mut response = next.call(req).await?;
+    add_headers(response.headers_mut());
+    if app.site.is_https() {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     Ok(response)
 }
 
-fn add_headers(headers: &mut HeaderMap, https: bool) {
+/// Also for errors that layers raise past [`headers`]: see `PageError`.
+pub(super) fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    if https {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
-    }
 }
 
 /// actix-session reports a database that is away as an error of its own: 503 is what it is.
-fn page_of(error: &Error) -> Option<HttpResponse> {
-    let session =
-        error.as_error::<actix_web::error::InternalError<actix_session::storage::LoadError>>();
-    session.map(|it| {
-        let cause = anyhow::anyhow!("cannot load the session: {it:?}");
-        PageError::from(error::Error::Unavailable(cause)).error_response()
+pub async fn session_errors<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    next.call(req).await.map_err(|error| {
+        let load = error.as_error::<actix_web::error::InternalError<LoadError>>();
+        match load {
+            Some(cause) => {
+                let cause = anyhow::anyhow!("cannot load the session: {cause:?}");
+                PageError::from(error::Error::Unavailable(cause)).into()
+            }
+            None => error,
+        }
     })
 }
 

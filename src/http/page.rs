@@ -94,9 +94,10 @@ impl ResponseError for PageError {
             message,
             request_id: guard::current_request_id(),
         };
+        let body = body.render().unwrap_or_else(|it| it.to_string());
+        let mut response = response.content_type("text/html; charset=utf-8").body(body);
+        guard::add_headers(response.headers_mut());
         response
-            .content_type("text/html; charset=utf-8")
-            .body(body.render().unwrap_or_else(|it| it.to_string()))
     }
 }
 

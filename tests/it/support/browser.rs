@@ -9,11 +9,8 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use thirtyfour::{
-    ChromeCapabilities, common::capabilities::desiredcapabilities::CapabilitiesHelper,
-    extensions::cdp::ChromeDevTools, prelude::*, testing::run_browser_test,
-};
+use serde_json::json;
+use thirtyfour::{ChromeCapabilities, prelude::*, testing::run_browser_test};
 
 use super::{PASSWORD, TestApp};
 
@@ -114,15 +111,9 @@ impl Browser {
             ("Emulation.setEmulatedMedia", json!({ "features": [scheme] })),
             ("Emulation.setScriptExecutionDisabled", json!({ "value": !look.scripts })),
         ] {
-            self.cdp(command, wanted).await?;
+            self.cdp().send_raw(command, wanted).await?;
         }
         Ok(())
-    }
-
-    /// A command of the DevTools protocol.
-    pub(crate) async fn cdp(&self, command: &str, wanted: Value) -> WebDriverResult<Value> {
-        let tools = ChromeDevTools::new(self.handle().clone());
-        tools.execute_cdp_with_params(command, wanted).await
     }
 
     /// What axe finds against WCAG 2.2 AA on the page that is shown: one line per rule and element.

@@ -18,7 +18,8 @@ impl Tag {
 
 /// All start tags of one element, in order.
 pub(super) fn tags(page: &str, element: &str) -> Vec<Tag> {
-    let starts = page.match_indices(&format!("<{element}")).map(|it| it.0 + 1 + element.len());
+    let start = format!("<{element}");
+    let starts = page.match_indices(&start).map(|it| it.0 + start.len());
     starts.filter_map(|at| tag(&page[at..])).collect()
 }
 

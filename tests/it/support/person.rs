@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use keyward::{config::Cookies, http::App};
 use reqwest::{
     Method, RequestBuilder,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{Answer, Desk, PASSWORD, TestApp};
+use super::{Answer, TestApp};
 
 #[derive(Clone)]
 pub(crate) struct Person<'a> {

@@ -1,7 +1,7 @@
 //! Every row of every table, to show that something changed nothing.
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, JsonValue, Statement};
+use sea_orm::{DbBackend, FromQueryResult, JsonValue, Statement};
 
 use super::TestApp;
 
