@@ -97,23 +97,38 @@ impl Pending {
     fn merge(&mut self, later: Self) {
         self.accepted += later.accepted;
         self.refused += later.refused;
-        self.last_accepted = later.last_accepted.or(self.last_accepted.take());
-        self.last_refused = later.last_refused.or(self.last_refused.take());
+        self.last_accepted = newest(self.last_accepted.take(), later.last_accepted);
+        self.last_refused = newest(self.last_refused.take(), later.last_refused);
     }
+}
+
+fn newest(a: Option<(i64, Call)>, b: Option<(i64, Call)>) -> Option<(i64, Call)> {
+    a.into_iter().chain(b).max_by_key(|it| it.0)
 }
 
 impl Recorder {
     pub fn note(&self, holder: &Holder, call: Call, now: DateTime<Utc>) {
+        self.note_many((holder.instance, holder.group), call, 1, now);
+    }
+
+    /// `n` calls at once, of an instance and its group.
+    pub fn note_many(
+        &self,
+        (instance, group): (Uuid, Uuid),
+        call: Call,
+        n: i64,
+        now: DateTime<Utc>,
+    ) {
         let at = millis(now);
-        let mut one = Pending::of(holder.group);
+        let mut one = Pending::of(group);
         if call.denial.is_none() {
-            (one.accepted, one.last_accepted) = (1, Some((at, call)));
+            (one.accepted, one.last_accepted) = (n, Some((at, call)));
         } else {
-            (one.refused, one.last_refused) = (1, Some((at, call)));
+            (one.refused, one.last_refused) = (n, Some((at, call)));
         }
         let mut all = self.0.lock().expect("no holder of this lock panics");
-        let key = (holder.instance, at / HOUR);
-        all.entry(key).or_insert_with(|| Pending::of(holder.group)).merge(one);
+        let key = (instance, at / HOUR);
+        all.entry(key).or_insert_with(|| Pending::of(group)).merge(one);
     }
 
     /// Writes what has come in. What cannot be written is kept for the next time.

@@ -1,7 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 mod browser;
 mod guard;
+mod guard_headers;
+mod hostile;
+mod safety;
 mod sessions;
+mod setup;
+mod show_once;
 mod support;
 mod throttle;
 mod tidy;

@@ -141,6 +141,7 @@ struct EditPage {
     page: Page,
     list: KeyList,
     group: Description,
+    client_id: String,
     path: String,
     back: String,
     errors: Errors,
@@ -168,6 +169,7 @@ async fn show_edit(
     let page = EditPage {
         page: Page::within(admin, Section::Keys),
         group: typed.unwrap_or(now),
+        client_id: it.client_id,
         path: format!("{}/edit", list.path),
         back: list.path.clone(),
         list,

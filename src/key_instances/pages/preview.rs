@@ -68,6 +68,12 @@ impl Preview {
         if let Some(period) = period {
             bars.push(bar(&window, period, bars.len(), ("lane-new", "new key".to_owned())));
         }
+        // Fewer bars than lanes stand in the middle.
+        let free = 3_usize.saturating_sub(bars.len());
+        for bar in &mut bars {
+            bar.y += 9 * i32::try_from(free).unwrap_or(0);
+            bar.text_y = bar.y + 10;
+        }
         let weeks = (window.until - window.from).num_days() / 7;
         let step = (weeks / 14 + 1) * 7;
         let lines = (1..=14).map(|n| window.from + TimeDelta::days(n * step));
