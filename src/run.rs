@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     http::App,
     installation::{self, SetUp},
-    server, sessions, submissions,
+    key_groups, server, sessions, submissions,
     subscriptions::NewSubscription,
     users::{NewUser, Passwords},
     verify::usage,
@@ -59,8 +59,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KEYWARD_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,actix_server=warn,sea_orm_migration=warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KEYWARD_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("info,actix_server=warn,sea_orm_migration=warn")
+    });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
@@ -160,6 +161,9 @@ async fn keep_house(app: Data<App>) {
             tracing::warn!(?error, "the use of keys cannot be written; it is kept for later");
         }
         failing.store(written.is_err(), Ordering::Relaxed);
+        if let Err(error) = key_groups::bring_all_up_to_date(&app.db, now).await {
+            tracing::warn!(?error, "coverage cannot be brought up to date; readers will do it");
+        }
         if n.is_multiple_of(PRUNE_EVERY)
             && let Err(error) = prune(&app).await
         {

@@ -168,9 +168,8 @@ async fn take(
     match *step {
         Step::Key { group, label, until, note, own } => {
             let until = until.map(|hours| it.at(hours));
-            let source = own.map_or(Source::Generate, |own| {
-                Source::Own(SecretText::from_text(own.to_owned()))
-            });
+            let source = own
+                .map_or(Source::Generate, |own| Source::Own(SecretText::from_text(own.to_owned())));
             let period = ActivePeriod::new(at, until)?;
             let new = NewKey { source, period, note: note.to_owned() };
             issue(&act, (group, label), new, groups, made).await

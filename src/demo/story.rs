@@ -12,12 +12,31 @@ pub(super) enum Step {
         own: Option<&'static str>,
     },
     /// A key that starts later than it is made.
-    Later { group: &'static str, label: i32, from: i64, until: i64, note: &'static str },
-    Saved { group: &'static str, label: i32 },
-    Deactivate { group: &'static str, label: i32 },
-    Revoke { group: &'static str, label: i32 },
+    Later {
+        group: &'static str,
+        label: i32,
+        from: i64,
+        until: i64,
+        note: &'static str,
+    },
+    Saved {
+        group: &'static str,
+        label: i32,
+    },
+    Deactivate {
+        group: &'static str,
+        label: i32,
+    },
+    Revoke {
+        group: &'static str,
+        label: i32,
+    },
     /// The new key gets the next label and lives so many days.
-    Rotate { group: &'static str, label: i32, days: i64 },
+    Rotate {
+        group: &'static str,
+        label: i32,
+        days: i64,
+    },
 }
 use Step::*;
 
@@ -56,7 +75,16 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-88 * DAY, saved("payments-gateway", 1)),
     (-83 * DAY, key("claims-intake", 1, 7 * DAY, "Portal")),
     (-83 * DAY, saved("claims-intake", 1)),
-    (-2 * DAY, Later { group: "claims-intake", label: 2, from: 10 * DAY, until: 100 * DAY, note: "Portal, next" }),
+    (
+        -2 * DAY,
+        Later {
+            group: "claims-intake",
+            label: 2,
+            from: 10 * DAY,
+            until: 100 * DAY,
+            note: "Portal, next",
+        },
+    ),
     (-2 * DAY, saved("claims-intake", 2)),
     (-265 * DAY, key("quote-engine", 1, -175 * DAY, "January rotation")),
     (-265 * DAY, saved("quote-engine", 1)),
@@ -65,13 +93,31 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-159 * DAY, Deactivate { group: "quote-engine", label: 2 }),
     (-175 * DAY, key("quote-engine", 3, -85 * DAY, "April rotation")),
     (-175 * DAY, saved("quote-engine", 3)),
-    (-172 * DAY, Key { group: "quote-engine", label: 4, until: Some(193 * DAY), note: "Broker desk, own key", own: Some("brk-7Qm2xVt9-Lw4pRz8n-Hc6s") }),
+    (
+        -172 * DAY,
+        Key {
+            group: "quote-engine",
+            label: 4,
+            until: Some(193 * DAY),
+            note: "Broker desk, own key",
+            own: Some("brk-7Qm2xVt9-Lw4pRz8n-Hc6s"),
+        },
+    ),
     (-172 * DAY, saved("quote-engine", 4)),
     (-85 * DAY, key("quote-engine", 5, 5 * DAY, "July rotation")),
     (-85 * DAY, saved("quote-engine", 5)),
     (-50 * DAY, key("quote-engine", 6, 40 * DAY, "Load test")),
     (-50 * DAY, saved("quote-engine", 6)),
-    (-2 * DAY, Later { group: "quote-engine", label: 7, from: 3 * DAY, until: 93 * DAY, note: "October rotation" }),
+    (
+        -2 * DAY,
+        Later {
+            group: "quote-engine",
+            label: 7,
+            from: 3 * DAY,
+            until: 93 * DAY,
+            note: "October rotation",
+        },
+    ),
     (-2 * DAY, saved("quote-engine", 7)),
     (-11 * DAY, key("ci-regression", 1, -4 * DAY, "")),
     (-11 * DAY, saved("ci-regression", 1)),
@@ -88,7 +134,10 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-100 * DAY, saved("policy-portal", 2)),
     (-170 * DAY, key("data-warehouse-sync", 1, 195 * DAY, "")),
     (-170 * DAY, saved("data-warehouse-sync", 1)),
-    (-300 * DAY, Key { group: "mobile-bff", label: 1, until: None, note: "Both stores", own: None }),
+    (
+        -300 * DAY,
+        Key { group: "mobile-bff", label: 1, until: None, note: "Both stores", own: None },
+    ),
     (-300 * DAY, saved("mobile-bff", 1)),
     (-98 * DAY, key("reporting-nightly", 1, -8 * DAY, "")),
     (-98 * DAY, saved("reporting-nightly", 1)),

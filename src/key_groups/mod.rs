@@ -4,6 +4,7 @@ pub mod pages;
 pub(crate) mod store;
 pub(crate) mod summary;
 
+use chrono::{DateTime, Utc};
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ pub use self::{
 };
 use crate::{
     clock::{millis, new_id},
-    db::Tx,
+    db::{Db, Tx},
     domain::{Refusal, text},
     error::{Error, FieldError, Result},
     key_instances::{self, Issued, KeyInstance, NewKey},
@@ -214,6 +215,12 @@ pub async fn bring_up_to_date(act: &Act<'_>) -> Result<bool> {
         changed = true;
     }
     Ok(changed)
+}
+
+/// The same for every subscription: for lists that span them.
+pub async fn bring_all_up_to_date(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    while summary::refresh_all_due(db, now).await? {}
+    Ok(())
 }
 
 pub async fn count_unused(act: &Act<'_>, at_most: u64) -> Result<u64> {

@@ -63,6 +63,40 @@ pub(super) async fn refresh_due(act: &Act<'_>) -> Result<bool> {
     Ok(true)
 }
 
+/// Refreshes what time has changed anywhere, subscription by subscription.
+pub(super) async fn refresh_all_due(db: &Db, now: DateTime<Utc>) -> Result<bool> {
+    let due: Vec<(Uuid, Uuid)> = Entity::find()
+        .select_only()
+        .column(Column::SubscriptionId)
+        .column(Column::Id)
+        .filter(COLUMN.changes_at.lte(millis(now)))
+        .order_by_asc(Column::ChangesAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    refresh_by_subscription(db, &due, now).await?;
+    Ok(!due.is_empty())
+}
+
+async fn refresh_by_subscription(
+    db: &Db,
+    groups: &[(Uuid, Uuid)],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for (subscription, group) in groups {
+        by_subscription.entry(*subscription).or_default().push(*group);
+    }
+    for (subscription, ids) in by_subscription {
+        let tx = db.write().await?;
+        crate::subscriptions::lock(&tx, subscription).await?;
+        refresh(&tx, subscription, &ids, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 fn due(act: &Act<'_>) -> sea_orm::Select<Entity> {
     Entity::find()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
@@ -274,15 +308,6 @@ pub(crate) async fn refresh_refusing(db: &Db, ids: &[Uuid], now: DateTime<Utc>) 
         .filter(COLUMN.attention.eq(0))
         .all(db.read())
         .await?;
-    let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    for group in newly {
-        by_subscription.entry(group.subscription_id).or_default().push(group.id);
-    }
-    for (subscription, ids) in by_subscription {
-        let tx = db.write().await?;
-        crate::subscriptions::lock(&tx, subscription).await?;
-        refresh(&tx, subscription, &ids, now).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    let newly: Vec<_> = newly.iter().map(|it| (it.subscription_id, it.id)).collect();
+    refresh_by_subscription(db, &newly, now).await
 }

@@ -26,6 +26,7 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
+    sessions::throttle,
     submissions::{self, Submission},
     subscriptions::{Act, Scope},
 };
@@ -299,6 +300,10 @@ pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInsta
     };
     let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
     let found = store::by_digest(&act.app.db, act.scope, digests).await?;
+    let searcher = act.actor.user_id.unwrap_or_default();
+    if found.is_none() {
+        throttle::miss(act.app, &format!("search:{searcher}"), act.now).await?;
+    }
     let tx = act.app.db.write().await?;
     let event = act.event("key_instance.searched_by_key");
     let event = match &found {

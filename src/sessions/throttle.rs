@@ -59,6 +59,19 @@ pub async fn admit(
     Ok(Ticket { account })
 }
 
+/// Counts a search by whole key that found nothing: 30 a minute, then `TooMany`.
+pub async fn miss(app: &App, who: &str, now: DateTime<Utc>) -> Result<()> {
+    let window = TimeDelta::minutes(1);
+    let tx = app.db.write().await?;
+    let row = load(&tx, &bucket(app, who), window, now).await?;
+    if row.failures >= PER_ADDRESS {
+        let wait = clock::instant(row.first_at) + window - now;
+        return Err(Error::TooMany(Ord::max(wait.num_seconds(), 1)));
+    }
+    count(&tx, row, now).await?;
+    Ok(tx.commit().await?)
+}
+
 impl Ticket {
     /// The password was right: the account's failures are forgotten.
     pub async fn succeeded(self, tx: &Tx) -> Result<()> {

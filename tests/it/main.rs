@@ -1,4 +1,7 @@
+//! Tests of the whole program: the real server, on SQLite and on Postgres, and a real browser.
+//! Names are sentences of behaviour; `support` holds what they stand on. Run them with `tests/run`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 mod browser;
 mod guard;
 mod guard_headers;

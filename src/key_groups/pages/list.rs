@@ -155,6 +155,8 @@ async fn calls(it: &InPlace, groups: &[KeyGroup]) -> Result<Vec<i64>> {
 
 fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
     let some = |n: i32, text: &str| if n > 0 { format!("{n} {text}") } else { String::new() };
+    let soon =
+        some(group.soon_count, if group.soon_count == 1 { "expires soon" } else { "expire soon" });
     GroupRow {
         name: group.name.clone(),
         path: it.path(&format!("/groups/{}", group.id)),
