@@ -46,10 +46,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Migrate => migrate(&config).await,
-        Command::Demo { folder } => {
+        Command::Demo { folder, instances } => {
             let config = demo::config(config, &folder)?;
             let app = Data::new(open(config, Clock::System).await?);
-            demo::fill(&app).await?;
+            demo::fill(&app, instances).await?;
             announce_demo(&app);
             listen(app).await
         }

@@ -1,5 +1,6 @@
 //! A filled installation to look at, in a folder of its own: for developers, screenshots and
 //! newcomers. It is made by the same verbs as any other, at instants of the past.
+pub mod bulk;
 mod story;
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
@@ -13,6 +14,7 @@ use self::story::{CALLS, GROUPS, STEPS, Step};
 use crate::{
     audit::{Actor, Client},
     config::Config,
+    db,
     domain::{ActivePeriod, Denial, Role, SecretText, lifecycle::Overlap},
     http::App,
     installation::{self, SetUp},
@@ -27,6 +29,9 @@ use crate::{
 
 /// Marks a folder as one whose contents may be thrown away.
 const MARKER: &str = "this-is-a-keyward-demo";
+
+/// Some keys of `--instances`, for a load generator.
+const KEYS: &str = "keys.txt";
 
 /// Known to everybody: the reason why the demonstration listens on this machine only.
 const PASSWORD: &str = "a password for the demo";
@@ -48,7 +53,7 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
     if !is_empty && !folder.join(MARKER).exists() {
         bail!("{shown} holds something else than a demonstration; name another --folder");
     }
-    for file in ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.pepper"] {
+    for file in ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.pepper", KEYS] {
         let file = folder.join(file);
         if file.exists() {
             fs::remove_file(file)?;
@@ -60,7 +65,7 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
 }
 
 /// Makes the people, two subscriptions, and the story of the first.
-pub async fn fill(app: &App) -> anyhow::Result<()> {
+pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     let now = app.clock.now();
     let began = now - TimeDelta::days(400);
     let owner = SetUp {
@@ -87,7 +92,15 @@ pub async fn fill(app: &App) -> anyhow::Result<()> {
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &lab.slug).await?;
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;
-    Ok(app.recorder.flush(&app.db, now).await?)
+    app.recorder.flush(&app.db, now).await?;
+    if instances > 0 {
+        let act = Act { app, scope: &scope, actor, now };
+        let keys = bulk::fill(&act, instances).await?;
+        let text = keys.iter().take(1_000).fold(String::new(), |all, it| all + it.expose() + "\n");
+        let folder = db::sqlite_file(&app.config.database_url).context("a demo is on SQLite")?;
+        fs::write(folder.with_file_name(KEYS), text)?;
+    }
+    Ok(())
 }
 
 fn person(email: &str, name: &str) -> NewUser {

@@ -85,10 +85,7 @@ pub async fn create(
     let location = key_instances::secret_path(act, group.id, issued_id);
     let submission = Submission { token: submission, location };
     submissions::claim(&act.app.db, &tx, submission, act.now).await?;
-    store::insert(&tx, group.clone()).await?;
-    let mut sums = summary::Sums::default();
-    sums.add(&group);
-    sums.apply(&tx, act.scope.id()).await?;
+    add(act, &tx, &group).await?;
     let event = act
         .event("key_group.created")
         .on("key_group", group.id, &group.name)
@@ -98,6 +95,21 @@ pub async fn create(
     summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
     act.finish(tx, event).await?;
     Ok(issued)
+}
+
+/// Stores a new group and counts it.
+async fn add(act: &Act<'_>, tx: &Tx, group: &KeyGroup) -> Result<()> {
+    store::insert(tx, group.clone()).await?;
+    let mut sums = summary::Sums::default();
+    sums.add(group);
+    sums.apply(tx, act.scope.id()).await
+}
+
+/// A group that waits for its instances, within a transaction that brings them.
+pub(crate) async fn insert_blank(act: &Act<'_>, tx: &Tx, it: &Description) -> Result<Uuid> {
+    let group = blank(act, it)?;
+    add(act, tx, &group).await?;
+    Ok(group.id)
 }
 
 /// A group without any instance yet.

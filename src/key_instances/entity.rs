@@ -92,7 +92,7 @@ impl Model {
 
 impl ActiveModel {
     /// The only way to write facts: their shadows follow.
-    pub(super) fn set_facts(&mut self, facts: &Facts) {
+    pub(crate) fn set_facts(&mut self, facts: &Facts) {
         let until = facts.period.until();
         let end = match (until, facts.revoked_at) {
             (Some(until), Some(revoked)) => Some(until.min(revoked)),

@@ -164,10 +164,8 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
         coverage: CoverageView::of(group, &it.me.here),
         active: format!("{} active", words::count(group.active_count.into())),
         nothing_active: group.nothing_active,
-        soon: some(
-            group.soon_count,
-            if group.soon_count == 1 { "expires soon" } else { "expire soon" },
-        ),
+        // Where the coverage says so already, it is not said twice.
+        soon: if group.no_successor { String::new() } else { soon },
         future: some(group.future_count, "in the future"),
         calls: words::count(calls),
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
