@@ -274,8 +274,7 @@ async fn two_processes_migrate_at_once(database: &Database) {
     }
     let (a, b) = tokio::join!(db::migrate(&home.database_url), db::migrate(&home.database_url));
     assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
-    let (a, b) = tokio::join!(open(&home), open(&home));
-    assert_eq!((a, b), (Ok(()), Ok(())));
+    open(&home).await.unwrap();
     home.clean_up().await;
 }
 
