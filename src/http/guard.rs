@@ -165,13 +165,14 @@ fn is_own(method: &Method, headers: &HeaderMap, origin: &str) -> bool {
     }
 }
 
-/// The flash was shown: forget it. A form posted without a session: keep what was typed.
+/// The flash or a draft was shown: forget it. A form posted without a session: keep what was typed.
 pub async fn courtesy<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
     let has_flash = req.cookie(flash::NAME).is_some();
+    let has_draft = req.cookie(form::DRAFT).is_some();
     let posted = *req.method() == Method::POST;
     let path = req.path().to_owned();
     let mut typed = None;
@@ -185,9 +186,10 @@ pub async fn courtesy<B: MessageBody + 'static>(
         it.as_bytes().starts_with(b"/sign-in") && response.status() == StatusCode::SEE_OTHER
     });
     let keep = typed.filter(|_| to_sign_in).and_then(|it| form::keep_draft(&app, &path, &it));
-    let shown = has_flash && !posted && response.status() == StatusCode::OK && is_page(&response);
-    let forgotten = shown.then(|| cookies::forget(&app, flash::NAME, "/"));
-    for cookie in keep.into_iter().chain(forgotten) {
+    let shown = !posted && response.status() == StatusCode::OK && is_page(&response);
+    let flash = (shown && has_flash).then(|| cookies::forget(&app, flash::NAME, "/"));
+    let draft = (shown && has_draft).then(|| cookies::forget(&app, form::DRAFT, &path));
+    for cookie in keep.into_iter().chain(flash).chain(draft) {
         response.response_mut().add_cookie(&cookie)?;
     }
     Ok(response)
