@@ -16,7 +16,7 @@ use crate::{
     key_instances::pages::{
         id,
         issue::{KeyFieldsView, NewKeyForm, show_once},
-        list::{self as key_list, KeyList, ListQuery},
+        list::{self as key_list, KeyList},
     },
 };
 
@@ -164,7 +164,7 @@ async fn show_edit(
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
     let it = key_groups::find(&admin.act(), group).await?;
-    let list = key_list::view(admin, group, ListQuery::default()).await?;
+    let list = key_list::behind_dialog(admin, group).await?;
     let now = Description { name: it.name, description: it.description, contact: it.contact };
     let page = EditPage {
         page: Page::within(admin, Section::Keys),

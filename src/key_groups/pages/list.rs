@@ -13,7 +13,10 @@ use crate::{
         words::{self, Moment},
     },
     key_groups::{self, Filter, KeyGroup, Listing, Show},
-    key_instances::pages::list::{LinkView, cursor, cursor_text},
+    key_instances::pages::{
+        list::LinkView,
+        query::{cursor, cursor_text},
+    },
     verify::usage,
 };
 
