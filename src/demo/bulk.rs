@@ -8,7 +8,7 @@ use crate::{
     clock::{millis, new_id},
     domain::{ActivePeriod, Facts, SecretText, secret::Kind},
     error::Result,
-    key_groups::{self, Description, summary},
+    key_groups::{self, Description, entity as groups, summary},
     key_instances::entity,
     subscriptions::Act,
 };
@@ -23,60 +23,70 @@ const GROUPS: usize = 200;
 /// Fills the subscription with about `count` instances. Gives one active key of each group.
 pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
     let mut keys = Vec::new();
-    let groups: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
-    for chunk in groups.chunks(GROUPS) {
-        let tx = act.begin().await?;
-        let (mut ids, mut rows) = (Vec::new(), Vec::new());
+    let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
+    for chunk in numbers.chunks(GROUPS) {
+        let (mut rows, mut instances) = (Vec::new(), Vec::new());
+        let mut sums = summary::Sums::default();
         for n in chunk {
             let described = Description {
                 name: format!("service-{n:06}"),
                 description: format!("Load test, team {}", n % 97),
                 contact: String::new(),
             };
-            let group = key_groups::insert_blank(act, &tx, &described).await?;
-            ids.push(group);
-            for label in 1..=PER_GROUP {
-                let (row, secret) = instance(act, group, label, *n)?;
-                rows.push(row);
+            let blank = key_groups::blank(act, &described)?;
+            let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
+            let facts = facts.collect::<Result<Vec<_>>>()?;
+            for (label, facts) in (1..).zip(&facts) {
+                let (row, secret) = instance(act, blank.id, label, facts)?;
+                instances.push(row);
                 keys.extend((label == 9).then_some(secret));
             }
+            let group = summary::of_instances(&blank, &facts, act.now);
+            sums.add(&group);
+            rows.push(groups::ActiveModel::from(group).reset_all());
         }
-        for rows in rows.chunks(ROWS) {
+        let tx = act.begin().await?;
+        groups::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
+        for rows in instances.chunks(ROWS) {
             let insert = entity::Entity::insert_many(rows.to_vec());
             insert.exec_without_returning(&*tx).await?;
         }
-        summary::refresh(&tx, act.scope.id(), &ids, act.now).await?;
+        sums.apply(&tx, act.scope.id()).await?;
         tx.commit().await?;
     }
     Ok(keys)
 }
 
-fn instance(
-    act: &Act<'_>,
-    group: Uuid,
-    label: usize,
-    n: usize,
-) -> Result<(entity::ActiveModel, SecretText)> {
-    let made = SecretText::generate(Kind::KeyInstance, |it| SysRng.try_fill_bytes(it));
-    let secret = made.map_err(anyhow::Error::from)?;
-    let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
+fn facts(act: &Act<'_>, label: usize, n: usize) -> Result<Facts> {
     let day = chrono::TimeDelta::days;
     let spread = i64::try_from(n % 300).unwrap_or_default();
-    let (from, until) = match label {
+    let (ago, length) = match label {
         1..=6 => (700 - 90 * i64::try_from(label).unwrap_or_default(), 80),
         7 => (150, 400),
         8 | 9 => (60, 65 + spread),
         _ => (-60 - spread, 90),
     };
-    let start = act.now - day(from);
-    let mut facts = Facts::new(ActivePeriod::new(start, Some(start + day(until)))?);
+    let start = act.now - day(ago);
+    let mut facts = Facts::new(ActivePeriod::new(start, Some(start + day(length)))?);
     facts.deactivated_at = (label == 7).then_some(act.now);
+    Ok(facts)
+}
+
+fn instance(
+    act: &Act<'_>,
+    group: Uuid,
+    label: i32,
+    facts: &Facts,
+) -> Result<(entity::ActiveModel, SecretText)> {
+    let made = SecretText::generate(Kind::KeyInstance, |it| SysRng.try_fill_bytes(it));
+    let secret = made.map_err(anyhow::Error::from)?;
+    let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
     let at = millis(act.now);
     let mut row = entity::ActiveModel {
         id: Set(new_id(act.now)),
         subscription_id: Set(act.scope.id()),
         key_group_id: Set(group),
-        label: Set(i32::try_from(label).unwrap_or_default()),
+        label: Set(label),
         note: Set(String::new()),
         note_folded: Set(String::new()),
         digest: Set(digest.to_vec()),
@@ -96,6 +106,6 @@ fn instance(
         idle_since: Set(at),
         ..Default::default()
     };
-    row.set_facts(&facts);
+    row.set_facts(facts);
     Ok((row, secret))
 }

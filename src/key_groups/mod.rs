@@ -105,15 +105,8 @@ async fn add(act: &Act<'_>, tx: &Tx, group: &KeyGroup) -> Result<()> {
     sums.apply(tx, act.scope.id()).await
 }
 
-/// A group that waits for its instances, within a transaction that brings them.
-pub(crate) async fn insert_blank(act: &Act<'_>, tx: &Tx, it: &Description) -> Result<Uuid> {
-    let group = blank(act, it)?;
-    add(act, tx, &group).await?;
-    Ok(group.id)
-}
-
 /// A group without any instance yet.
-fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
+pub(crate) fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
     let mut random = [0; 25];
     SysRng.try_fill_bytes(&mut random).map_err(anyhow::Error::from)?;
     let (name_folded, search_text) = it.folded();

@@ -140,6 +140,11 @@ pub(crate) async fn refresh(
     sums.apply(tx, subscription).await
 }
 
+/// A group with the summary of these instances, all of which it has.
+pub(crate) fn of_instances(group: &Model, all: &[Facts], now: DateTime<Utc>) -> Model {
+    summarised(group, &Coverage::of(all, now), now)
+}
+
 fn summarised(group: &Model, coverage: &Coverage, now: DateTime<Utc>) -> Model {
     let Counts { active, soon, future, expired, deactivated } = coverage.counts;
     let (name, next) = match coverage.run {
@@ -243,7 +248,7 @@ async fn past(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid,
 
 /// What changes on the subscription's row.
 #[derive(Default)]
-pub(super) struct Sums([i32; 10]);
+pub(crate) struct Sums([i32; 10]);
 
 impl Sums {
     const COLUMNS: [subscriptions::Column; 10] = [
@@ -259,7 +264,7 @@ impl Sums {
         subscriptions::Column::DeactivatedCount,
     ];
 
-    pub(super) fn add(&mut self, group: &Model) {
+    pub(crate) fn add(&mut self, group: &Model) {
         self.shift(group, 1);
     }
 
@@ -285,7 +290,7 @@ impl Sums {
         }
     }
 
-    pub(super) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
+    pub(crate) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
         if self.0.iter().all(|it| *it == 0) {
             return Ok(());
         }

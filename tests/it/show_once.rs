@@ -31,6 +31,8 @@ async fn a_key_made_on_the_pages_is_accepted_at_once(app: &TestApp) {
     assert_eq!(accepted.header("keyward-key-group"), Some("quote-engine"));
     assert_eq!(accepted.header("keyward-key-instance"), Some("k-2"));
     app.service().synthetic(&key, "acme").await.expect(204);
+    let elsewhere = app.service().synthetic(&key, "globex").await.expect(401);
+    assert_eq!(elsewhere.header("keyward-reason"), Some("wrong_subscription"));
     let mut other = key.clone();
     other.replace_range(10..11, if &key[10..11] == "a" { "b" } else { "a" });
     app.service().bearer(&other).await.expect(401);
