@@ -67,6 +67,10 @@ impl MigrationTrait for Migration {
         let mut unsaved =
             index("ix_key_instances_unsaved", "key_instances", &["subscription_id", "id"]);
         m.create_index(unsaved.and_where(Expr::col("saved_at").is_null()).to_owned()).await?;
+        let mut refused =
+            index("ix_key_instances_refused", "key_instances", &["key_group_id", "last_refused_at"]);
+        refused.and_where(Expr::col("last_refused_at").is_not_null());
+        m.create_index(refused).await?;
         m.create_table(usage("usage_days", "day")).await?;
         m.create_index(index("ix_usage_days_group", "usage_days", &["key_group_id", "day"]))
             .await?;

@@ -327,8 +327,8 @@ pub async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<KeyInstance>> {
     store::ahead(act, group).await
 }
 
-/// Live and ended instances of several groups, the latest end first.
-pub async fn of_groups(act: &Act<'_>, groups: Vec<Uuid>) -> Result<Vec<KeyInstance>> {
+/// Instances of several groups: those ahead, and where nothing is active the one that refused last.
+pub async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<KeyInstance>> {
     store::of_groups(act, groups).await
 }
 

@@ -10,7 +10,7 @@ use crate::{
     db::{Db, Tx},
     domain::Refusal,
     error::{Error, Result, is_duplicate},
-    key_groups::store::contains,
+    key_groups::{KeyGroup, store::contains},
     subscriptions::{Act, Scope},
 };
 
@@ -50,16 +50,27 @@ pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
     Ok(rows)
 }
 
-/// The instances of several groups that decide about their attention: those whose end is near.
-pub(super) async fn of_groups(act: &Act<'_>, groups: Vec<Uuid>) -> Result<Vec<Model>> {
-    let rows = Entity::find()
-        .filter(COLUMN.key_group_id.is_in(groups))
-        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+/// The instances of several groups that are or will be accepted; and of those that refuse, the one
+/// that refused last.
+pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<Model>> {
+    let ids = groups.iter().map(|it| it.id);
+    let mut rows = of(act.scope)
+        .filter(COLUMN.key_group_id.is_in(ids))
         .filter(COLUMN.is_off.eq(false))
-        .order_by_desc(Column::EndsAt)
+        .filter(COLUMN.ends_at.gt(millis(act.now)))
         .limit(1_000)
         .all(act.app.db.read())
         .await?;
+    let refusing: Vec<_> = groups.iter().filter(|it| it.nothing_active).collect();
+    if !refusing.is_empty() {
+        let times = refusing.iter().filter_map(|it| it.last_refused_at);
+        let refused = of(act.scope)
+            .filter(COLUMN.key_group_id.is_in(refusing.iter().map(|it| it.id)))
+            .filter(COLUMN.last_refused_at.is_in(times))
+            .all(act.app.db.read())
+            .await?;
+        rows.extend(refused);
+    }
     Ok(rows)
 }
 

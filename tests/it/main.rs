@@ -6,6 +6,7 @@ mod browser;
 mod guard;
 mod guard_headers;
 mod hostile;
+mod plans;
 mod safety;
 mod sessions;
 mod setup;
