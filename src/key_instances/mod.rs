@@ -106,7 +106,7 @@ pub async fn rotate(
 pub async fn replace(act: &Act<'_>, old: (Uuid, Uuid), submission: &str) -> Result<Issued> {
     let (tx, group, id) = begin_issue(act, old.0, submission).await?;
     let old = store::find(&*tx, act.scope, old).await?;
-    if !old.is_replaceable() || old.facts().period.has_ended(act.now) {
+    if !old.is_replaceable(act.now) {
         return Err(Refusal::NotReplaceable.into());
     }
     let period = old.facts().period;
