@@ -7,6 +7,8 @@ mod groups;
 mod guard;
 mod guard_headers;
 mod hostile;
+mod issuing;
+mod lifecycle;
 mod outage;
 mod safety;
 mod secret_page;
