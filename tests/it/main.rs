@@ -11,6 +11,7 @@ mod issuing;
 mod lifecycle;
 mod outage;
 mod safety;
+mod search;
 mod secret_page;
 mod sessions;
 mod setup;
