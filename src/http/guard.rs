@@ -1,7 +1,10 @@
 //! What stands before every page: its host, its origin, its deadline, its headers, its log line.
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
-use actix_session::storage::LoadError;
+use actix_session::storage::{SaveError, UpdateError};
 use actix_web::{
     Error, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
@@ -106,15 +109,18 @@ pub async fn session_errors<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     next.call(req).await.map_err(|error| {
-        let load = error.as_error::<actix_web::error::InternalError<LoadError>>();
-        match load {
-            Some(cause) => {
-                let cause = anyhow::anyhow!("cannot load the session: {cause:?}");
-                PageError::from(error::Error::Unavailable(cause)).into()
-            }
-            None => error,
-        }
+        let cause = failed::<anyhow::Error>(&error)
+            .or_else(|| failed::<SaveError>(&error))
+            .or_else(|| failed::<UpdateError>(&error));
+        let unavailable = |it: String| error::Error::Unavailable(anyhow::anyhow!(it));
+        cause.map_or(error, |it| PageError::from(unavailable(it)).into())
     })
+}
+
+/// What the session's store said, if it said a `T`.
+fn failed<T: fmt::Debug + fmt::Display + 'static>(error: &Error) -> Option<String> {
+    let cause = error.as_error::<actix_web::error::InternalError<T>>()?;
+    Some(format!("the session cannot be read or written: {cause:?}"))
 }
 
 /// Only the hosts of the public URL are answered, so that no link or cookie can be poisoned.

@@ -84,9 +84,11 @@ impl Model {
         self.last_used_at.map(instant)
     }
 
-    /// Nobody has confirmed that its secret is kept, and nobody has used it.
-    pub fn is_replaceable(&self) -> bool {
-        self.saved_at.is_none() && self.last_used_at.is_none() && self.revoked_at.is_none()
+    /// Nobody has confirmed that its secret is kept, nobody has used it, and it is or will be
+    /// active.
+    pub fn is_replaceable(&self, now: DateTime<Utc>) -> bool {
+        let lives = matches!(self.status(now), Status::Active | Status::ActiveInTheFuture);
+        lives && self.saved_at.is_none() && self.last_used_at.is_none()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::support::{Answer, Database, PASSWORD, TestApp, on_both, path_of, wire
 
 on_both! {
     every_answer_tells_the_browser_what_it_may_do,
+    a_database_that_is_away_is_neither_a_verdict_nor_a_refusal,
     machines_get_no_sniffing_and_no_caching,
     https_is_demanded_for_a_year_where_it_is_served,
     no_form_is_taken_from_another_site,
@@ -77,6 +78,27 @@ async fn every_answer_tells_the_browser_what_it_may_do(app: &TestApp) {
     for (status, path) in [(200, style.as_str()), (404, "/static/0/none"), (200, "/favicon.ico")] {
         check_headers(&nobody.get(path).await.expect(status), path);
     }
+}
+
+async fn a_database_that_is_away_is_neither_a_verdict_nor_a_refusal(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    let (admin, nobody) = (app.admin("acme").await, app.anonymous());
+    app.db.clone().close().await.unwrap();
+    for answer in [
+        admin.get("/s/acme/groups").await,
+        admin.post("/s/acme/settings", &[]).await,
+        nobody.sign_in("owner@example.com", PASSWORD).await,
+    ] {
+        let answer = answer.expect(503);
+        check_headers(&answer, "503");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    let verdict = app.service().bearer(key.expose()).await.expect(503);
+    assert_eq!(verdict.header("keyward-reason"), Some("unavailable"));
+    nobody.get("/readyz").await.expect(503);
+    app.healthz().await.expect(200);
 }
 
 async fn machines_get_no_sniffing_and_no_caching(app: &TestApp) {

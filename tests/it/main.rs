@@ -3,14 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod browser;
+mod groups;
 mod guard;
 mod guard_headers;
 mod hostile;
+mod issuing;
+mod lifecycle;
+mod outage;
 mod plans;
 mod safety;
+mod search;
+mod secret_page;
 mod sessions;
 mod setup;
 mod show_once;
 mod support;
 mod throttle;
 mod tidy;
+mod verdicts_at_once;
+mod verify;

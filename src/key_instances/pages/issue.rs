@@ -10,7 +10,6 @@ use super::{
     list::{self, KeyList},
     period_form::{PeriodFields, Preset, presets},
     preview::Preview,
-    row::is_in_use,
     secret,
 };
 use crate::{
@@ -307,7 +306,7 @@ pub async fn replacement_form(
 ) -> Result<HttpResponse, PageError> {
     let old = key_instances::find(&admin.act(), path.ids()).await?;
     let list = list::behind_dialog(&admin, old.key_group_id).await?;
-    if is_in_use(&old, &admin.me.here) || !old.is_replaceable() {
+    if !old.is_replaceable(admin.me.here.now) {
         return Err(crate::domain::Refusal::NotReplaceable.into());
     }
     html(&ReplacePage {
