@@ -196,7 +196,8 @@ async fn signing_in_never_leads_to_another_site(app: &TestApp) {
         let person = app.anonymous();
         let fields = [("email", email.as_str()), ("password", PASSWORD), ("next", away)];
         let signed_in = person.post("/sign-in", &fields).await.expect(303);
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", away).finish();
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("next", away).finish();
         let already = person.get(&format!("/sign-in?{query}")).await.expect(303);
         for answer in [signed_in, already] {
             let there = ours.join(answer.location()).unwrap();
@@ -213,7 +214,10 @@ async fn what_was_typed_is_kept_when_signing_in_fails(app: &TestApp) {
     let (email, password) = ("somebody@example.com", "what nobody shall see again");
     let fields = [("email", email), ("password", password), ("next", "/profile")];
     let answer = app.anonymous().post("/sign-in", &fields).await.expect(401);
-    assert_eq!((answer.field("email").as_str(), answer.field("next").as_str()), (email, "/profile"));
+    assert_eq!(
+        (answer.field("email").as_str(), answer.field("next").as_str()),
+        (email, "/profile")
+    );
     assert!(!answer.text().contains(password));
 }
 

@@ -45,9 +45,7 @@ async fn fail(app: &TestApp, person: &Person<'_>, email: &str, times: i64) {
     }
 }
 
-async fn each_failure_makes_the_next_try_wait_until_the_account_is_locked_for_a_day(
-    app: &TestApp,
-) {
+async fn each_failure_makes_the_next_try_wait_until_the_account_is_locked_for_a_day(app: &TestApp) {
     let email = app.owner_user().await.email;
     let (person, started) = (app.anonymous(), app.clock.now());
     fail(app, &person, &email, 100).await;

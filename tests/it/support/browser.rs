@@ -11,6 +11,7 @@ use std::{
 
 use serde_json::json;
 use thirtyfour::{ChromeCapabilities, prelude::*, testing::run_browser_test};
+use tokio::sync::Semaphore;
 
 use super::{PASSWORD, TestApp};
 
@@ -24,10 +25,12 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub(crate) const DESKTOP: Self =
-        Self { width: 1280, height: 900, dark: false, scripts: true };
+    pub(crate) const DESKTOP: Self = Self { width: 1280, height: 900, dark: false, scripts: true };
     pub(crate) const PHONE: Self = Self { width: 390, height: 844, ..Self::DESKTOP };
 }
+
+/// More browsers at once would only wait for each other.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// A session of a browser, at the origin of an app.
 #[derive(Clone)]
@@ -50,6 +53,7 @@ where
     F: FnOnce(Browser) -> Done,
     Done: Future<Output = WebDriverResult<()>>,
 {
+    let _at_most_two = TURNS.acquire().await.unwrap();
     let driver = Driver::start();
     let profile = tempfile::tempdir().unwrap();
     let wanted = capabilities(app, profile.path()).unwrap();
@@ -99,16 +103,18 @@ impl Browser {
         self.wait("form[action='/sign-out']").await.map(|_| ())
     }
 
-    async fn look(&self, look: Look) -> WebDriverResult<()> {
+    pub(crate) async fn look(&self, look: Look) -> WebDriverResult<()> {
         let (width, height) = (look.width, look.height);
         let window = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false
         });
         let scheme = if look.dark { "dark" } else { "light" };
         let scheme = json!({ "name": "prefers-color-scheme", "value": scheme });
+        // Else axe meets colours half way between two themes.
+        let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
         for (command, wanted) in [
             ("Emulation.setDeviceMetricsOverride", window),
-            ("Emulation.setEmulatedMedia", json!({ "features": [scheme] })),
+            ("Emulation.setEmulatedMedia", json!({ "features": [scheme, still] })),
             ("Emulation.setScriptExecutionDisabled", json!({ "value": !look.scripts })),
         ] {
             self.cdp().send_raw(command, wanted).await?;
@@ -124,15 +130,25 @@ impl Browser {
             axe.run(document, { runOnly: { type: 'tag', values: tags } }).then((found) => done(
                 found.violations.flatMap((rule) => rule.nodes.map((node) =>
                     `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))));";
-        self.execute(include_str!("../vendor/axe.min.js"), Vec::new()).await?;
+        const IS_HERE: &str = "return typeof axe !== 'undefined'";
+        if !self.execute(IS_HERE, Vec::new()).await?.convert::<bool>()? {
+            self.execute(include_str!("../vendor/axe.min.js"), Vec::new()).await?;
+        }
         self.execute_async(RUN, Vec::new()).await?.convert()
     }
 
-    /// Statuses that a page answers with are no errors of the page.
+    /// What Chromium only mentions is no error of the page.
     async fn console_is_clean(&self) -> WebDriverResult<()> {
-        const STATUS: &str = "Failed to load resource: the server responded with a status of 4";
+        const KNOWN: [&str; 3] = [
+            "Failed to load resource: the server responded with a status of 4",
+            // over plain http
+            "The Cross-Origin-Opener-Policy header has been ignored",
+            // before a person has touched the page
+            "Blocked attempt to show a 'beforeunload' confirmation panel",
+        ];
         let mut lines = self.browser_log().await?;
-        lines.retain(|it| it.level == "SEVERE" && !it.message.contains(STATUS));
+        let is_known = |text: &str| KNOWN.iter().any(|it| text.contains(it));
+        lines.retain(|it| it.level == "SEVERE" && !is_known(&it.message));
         assert!(lines.is_empty(), "the console says: {lines:#?}");
         Ok(())
     }
@@ -182,7 +198,8 @@ impl Driver {
             .expect("chromedriver starts: tests/run installs it");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let said = "ChromeDriver was started successfully on port ";
-        let port = lines.find_map(|it| Some(it.strip_prefix(said)?.trim_end_matches('.').to_owned()));
+        let port =
+            lines.find_map(|it| Some(it.strip_prefix(said)?.trim_end_matches('.').to_owned()));
         let port = port.expect("chromedriver says its port");
         // Whatever it says further must not fill the pipe.
         thread::spawn(move || lines.for_each(drop));
