@@ -98,6 +98,11 @@ impl Browser {
         self.wait(&format!("input[name={name}][value='{value}']")).await?.click().await
     }
 
+    /// Chooses from a list that drops down.
+    pub(super) async fn choose_option(&self, name: &str, value: &str) -> WebDriverResult<()> {
+        self.click(&format!("select[name={name}] option[value='{value}']")).await
+    }
+
     /// Puts a date and time into its field, as a browser without a locale shows it.
     pub(super) async fn set(&self, selector: &str, value: &str) -> WebDriverResult<()> {
         self.wait(selector).await?;

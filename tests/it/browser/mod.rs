@@ -1,5 +1,8 @@
 //! What only a browser can tell. One file per part of the product.
 mod first_key;
 mod hands;
+mod keys;
+mod no_script;
+mod search;
 mod show_once;
 mod sign_in;
