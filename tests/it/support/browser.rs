@@ -167,6 +167,7 @@ fn capabilities(app: &TestApp, profile: &Path) -> WebDriverResult<ChromeCapabili
         "--disable-component-update",
         "--disable-sync",
         "--disable-dev-shm-usage",
+        "--hide-scrollbars",
     ] {
         wanted.add_arg(flag)?;
     }
