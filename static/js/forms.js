@@ -1,11 +1,12 @@
-// One submit, presets of a period, own-key block, live preview.
+// One submit, presets, own-key block, live preview.
 (() => {
   'use strict';
+  document.querySelector('.error-summary')?.focus();
   // --- a double click sends once
   let sent = [];
   document.addEventListener('submit', (e) => {
     if (e.defaultPrevented || e.target.method !== 'post') return;
-    // Later: the clicked button's name and value are still to be collected.
+    // Later: the clicked button's name is still to be sent.
     setTimeout(() => {
       const buttons = [...e.target.elements].filter((b) => b.type === 'submit' && !b.disabled);
       for (const button of buttons) button.disabled = true;
@@ -52,7 +53,7 @@
     const body = new URLSearchParams(new FormData(form));
     body.set('act', 'check');
     request?.abort();
-    // Not fetch: this one parses HTML itself, without scripts, so it needs no Trusted Types policy.
+    // Not fetch: this parses HTML itself, so no Trusted Types policy is needed.
     request = new XMLHttpRequest();
     request.open('POST', form.action);
     request.responseType = 'document';

@@ -26,7 +26,7 @@
   copy.addEventListener('click', async () => {
     let by;
     try { await navigator.clipboard.writeText(field.value); by = 'clipboard'; } catch {
-      field.focus(); // no clipboard API on plain http, or refused
+      field.focus(); // none on plain http, or refused
       field.select();
       try { if (document.execCommand('copy')) by = 'selection'; } catch { /* refused too */ }
     }

@@ -255,7 +255,7 @@ async fn show_rotation(
         fields: KeyFieldsView::of(admin, form, &others),
         path: format!("{}/keys/{}/rotation", list.path, old.id),
         back: list.path.clone(),
-        calls: words::count(calls),
+        calls: words::plural(calls, "call"),
         list,
         errors,
     };

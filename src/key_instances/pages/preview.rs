@@ -165,7 +165,8 @@ fn sentence(
             let text = if start == until {
                 format!("Starts exactly when {name} ends: no gap and no overlap.")
             } else if period.until().is_some_and(|it| it <= until) {
-                format!("Ends before {name} does, so it is no successor.")
+                let text = format!("Ends before {name} does, so it is no successor.");
+                return ("info", "", text);
             } else {
                 format!("Overlaps {name} by {overlap}.")
             };

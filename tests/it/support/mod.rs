@@ -41,6 +41,21 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// One test of each function, on SQLite: for what no database can change.
+macro_rules! on_sqlite {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use crate::support::{Database, run};
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() {
+                run(Database::Sqlite, super::$name).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_sqlite;
+
 /// What a test may ask for as its argument.
 pub(crate) trait Given: Sized {
     async fn given(database: Database) -> Self;

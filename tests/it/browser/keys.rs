@@ -1,0 +1,252 @@
+//! What is done with a key from its list: by mouse and by keyboard, with scripts.
+use chrono::TimeDelta;
+use keyward::{domain::Role, key_instances::Issued};
+use thirtyfour::prelude::*;
+
+use crate::support::{
+    TestApp,
+    browser::{Browser, Look, browse},
+    on_both, on_sqlite,
+};
+
+on_both! {
+    a_key_in_use_is_rotated_and_both_keys_work_for_the_overlap,
+}
+
+on_sqlite! {
+    a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back,
+    the_active_period_is_edited_with_a_preview,
+    an_unused_key_is_deactivated_by_one_click_and_undo_brings_it_back,
+    a_key_in_use_is_deactivated_only_after_typing_its_name,
+    a_deactivated_key_is_reactivated_with_a_new_period,
+    a_key_is_revoked_for_good,
+    the_exact_time_of_the_last_use_shows_under_the_mouse_and_by_keyboard,
+    the_slash_key_leads_to_the_search_field_and_not_out_of_a_text,
+}
+
+/// A group with one key, and an admin signed in at its page.
+async fn at_group(it: &Browser, app: &TestApp, used: bool) -> WebDriverResult<Issued> {
+    let desk = app.desk("acme").await;
+    let issued = desk.group("quote-engine", desk.days(90)).await;
+    if used {
+        use_key(app, &issued).await;
+    }
+    it.sign_in(&app.user("acme", Role::Admin).await.email).await?;
+    it.open(&group_path(&issued)).await?;
+    Ok(issued)
+}
+
+async fn use_key(app: &TestApp, issued: &Issued) {
+    app.service().bearer(issued.secret.expose()).await.expect(204);
+    app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
+    app.clock.advance(TimeDelta::seconds(12));
+}
+
+fn group_path(issued: &Issued) -> String {
+    format!("/s/acme/groups/{}", issued.instance.key_group_id)
+}
+
+async fn a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        let button = "button[aria-label='Actions for k-1']";
+        it.open_menu("k-1").await?;
+        it.action_chain().move_to(600, 100).click().perform().await?;
+        it.until("!document.querySelector('.menu:popover-open')").await?;
+        it.wait(button).await?.focus().await?;
+        it.press(Key::Enter).await?;
+        it.until("document.querySelector('.menu:popover-open')").await?;
+        it.press(Key::Escape).await?;
+        it.until("!document.querySelector('.menu:popover-open')").await?;
+        it.focused(button).await?;
+        it.press(Key::Enter).await?;
+        it.press(Key::Tab).await?;
+        it.focused(".menu:popover-open a[href$='/rotation']").await?;
+        it.press(Key::Enter).await?;
+        it.arrive(&format!("{}/keys/{}/rotation", group_path(&issued), issued.instance.id)).await?;
+        it.press(Key::Escape).await?;
+        it.arrive(&group_path(&issued)).await
+    })
+    .await;
+}
+
+async fn the_active_period_is_edited_with_a_preview(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Edit active period…").await?;
+        it.says("Edit active period of k-1").await?;
+        it.says("No other key of this group is active or waiting.").await?;
+        it.choose("preset", "7").await?;
+        assert_eq!(it.value("#until").await?, "2026-11-27T10:30");
+        it.set("#until", "2026-11-19T10:30").await?;
+        it.click("dialog button[value=save]").await?;
+        it.focused("dialog:modal .error-summary").await?;
+        assert!(it.has("#until[aria-invalid=true]").await?);
+        it.set("#until", "2026-11-21T10:30").await?;
+        it.click("dialog button[value=save]").await?;
+        it.arrive(&group_path(&issued)).await?;
+        let told = "k-1 is active from Fri 20 Nov 2026 10:30 UTC to Sat 21 Nov 2026 10:30 UTC.";
+        assert_eq!(it.words(".flash [role=status]").await?, told);
+        assert_eq!(it.words("td .st").await?, "Expires soon");
+        Ok(())
+    })
+    .await;
+}
+
+async fn an_unused_key_is_deactivated_by_one_click_and_undo_brings_it_back(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Deactivate").await?;
+        it.says("k-1 is deactivated.").await?;
+        assert_eq!(it.words("td .st").await?, "Deactivated");
+        app.service().bearer(issued.secret.expose()).await.expect(401);
+        it.click(".flash form button").await?;
+        it.says("k-1 is reactivated from").await?;
+        assert_eq!(it.words("td .st").await?, "Active");
+        app.service().bearer(issued.secret.expose()).await.expect(204);
+        it.says("90 days left").await
+    })
+    .await;
+}
+
+async fn a_key_in_use_is_deactivated_only_after_typing_its_name(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, true).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Deactivate…").await?;
+        it.says("Deactivate k-1?").await?;
+        it.says("1 call in the last 24 hours, the last one 12 seconds ago from 127.0.0.1").await?;
+        it.says("This is the last active key of its group. The group stops working.").await?;
+        it.focused("dialog:modal a[autofocus]").await?;
+        let (off, on) = ("[data-danger]:disabled", "[data-danger]:enabled");
+        assert!(it.has(off).await?, "the button works before the name is typed");
+        it.fill("confirm", "k-2").await?;
+        assert!(it.has(off).await?);
+        it.fill("confirm", "k-1").await?;
+        assert!(it.has(on).await?);
+        it.press(Key::Backspace).await?;
+        assert!(it.has(off).await?);
+        it.press("1").await?;
+        it.press(Key::Enter).await?;
+        it.arrive(&group_path(&issued)).await?;
+        it.says("k-1 is deactivated.").await?;
+        app.service().bearer(issued.secret.expose()).await.expect(401);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_deactivated_key_is_reactivated_with_a_new_period(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Deactivate").await?;
+        it.says("k-1 is deactivated.").await?;
+        it.open_menu("k-1").await?;
+        it.pick("Reactivate…").await?;
+        it.says("Whoever still has this key can call again from the start date.").await?;
+        it.choose("preset", "30").await?;
+        it.click("dialog button[value=save]").await?;
+        it.says("k-1 is reactivated from").await?;
+        it.says("30 days left").await?;
+        app.service().bearer(issued.secret.expose()).await.expect(204);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_key_is_revoked_for_good(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Revoke…").await?;
+        it.says("It ends now and this cannot be undone.").await?;
+        it.focused("dialog:modal a[autofocus]").await?;
+        it.press(Key::Escape).await?;
+        it.arrive(&group_path(&issued)).await?;
+        app.service().bearer(issued.secret.expose()).await.expect(204);
+        it.open_menu("k-1").await?;
+        it.pick("Revoke…").await?;
+        it.click("dialog [data-danger]").await?;
+        it.says("k-1 is revoked. It can never be used again.").await?;
+        app.service().bearer(issued.secret.expose()).await.expect(401);
+        it.open_menu("k-1").await?;
+        assert_eq!(it.words(".menu:popover-open").await?, "Details and activity");
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_key_in_use_is_rotated_and_both_keys_work_for_the_overlap(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, true).await?;
+        it.open_menu("k-1").await?;
+        it.pick("Rotate…").await?;
+        it.says("k-1 took 1 call in the last 24 hours.").await?;
+        it.choose("overlap", "1h").await?;
+        it.click("dialog button[value=create]").await?;
+        let new = it.value("dialog[data-secret]:modal [data-key]").await?;
+        it.click("[data-copy]").await?;
+        it.click("[data-done]:enabled").await?;
+        it.says("k-2 is ready to use.").await?;
+        it.says("k-1 expires in 1 hour.").await?;
+        it.says("Its successor k-2 is active already.").await?;
+        app.service().bearer(issued.secret.expose()).await.expect(204);
+        app.service().bearer(&new).await.expect(204);
+        app.clock.advance(TimeDelta::hours(1));
+        app.service().bearer(issued.secret.expose()).await.expect(401);
+        app.service().bearer(&new).await.expect(204);
+        Ok(())
+    })
+    .await;
+}
+
+async fn the_exact_time_of_the_last_use_shows_under_the_mouse_and_by_keyboard(app: &TestApp) {
+    const BUBBLE: &str = "getComputedStyle(document.querySelector('td .tip'), '::after').content";
+    const EXACT: &str = "Fri 20 Nov 2026 10:30:00 UTC";
+    browse(app, Look::DESKTOP, |it| async move {
+        at_group(&it, app, true).await?;
+        let tip = it.wait("td time.tip").await?;
+        assert_eq!(tip.text().await?, "12 seconds ago");
+        assert!(tip.attr("title").await?.unwrap().starts_with(EXACT));
+        assert_eq!(it.ask::<String>(BUBBLE).await?, "none");
+        let shown = format!("{BUBBLE}.includes({})", super::hands::literal(EXACT));
+        it.action_chain().move_to_element_center(&tip).perform().await?;
+        it.until(&shown).await?;
+        it.action_chain().move_to(600, 20).perform().await?;
+        it.until(format!("{BUBBLE} === 'none'")).await?;
+        // From the field of the search on, with Tab alone.
+        it.wait("input[type=search]").await?.focus().await?;
+        for _ in 0..30 {
+            it.press(Key::Tab).await?;
+            if it.ask("document.activeElement.matches('td time.tip')").await? {
+                break;
+            }
+        }
+        it.focused("td time.tip").await?;
+        it.until(&shown).await?;
+        // WCAG 1.4.13: it goes away without moving the focus.
+        it.press(Key::Escape).await?;
+        it.until(format!("['none', 'normal'].includes({BUBBLE}) || {HIDDEN}")).await
+    })
+    .await;
+}
+
+const HIDDEN: &str =
+    "getComputedStyle(document.querySelector('td .tip'), '::after').display === 'none'";
+
+async fn the_slash_key_leads_to_the_search_field_and_not_out_of_a_text(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        at_group(&it, app, false).await?;
+        it.press("/").await?;
+        it.focused("input[type=search]").await?;
+        it.press("a/b?").await?;
+        assert_eq!(it.value("input[type=search]").await?, "a/b?");
+        it.press(Key::Tab).await?;
+        it.press("?").await?;
+        it.until("document.querySelector('#shortcuts:popover-open')").await
+    })
+    .await;
+}

@@ -1,0 +1,198 @@
+//! A subscription in which everything occurs, and the way through all its pages.
+use chrono::{DateTime, TimeDelta, Utc};
+use keyward::{
+    domain::{ActivePeriod, Role},
+    key_groups::{self, Description},
+    key_instances::{self, Issued, NewKey, Source},
+    pepper::random_token,
+    subscriptions,
+};
+
+use crate::support::{Desk, TestApp, path_of};
+
+/// What people typed.
+pub(super) struct Texts {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) contact: &'static str,
+    pub(super) note: &'static str,
+    pub(super) agent: &'static str,
+    pub(super) subscription: &'static str,
+}
+
+pub(super) const PLAIN: Texts = Texts {
+    name: "quote-engine",
+    description: "Quotes for brokers, from the rating tables",
+    contact: "pricing-team@northwind.example",
+    note: "Prague cluster, blue",
+    agent: "quote-engine/4.2",
+    subscription: "Northwind Re",
+};
+
+/// A page, and what to do on it before it is looked at.
+pub(super) struct Stop {
+    /// For a failure, and for the name of a picture.
+    pub(super) name: &'static str,
+    pub(super) path: String,
+    /// Clicked one after the other.
+    pub(super) clicks: &'static [&'static str],
+}
+
+fn stop(name: &'static str, path: impl Into<String>) -> Stop {
+    Stop { name, path: path.into(), clicks: &[] }
+}
+
+fn then(name: &'static str, path: impl Into<String>, clicks: &'static [&'static str]) -> Stop {
+    Stop { name, path: path.into(), clicks }
+}
+
+pub(super) struct Scene {
+    /// Of a group with keys in every status.
+    pub(super) group: String,
+    /// Of a key that is used, and ends soon.
+    pub(super) used: String,
+    /// Of one that starts later, and that nobody confirmed to have.
+    pub(super) future: String,
+    pub(super) deactivated: String,
+}
+
+impl Scene {
+    pub(super) async fn set(app: &TestApp, texts: &Texts) -> Self {
+        let desk = app.desk("acme").await;
+        let start = app.clock.now();
+        let day = |n: i64| start + TimeDelta::days(n);
+        let main = new_group(&desk, texts, (start, 90)).await;
+        let group = main.instance.key_group_id;
+        let expired = new_key(&desk, texts, &main, (start, 20)).await;
+        let off = new_key(&desk, texts, &main, (start, 200)).await;
+        let revoked = new_key(&desk, texts, &main, (start, 100)).await;
+        let ids = |it: &Issued| (group, it.instance.id);
+        key_instances::deactivate(&desk.act(), ids(&off)).await.unwrap();
+        key_instances::revoke(&desk.act(), ids(&revoked)).await.unwrap();
+        let claims = desk.group("claims-intake", desk.days(20)).await;
+        let gap = desk.group("document-store", desk.days(85)).await;
+        let broker = desk.group("broker-api", desk.days(82)).await;
+        let endless = ActivePeriod::new(start, None).unwrap();
+        let portal = desk.group("customer-portal", endless).await;
+        for it in [&main, &gap, &broker] {
+            let ids = (it.instance.key_group_id, it.instance.id);
+            key_instances::acknowledge(&desk.act(), ids, "clipboard").await.unwrap();
+        }
+        for _ in 0..22 {
+            desk.key(portal.instance.key_group_id, desk.days(60)).await;
+        }
+        let deputy = app.user("acme", Role::Member).await; // somebody else in the audit log
+        assert!(!deputy.is_owner);
+
+        app.clock.advance(TimeDelta::days(80));
+        let future = new_key(&desk, texts, &main, (day(88), 90)).await;
+        new_key(&desk, texts, &gap, (day(90), 30)).await;
+        for (issued, status) in [(&main, 204), (&portal, 204), (&claims, 401), (&expired, 401)] {
+            let bearer = format!("Bearer {}", issued.secret.expose());
+            let headers = [("authorization", bearer.as_str()), ("user-agent", texts.agent)];
+            app.service().raw(&headers).await.expect(status);
+        }
+        app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
+        let subscription = subscriptions::by_slug(&app.db, "acme").await.unwrap();
+        let (now, actor) = (app.clock.now(), desk.act().actor);
+        subscriptions::rename(app, &subscription, texts.subscription, &actor, now).await.unwrap();
+        app.clock.advance(TimeDelta::minutes(3));
+        let path = |it: &Issued| path_of("acme", &it.instance);
+        Self {
+            group: format!("/s/acme/groups/{group}"),
+            used: path(&main),
+            future: path(&future),
+            deactivated: path(&off),
+        }
+    }
+
+    /// Pages of a signed-in admin without a dialog.
+    pub(super) fn pages(&self) -> Vec<Stop> {
+        let Self { group, used, future, deactivated } = self;
+        vec![
+            stop("overview", "/s/acme"),
+            stop("groups", "/s/acme/groups"),
+            stop("groups-no-match", "/s/acme/groups?q=nothing-like-this"),
+            then("groups-menu", "/s/acme/groups", &["td button[popovertarget]"]),
+            stop("group", group),
+            then("group-menu", group, &["td button[popovertarget]"]),
+            stop("group-filtered", format!("{group}?status=active&used=30d&q=k")),
+            stop("keys", "/s/acme/keys"),
+            stop("keys-no-match", "/s/acme/keys?q=nothing-like-this"),
+            stop("key", used),
+            stop("key-unsaved", future),
+            stop("key-off", deactivated),
+            then("audit", "/s/acme/audit", &["tbody tr:nth-child(4) details.try summary"]),
+            stop("audit-filtered", "/s/acme/audit?action=key_instance.created&since=2026-11-01"),
+            stop("settings", "/s/acme/settings"),
+            stop("profile", "/profile"),
+            stop("subscriptions", "/subscriptions"),
+            stop("error-403", "/audit"),
+            stop("error-404", "/s/acme/nothing"),
+            stop("error-410", format!("{used}/secret")),
+        ]
+    }
+
+    /// Dialogs of a signed-in admin, the one with a secret apart.
+    pub(super) fn dialogs(&self) -> Vec<Stop> {
+        let Self { group, used, future, deactivated } = self;
+        const OWN: &str = "[name=make][value=own]";
+        vec![
+            stop("new-group", "/s/acme/groups/new"),
+            stop("new-key", format!("{group}/keys/new")),
+            then("new-key-own", format!("{group}/keys/new"), &[OWN]),
+            then("new-key-refused", format!("{group}/keys/new"), &[OWN, "button[value=create]"]),
+            stop("rotate", format!("{used}/rotation")),
+            stop("period", format!("{used}/period")),
+            stop("reactivation", format!("{deactivated}/reactivation")),
+            stop("deactivation", format!("{used}/deactivation")),
+            stop("revocation", format!("{future}/revocation")),
+            stop("replacement", format!("{future}/replacement")),
+            stop("edit", format!("{group}/edit")),
+            stop("deletion", format!("{group}/deletion")),
+        ]
+    }
+}
+
+/// Pages and dialogs of the owner, whose own subscription is empty.
+pub(super) fn owners() -> Vec<Stop> {
+    vec![
+        stop("overview-empty", "/s/hq"),
+        stop("groups-empty", "/s/hq/groups"),
+        stop("keys-empty", "/s/hq/keys"),
+        stop("owner-subscriptions", "/subscriptions"),
+        then("owner-subscriptions-menu", "/subscriptions", &["td button[popovertarget]"]),
+        stop("new-subscription", "/subscriptions/new"),
+        then("new-subscription-refused", "/subscriptions/new", &["dialog button.primary"]),
+        stop("rename-subscription", "/subscriptions/acme/name"),
+        stop("suspend-subscription", "/subscriptions/acme/suspension"),
+        stop("invite-admin", "/subscriptions/acme/invitation"),
+        stop("owner-audit", "/audit"),
+    ]
+}
+
+fn period((from, days): (DateTime<Utc>, i64)) -> ActivePeriod {
+    ActivePeriod::new(from, Some(from + TimeDelta::days(days))).unwrap()
+}
+
+fn noted(texts: &Texts, when: (DateTime<Utc>, i64)) -> NewKey {
+    NewKey { source: Source::Generate, period: period(when), note: texts.note.to_owned() }
+}
+
+async fn new_group(desk: &Desk<'_>, texts: &Texts, when: (DateTime<Utc>, i64)) -> Issued {
+    let [name, description, contact] =
+        [texts.name, texts.description, texts.contact].map(str::to_owned);
+    let new = Description { name, description, contact };
+    let first = noted(texts, when);
+    key_groups::create(&desk.act(), &new, first, &random_token()).await.unwrap()
+}
+
+async fn new_key(
+    desk: &Desk<'_>,
+    texts: &Texts,
+    beside: &Issued,
+    when: (DateTime<Utc>, i64),
+) -> Issued {
+    let (group, new) = (beside.instance.key_group_id, noted(texts, when));
+    key_instances::create(&desk.act(), group, new, &random_token()).await.unwrap()
+}
