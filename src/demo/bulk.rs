@@ -33,11 +33,19 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
                 description: format!("Load test, team {}", n % 97),
                 contact: String::new(),
             };
-            let blank = key_groups::blank(act, &described)?;
+            let mut blank = key_groups::blank(act, &described)?;
+            let days = i64::try_from(n % 45).unwrap_or_default();
+            let used_at = millis(act.now - chrono::TimeDelta::days(days));
+            (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
             let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
             let facts = facts.collect::<Result<Vec<_>>>()?;
             for (label, facts) in (1..).zip(&facts) {
-                let (row, secret) = instance(act, blank.id, label, facts)?;
+                let (mut row, secret) = instance(act, blank.id, label, facts)?;
+                // The active ones are used, the last time up to 45 days ago.
+                if matches!(label, 8 | 9) {
+                    row.last_used_at = Set(Some(used_at));
+                    row.idle_since = Set(used_at);
+                }
                 instances.push(row);
                 keys.extend((label == 9).then_some(secret));
             }

@@ -80,7 +80,8 @@ pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
         .filter(COLUMN.saved_at.is_null())
         .filter(COLUMN.last_used_at.is_null())
         .filter(COLUMN.is_off.eq(false))
-        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        // As a sum, so that the index of the unsaved is read in its order and not the one by end.
+        .filter(Expr::col(Column::EndsAt).add(0).gt(millis(act.now)))
         .order_by_desc(Column::Id)
         .limit(limit)
         .all(act.app.db.read())
