@@ -181,8 +181,11 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
     if let Some((value, id)) = filter.after {
         query = query.filter(behind(column, &direction, value, id));
     }
-    let query =
-        query.order_by(column, direction.clone()).order_by(Column::Id, direction).limit(limit + 1);
+    let mut query = query.order_by(column, direction.clone()).limit(limit + 1);
+    // Labels and ids are distinct by themselves.
+    if !matches!(column, Column::Label | Column::Id) {
+        query = query.order_by(Column::Id, direction);
+    }
     let mut instances = query.all(act.app.db.read()).await?;
     let more = instances.len() as u64 > limit;
     instances.truncate(limit as usize);
