@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod browser;
+mod crash;
 mod groups;
 mod guard;
 mod guard_headers;
