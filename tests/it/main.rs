@@ -12,6 +12,7 @@ mod issuing;
 mod lifecycle;
 mod outage;
 mod plans;
+mod process;
 mod safety;
 mod search;
 mod secret_page;

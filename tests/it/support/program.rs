@@ -29,12 +29,16 @@ impl Program {
         fs::remove_file(password).unwrap();
     }
 
-    /// Serving, with what it logs at the end of `program.log`.
     pub(crate) async fn start(home: &Home) -> Self {
+        Self::start_logging(home, "info").await
+    }
+
+    /// Serving, with what it logs at the end of `program.log`.
+    pub(crate) async fn start_logging(home: &Home, what: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(log_file(home)).unwrap();
         let mut command = command(home);
-        command.arg("serve").env("KEYWARD_BIND", free.to_string());
+        command.arg("serve").env("KEYWARD_BIND", free.to_string()).env("KEYWARD_LOG", what);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         let no_redirects = reqwest::redirect::Policy::none();
@@ -76,6 +80,12 @@ impl Program {
     /// As a service does.
     pub(crate) async fn verify(&self, key: &str) -> reqwest::Result<Response> {
         self.client.get(format!("{}/verify", self.origin)).bearer_auth(key).send().await
+    }
+
+    /// A page asked for by a browser that calls itself so.
+    pub(crate) async fn agent(&self, name: &str) -> Response {
+        let request = self.client.get(format!("{}/sign-in", self.origin));
+        request.header("user-agent", name).send().await.unwrap()
     }
 
     /// SIGKILL.
