@@ -9,7 +9,7 @@ use std::{
 };
 
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, JsonValue, Statement};
+use sea_orm::{DatabaseConnection, FromQueryResult, JsonValue, Statement};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
