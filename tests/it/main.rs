@@ -24,5 +24,6 @@ mod sums;
 mod support;
 mod throttle;
 mod tidy;
+mod usage;
 mod verdicts_at_once;
 mod verify;
