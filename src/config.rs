@@ -33,6 +33,10 @@ pub enum Command {
         /// The folder for the demo's database. It is emptied at each start.
         #[arg(long, default_value = "./demo-data")]
         folder: PathBuf,
+        /// Add about so many key instances to the second subscription, for load tests. Some of
+        /// their keys are written to keys.txt in the folder.
+        #[arg(long, default_value_t = 0)]
+        instances: usize,
     },
     /// Manage the installation without a browser.
     #[command(subcommand)]

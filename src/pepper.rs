@@ -58,7 +58,8 @@ impl Keyring {
         Ok(Self { versions })
     }
 
-    /// Makes the file with one fresh pepper, mode 0600. An existing file is never replaced.
+    /// Makes the file with one fresh pepper, mode 0600. An existing file is never replaced: if one
+    /// appears meanwhile, it is read.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let mut key = Zeroizing::new([0; 32]);
         SysRng.try_fill_bytes(&mut *key)?;
@@ -67,16 +68,26 @@ impl Keyring {
              the database.\n1 {}\n",
             STANDARD.encode(*key)
         ));
-        let mut file =
-            fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)
-                .with_context(|| format!("cannot create the pepper file {}", path.display()))?;
+        // Written whole beside its place first, so that nobody ever reads a part of it; the link
+        // fails if somebody else was faster, whose file then holds.
+        let draft = path.with_extension(format!("draft-{}", random_token()));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .with_context(|| format!("cannot create the pepper file {}", path.display()))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        Self::parse(&text)
+        let linked = fs::hard_link(&draft, path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::read(path),
+            linked => {
+                linked.with_context(|| format!("cannot create {}", path.display()))?;
+                Self::parse(&text)
+            }
+        }
     }
 
     /// The digest of a generated secret, and the pepper version it was made with.
@@ -209,7 +220,7 @@ mod tests {
         let made = Keyring::create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Keyring::read(&path).unwrap().canaries(), made.canaries());
-        assert!(Keyring::create(&path).is_err());
+        assert_eq!(Keyring::create(&path).unwrap().canaries(), made.canaries());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let refused = Keyring::read(&path).map(|_| ()).unwrap_err().to_string();
         assert!(refused.contains("chmod 600"), "{refused}");

@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     http::App,
     installation::{self, SetUp},
-    server, sessions, submissions,
+    key_groups, server, sessions, submissions,
     subscriptions::NewSubscription,
     users::{NewUser, Passwords},
     verify::usage,
@@ -46,10 +46,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Migrate => migrate(&config).await,
-        Command::Demo { folder } => {
+        Command::Demo { folder, instances } => {
             let config = demo::config(config, &folder)?;
             let app = Data::new(open(config, Clock::System).await?);
-            demo::fill(&app).await?;
+            demo::fill(&app, instances).await?;
             announce_demo(&app);
             listen(app).await
         }
@@ -161,6 +161,9 @@ async fn keep_house(app: Data<App>) {
             tracing::warn!(?error, "the use of keys cannot be written; it is kept for later");
         }
         failing.store(written.is_err(), Ordering::Relaxed);
+        if let Err(error) = key_groups::bring_all_up_to_date(&app.db, now).await {
+            tracing::warn!(?error, "coverage cannot be brought up to date; readers will do it");
+        }
         if n.is_multiple_of(PRUNE_EVERY)
             && let Err(error) = prune(&app).await
         {

@@ -18,7 +18,7 @@ use crate::{
     audit,
     config::Cookies,
     error::Error,
-    http::{self, App, PageError, assets, guard},
+    http::{self, App, PageError, assets, caller::HasPage, guard},
     installation, key_groups, key_instances, members, overview, sessions, subscriptions, users,
     verify,
 };
@@ -170,7 +170,10 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404.
 fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
     for rows in routes.chunk_by(|a, b| a.path == b.path) {
-        let resource: Resource = web::resource(rows[0].path);
+        let mut resource: Resource = web::resource(rows[0].path);
+        if rows.iter().any(|it| it.method == Method::GET) {
+            resource = resource.app_data(HasPage);
+        }
         let resource = rows.iter().fold(resource, |it, row| {
             let it = it.route((row.handler)().method(row.method.clone()));
             // What answers GET answers HEAD.

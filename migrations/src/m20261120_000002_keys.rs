@@ -37,6 +37,7 @@ impl MigrationTrait for Migration {
                 false,
             ),
             ("ix_key_groups_changes", &["changes_at"], false),
+            ("ix_key_groups_sub_changes", &["subscription_id", "changes_at"], false),
         ] {
             let mut index = index(name, "key_groups", columns);
             m.create_index(if unique { index.unique().to_owned() } else { index }).await?;
@@ -64,9 +65,19 @@ impl MigrationTrait for Migration {
             let mut index = index(name, "key_instances", columns);
             m.create_index(if unique { index.unique().to_owned() } else { index }).await?;
         }
-        let mut unsaved =
-            index("ix_key_instances_unsaved", "key_instances", &["subscription_id", "id"]);
+        let mut unsaved = index(
+            "ix_key_instances_unsaved",
+            "key_instances",
+            &["subscription_id", "is_off", "id"],
+        );
         m.create_index(unsaved.and_where(Expr::col("saved_at").is_null()).to_owned()).await?;
+        let mut refused = index(
+            "ix_key_instances_refused",
+            "key_instances",
+            &["key_group_id", "last_refused_at"],
+        );
+        refused.and_where(Expr::col("last_refused_at").is_not_null());
+        m.create_index(refused).await?;
         m.create_table(usage("usage_days", "day")).await?;
         m.create_index(index("ix_usage_days_group", "usage_days", &["key_group_id", "day"]))
             .await?;

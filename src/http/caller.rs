@@ -93,7 +93,10 @@ impl SignedIn {
             None => None,
         };
         let Some(user) = user else {
-            return Err(PageError::coming_back_to(Error::Unauthenticated, way_back(&req)));
+            return Err(match way_back(&req) {
+                Some(way) => PageError::coming_back_to(Error::Unauthenticated, way),
+                None => Error::Unauthenticated.into(),
+            });
         };
         let zone = user.time_zone.parse().unwrap_or(Tz::UTC);
         Ok(Self {
@@ -115,11 +118,15 @@ impl SignedIn {
     }
 }
 
+/// Beside every resource that has a page: an address that only takes forms leads nowhere.
+pub struct HasPage;
+
 /// The page to come back to after signing in. A POST comes back to the page of its form, which
 /// lives at the same path.
-fn way_back(req: &HttpRequest) -> String {
+fn way_back(req: &HttpRequest) -> Option<String> {
     let uri = req.uri().path_and_query().map_or("/", |it| it.as_str());
-    if req.method().is_safe() { uri.to_owned() } else { req.path().to_owned() }
+    let path = if req.method().is_safe() { uri } else { req.path() };
+    req.app_data::<HasPage>().map(|_| path.to_owned())
 }
 
 impl FromRequest for SignedIn {

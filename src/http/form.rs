@@ -97,7 +97,7 @@ impl Errors {
     }
 }
 
-const DRAFT: &str = "kw_draft";
+pub(super) const DRAFT: &str = "kw_draft";
 /// Never kept: what only the person knows, and what must not be sent twice.
 const SECRET_FIELDS: [&str; 5] = ["password", "key", "submission", "confirm", "query"];
 

@@ -1,7 +1,10 @@
 //! What stands before every page: its host, its origin, its deadline, its headers, its log line.
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
-use actix_session::storage::LoadError;
+use actix_session::storage::{SaveError, UpdateError};
 use actix_web::{
     Error, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
@@ -106,15 +109,18 @@ pub async fn session_errors<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     next.call(req).await.map_err(|error| {
-        let load = error.as_error::<actix_web::error::InternalError<LoadError>>();
-        match load {
-            Some(cause) => {
-                let cause = anyhow::anyhow!("cannot load the session: {cause:?}");
-                PageError::from(error::Error::Unavailable(cause)).into()
-            }
-            None => error,
-        }
+        let cause = failed::<anyhow::Error>(&error)
+            .or_else(|| failed::<SaveError>(&error))
+            .or_else(|| failed::<UpdateError>(&error));
+        let unavailable = |it: String| error::Error::Unavailable(anyhow::anyhow!(it));
+        cause.map_or(error, |it| PageError::from(unavailable(it)).into())
     })
+}
+
+/// What the session's store said, if it said a `T`.
+fn failed<T: fmt::Debug + fmt::Display + 'static>(error: &Error) -> Option<String> {
+    let cause = error.as_error::<actix_web::error::InternalError<T>>()?;
+    Some(format!("the session cannot be read or written: {cause:?}"))
 }
 
 /// Only the hosts of the public URL are answered, so that no link or cookie can be poisoned.
@@ -165,13 +171,14 @@ fn is_own(method: &Method, headers: &HeaderMap, origin: &str) -> bool {
     }
 }
 
-/// The flash was shown: forget it. A form posted without a session: keep what was typed.
+/// The flash or a draft was shown: forget it. A form posted without a session: keep what was typed.
 pub async fn courtesy<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
     let has_flash = req.cookie(flash::NAME).is_some();
+    let has_draft = req.cookie(form::DRAFT).is_some();
     let posted = *req.method() == Method::POST;
     let path = req.path().to_owned();
     let mut typed = None;
@@ -185,9 +192,10 @@ pub async fn courtesy<B: MessageBody + 'static>(
         it.as_bytes().starts_with(b"/sign-in") && response.status() == StatusCode::SEE_OTHER
     });
     let keep = typed.filter(|_| to_sign_in).and_then(|it| form::keep_draft(&app, &path, &it));
-    let shown = has_flash && !posted && response.status() == StatusCode::OK && is_page(&response);
-    let forgotten = shown.then(|| cookies::forget(&app, flash::NAME, "/"));
-    for cookie in keep.into_iter().chain(forgotten) {
+    let shown = !posted && response.status() == StatusCode::OK && is_page(&response);
+    let flash = (shown && has_flash).then(|| cookies::forget(&app, flash::NAME, "/"));
+    let draft = (shown && has_draft).then(|| cookies::forget(&app, form::DRAFT, &path));
+    for cookie in keep.into_iter().chain(flash).chain(draft) {
         response.response_mut().add_cookie(&cookie)?;
     }
     Ok(response)

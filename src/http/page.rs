@@ -92,7 +92,12 @@ impl ResponseError for PageError {
             status: status.as_u16(),
             title: title(status),
             message,
-            request_id: guard::current_request_id(),
+            // Only for faults of ours: all pages for "not found" are the same, byte by byte.
+            request_id: if status.is_server_error() {
+                guard::current_request_id()
+            } else {
+                String::new()
+            },
         };
         let body = body.render().unwrap_or_else(|it| it.to_string());
         let mut response = response.content_type("text/html; charset=utf-8").body(body);

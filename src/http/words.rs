@@ -96,8 +96,8 @@ pub fn span(span: TimeDelta) -> String {
     let (size, unit) = match seconds {
         0..60 => (1, "second"),
         60..3_600 => (60, "minute"),
-        3_600..86_400 => (3_600, "hour"),
-        86_400..10_368_000 => (86_400, "day"),
+        3_600..172_800 => (3_600, "hour"),
+        172_800..10_368_000 => (86_400, "day"),
         10_368_000..63_072_000 => (30 * 86_400, "month"),
         _ => (365 * 86_400, "year"),
     };
@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(words(59), "59 seconds");
         assert_eq!(words(60), "1 minute");
         assert_eq!(words(3_600), "1 hour");
-        assert_eq!(words(86_400), "1 day");
+        assert_eq!(words(47 * 3_600), "47 hours");
+        assert_eq!(words(2 * 86_400), "2 days");
         assert_eq!(words(5 * 86_400 + 3_600), "5 days");
         assert_eq!(words(85 * 86_400), "85 days");
         assert_eq!(words(200 * 86_400), "6 months");

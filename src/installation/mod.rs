@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, PaginatorTrait, entity::prelude::*};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, PaginatorTrait, entity::prelude::*, sea_query::OnConflict,
+};
 
 use crate::{
     audit::Actor,
@@ -37,10 +39,12 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
     }
     let keyring = if file.exists() { Keyring::read(file)? } else { Keyring::create(file)? };
     let canaries = keyring.canaries();
-    let known: BTreeMap<i16, String> = match &row {
-        Some(row) => serde_json::from_str(&row.canaries).context("the canaries are damaged")?,
-        None => BTreeMap::new(),
+    let row = match row {
+        Some(row) => row,
+        None => claim(db, &canaries, now).await?,
     };
+    let known: BTreeMap<i16, String> =
+        serde_json::from_str(&row.canaries).context("the canaries are damaged")?;
     for (version, canary) in &known {
         ensure!(
             canaries.get(version) == Some(canary),
@@ -48,22 +52,36 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
              missing or another one. Restore the right file, or name it with --pepper-file"
         );
     }
-    if row.is_none() || known.len() < canaries.len() {
+    if known.len() < canaries.len() {
         let tx = db.write().await?;
-        let text = serde_json::to_string(&canaries)?;
-        let (id, created_at) = (Set(1), Set(clock::millis(now)));
-        let fresh =
-            entity::ActiveModel { id, created_at, canaries: Set(text), ..Default::default() };
-        match row {
-            None => fresh.insert(&*tx).await?,
-            Some(row) => {
-                let created_at = Set(row.created_at);
-                entity::ActiveModel { created_at, ..fresh }.update(&*tx).await?
-            }
-        };
+        let canaries = Set(serde_json::to_string(&canaries)?);
+        entity::ActiveModel { id: Set(1), canaries, ..Default::default() }.update(&*tx).await?;
         tx.commit().await?;
     }
     Ok(keyring)
+}
+
+/// The very first start writes which peppers the database belongs to. Of several that start at
+/// once, one does; what it wrote holds for all.
+async fn claim(
+    db: &Db,
+    canaries: &BTreeMap<i16, String>,
+    now: DateTime<Utc>,
+) -> anyhow::Result<entity::Model> {
+    let first = entity::ActiveModel {
+        id: Set(1),
+        created_at: Set(clock::millis(now)),
+        canaries: Set(serde_json::to_string(canaries)?),
+        ..Default::default()
+    };
+    let tx = db.write().await?;
+    entity::Entity::insert(first)
+        .on_conflict(OnConflict::column(entity::Column::Id).do_nothing().to_owned())
+        .exec_without_returning(&*tx)
+        .await?;
+    let row = entity::Entity::find_by_id(1).one(&*tx).await?;
+    tx.commit().await?;
+    row.context("the installation has no row")
 }
 
 /// While nobody can sign in: a fresh one-time link that creates the owner. Older links end.

@@ -4,6 +4,7 @@ pub mod pages;
 pub(crate) mod store;
 pub(crate) mod summary;
 
+use chrono::{DateTime, Utc};
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ pub use self::{
 };
 use crate::{
     clock::{millis, new_id},
-    db::Tx,
+    db::{Db, Tx},
     domain::{Refusal, text},
     error::{Error, FieldError, Result},
     key_instances::{self, Issued, KeyInstance, NewKey},
@@ -84,10 +85,7 @@ pub async fn create(
     let location = key_instances::secret_path(act, group.id, issued_id);
     let submission = Submission { token: submission, location };
     submissions::claim(&act.app.db, &tx, submission, act.now).await?;
-    store::insert(&tx, group.clone()).await?;
-    let mut sums = summary::Sums::default();
-    sums.add(&group);
-    sums.apply(&tx, act.scope.id()).await?;
+    add(act, &tx, &group).await?;
     let event = act
         .event("key_group.created")
         .on("key_group", group.id, &group.name)
@@ -99,8 +97,16 @@ pub async fn create(
     Ok(issued)
 }
 
+/// Stores a new group and counts it.
+async fn add(act: &Act<'_>, tx: &Tx, group: &KeyGroup) -> Result<()> {
+    store::insert(tx, group.clone()).await?;
+    let mut sums = summary::Sums::default();
+    sums.add(group);
+    sums.apply(tx, act.scope.id()).await
+}
+
 /// A group without any instance yet.
-fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
+pub(crate) fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
     let mut random = [0; 25];
     SysRng.try_fill_bytes(&mut random).map_err(anyhow::Error::from)?;
     let (name_folded, search_text) = it.folded();
@@ -214,6 +220,12 @@ pub async fn bring_up_to_date(act: &Act<'_>) -> Result<bool> {
         changed = true;
     }
     Ok(changed)
+}
+
+/// The same for every subscription: for lists that span them.
+pub async fn bring_all_up_to_date(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    while summary::refresh_all_due(db, now).await? {}
+    Ok(())
 }
 
 pub async fn count_unused(act: &Act<'_>, at_most: u64) -> Result<u64> {

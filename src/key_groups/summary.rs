@@ -63,6 +63,40 @@ pub(super) async fn refresh_due(act: &Act<'_>) -> Result<bool> {
     Ok(true)
 }
 
+/// Refreshes what time has changed anywhere, subscription by subscription.
+pub(super) async fn refresh_all_due(db: &Db, now: DateTime<Utc>) -> Result<bool> {
+    let due: Vec<(Uuid, Uuid)> = Entity::find()
+        .select_only()
+        .column(Column::SubscriptionId)
+        .column(Column::Id)
+        .filter(COLUMN.changes_at.lte(millis(now)))
+        .order_by_asc(Column::ChangesAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    refresh_by_subscription(db, &due, now).await?;
+    Ok(!due.is_empty())
+}
+
+async fn refresh_by_subscription(
+    db: &Db,
+    groups: &[(Uuid, Uuid)],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for (subscription, group) in groups {
+        by_subscription.entry(*subscription).or_default().push(*group);
+    }
+    for (subscription, ids) in by_subscription {
+        let tx = db.write().await?;
+        crate::subscriptions::lock(&tx, subscription).await?;
+        refresh(&tx, subscription, &ids, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 fn due(act: &Act<'_>) -> sea_orm::Select<Entity> {
     Entity::find()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
@@ -104,6 +138,11 @@ pub(crate) async fn refresh(
         Entity::update(row).exec_without_returning(&**tx).await?;
     }
     sums.apply(tx, subscription).await
+}
+
+/// A group with the summary of these instances, all of which it has.
+pub(crate) fn of_instances(group: &Model, all: &[Facts], now: DateTime<Utc>) -> Model {
+    summarised(group, &Coverage::of(all, now), now)
 }
 
 fn summarised(group: &Model, coverage: &Coverage, now: DateTime<Utc>) -> Model {
@@ -209,7 +248,7 @@ async fn past(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid,
 
 /// What changes on the subscription's row.
 #[derive(Default)]
-pub(super) struct Sums([i32; 10]);
+pub(crate) struct Sums([i32; 10]);
 
 impl Sums {
     const COLUMNS: [subscriptions::Column; 10] = [
@@ -225,7 +264,7 @@ impl Sums {
         subscriptions::Column::DeactivatedCount,
     ];
 
-    pub(super) fn add(&mut self, group: &Model) {
+    pub(crate) fn add(&mut self, group: &Model) {
         self.shift(group, 1);
     }
 
@@ -251,7 +290,7 @@ impl Sums {
         }
     }
 
-    pub(super) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
+    pub(crate) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
         if self.0.iter().all(|it| *it == 0) {
             return Ok(());
         }
@@ -274,15 +313,6 @@ pub(crate) async fn refresh_refusing(db: &Db, ids: &[Uuid], now: DateTime<Utc>) 
         .filter(COLUMN.attention.eq(0))
         .all(db.read())
         .await?;
-    let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    for group in newly {
-        by_subscription.entry(group.subscription_id).or_default().push(group.id);
-    }
-    for (subscription, ids) in by_subscription {
-        let tx = db.write().await?;
-        crate::subscriptions::lock(&tx, subscription).await?;
-        refresh(&tx, subscription, &ids, now).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    let newly: Vec<_> = newly.iter().map(|it| (it.subscription_id, it.id)).collect();
+    refresh_by_subscription(db, &newly, now).await
 }

@@ -84,15 +84,17 @@ impl Model {
         self.last_used_at.map(instant)
     }
 
-    /// Nobody has confirmed that its secret is kept, and nobody has used it.
-    pub fn is_replaceable(&self) -> bool {
-        self.saved_at.is_none() && self.last_used_at.is_none() && self.revoked_at.is_none()
+    /// Nobody has confirmed that its secret is kept, nobody has used it, and it is or will be
+    /// active.
+    pub fn is_replaceable(&self, now: DateTime<Utc>) -> bool {
+        let lives = matches!(self.status(now), Status::Active | Status::ActiveInTheFuture);
+        lives && self.saved_at.is_none() && self.last_used_at.is_none()
     }
 }
 
 impl ActiveModel {
     /// The only way to write facts: their shadows follow.
-    pub(super) fn set_facts(&mut self, facts: &Facts) {
+    pub(crate) fn set_facts(&mut self, facts: &Facts) {
         let until = facts.period.until();
         let end = match (until, facts.revoked_at) {
             (Some(until), Some(revoked)) => Some(until.min(revoked)),

@@ -26,6 +26,7 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
+    sessions::throttle,
     submissions::{self, Submission},
     subscriptions::{Act, Scope},
 };
@@ -105,7 +106,7 @@ pub async fn rotate(
 pub async fn replace(act: &Act<'_>, old: (Uuid, Uuid), submission: &str) -> Result<Issued> {
     let (tx, group, id) = begin_issue(act, old.0, submission).await?;
     let old = store::find(&*tx, act.scope, old).await?;
-    if !old.is_replaceable() || old.facts().period.has_ended(act.now) {
+    if !old.is_replaceable(act.now) {
         return Err(Refusal::NotReplaceable.into());
     }
     let period = old.facts().period;
@@ -291,14 +292,11 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
 /// The instance with exactly this secret, whatever its status. The audit log gets its id, or that
 /// nothing was found; never what was typed.
 pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
-    let peppers = &act.app.peppers;
-    let digests = match shape(typed) {
-        Shape::Generated(_) => peppers.candidates(typed),
-        Shape::Custom => peppers.custom_candidates(act.scope.id(), typed),
-        Shape::Impossible => Vec::new(),
-    };
-    let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
-    let found = store::by_digest(&act.app.db, act.scope, digests).await?;
+    let found = by_secret(act, typed).await?;
+    let searcher = act.actor.user_id.unwrap_or_default();
+    if found.is_none() {
+        throttle::miss(act.app, &format!("search:{searcher}"), act.now).await?;
+    }
     let tx = act.app.db.write().await?;
     let event = act.event("key_instance.searched_by_key");
     let event = match &found {
@@ -307,6 +305,22 @@ pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInsta
     };
     act.finish(tx, event).await?;
     Ok(found)
+}
+
+/// Whether a text that could be a name is some key of the subscription.
+pub async fn is_key(act: &Act<'_>, typed: &str) -> Result<bool> {
+    Ok(by_secret(act, typed).await?.is_some())
+}
+
+async fn by_secret(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
+    let peppers = &act.app.peppers;
+    let digests = match shape(typed) {
+        Shape::Generated(_) => peppers.candidates(typed),
+        Shape::Custom => peppers.custom_candidates(act.scope.id(), typed),
+        Shape::Impossible => return Ok(None),
+    };
+    let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
+    store::by_digest(&act.app.db, act.scope, digests).await
 }
 
 pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
@@ -322,8 +336,8 @@ pub async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<KeyInstance>> {
     store::ahead(act, group).await
 }
 
-/// Live and ended instances of several groups, the latest end first.
-pub async fn of_groups(act: &Act<'_>, groups: Vec<Uuid>) -> Result<Vec<KeyInstance>> {
+/// Instances of several groups: those ahead, and where nothing is active the one that refused last.
+pub async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<KeyInstance>> {
     store::of_groups(act, groups).await
 }
 

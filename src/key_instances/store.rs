@@ -10,7 +10,7 @@ use crate::{
     db::{Db, Tx},
     domain::Refusal,
     error::{Error, Result, is_duplicate},
-    key_groups::store::contains,
+    key_groups::{KeyGroup, store::contains},
     subscriptions::{Act, Scope},
 };
 
@@ -50,16 +50,27 @@ pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
     Ok(rows)
 }
 
-/// The instances of several groups that decide about their attention: those whose end is near.
-pub(super) async fn of_groups(act: &Act<'_>, groups: Vec<Uuid>) -> Result<Vec<Model>> {
-    let rows = Entity::find()
-        .filter(COLUMN.key_group_id.is_in(groups))
-        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+/// The instances of several groups that are or will be accepted; and of those that refuse, the one
+/// that refused last.
+pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<Model>> {
+    let ids = groups.iter().map(|it| it.id);
+    let mut rows = of(act.scope)
+        .filter(COLUMN.key_group_id.is_in(ids))
         .filter(COLUMN.is_off.eq(false))
-        .order_by_desc(Column::EndsAt)
+        .filter(COLUMN.ends_at.gt(millis(act.now)))
         .limit(1_000)
         .all(act.app.db.read())
         .await?;
+    let refusing: Vec<_> = groups.iter().filter(|it| it.nothing_active).collect();
+    if !refusing.is_empty() {
+        let times = refusing.iter().filter_map(|it| it.last_refused_at);
+        let refused = of(act.scope)
+            .filter(COLUMN.key_group_id.is_in(refusing.iter().map(|it| it.id)))
+            .filter(COLUMN.last_refused_at.is_in(times))
+            .all(act.app.db.read())
+            .await?;
+        rows.extend(refused);
+    }
     Ok(rows)
 }
 
@@ -69,7 +80,8 @@ pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
         .filter(COLUMN.saved_at.is_null())
         .filter(COLUMN.last_used_at.is_null())
         .filter(COLUMN.is_off.eq(false))
-        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        // As a sum, so that the index of the unsaved is read in its order and not the one by end.
+        .filter(Expr::col(Column::EndsAt).add(0).gt(millis(act.now)))
         .order_by_desc(Column::Id)
         .limit(limit)
         .all(act.app.db.read())
@@ -169,8 +181,11 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
     if let Some((value, id)) = filter.after {
         query = query.filter(behind(column, &direction, value, id));
     }
-    let query =
-        query.order_by(column, direction.clone()).order_by(Column::Id, direction).limit(limit + 1);
+    let mut query = query.order_by(column, direction.clone()).limit(limit + 1);
+    // Labels and ids are distinct by themselves.
+    if !matches!(column, Column::Label | Column::Id) {
+        query = query.order_by(Column::Id, direction);
+    }
     let mut instances = query.all(act.app.db.read()).await?;
     let more = instances.len() as u64 > limit;
     instances.truncate(limit as usize);

@@ -3,8 +3,6 @@ pub mod pages;
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
-
 use crate::{
     error::Result,
     key_groups::{self, Attention, KeyGroup},
@@ -39,9 +37,8 @@ pub struct Overview {
 
 pub async fn of(act: &Act<'_>) -> Result<Overview> {
     let groups = key_groups::attention(act, SHOWN).await?;
-    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
     let instances =
-        if ids.is_empty() { Vec::new() } else { key_instances::of_groups(act, ids).await? };
+        if groups.is_empty() { Vec::new() } else { key_instances::of_groups(act, &groups).await? };
     let mut matters: Vec<Matter> =
         groups.into_iter().filter_map(|it| matter(it, &instances)).collect();
     let ended = matters.iter().filter_map(|it| it.ending.as_ref().map(|it| it.id)).collect();
@@ -76,9 +73,7 @@ fn matter(group: KeyGroup, instances: &[KeyInstance]) -> Option<Matter> {
     let why = Attention::of(&group)?;
     let own = || instances.iter().filter(|it| it.key_group_id == group.id);
     let ending = match why {
-        Attention::Refusing => {
-            own().filter(|it| it.last_refused_at.is_some()).max_by_key(|it| it.ends_at)
-        }
+        Attention::Refusing => own().find(|it| it.last_refused_at == group.last_refused_at),
         _ => own().find(|it| Some(it.ends_at) == group.covered_until),
     };
     let next = own().find(|it| Some(it.active_from) == group.next_start);

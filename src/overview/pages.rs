@@ -74,12 +74,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     }));
     let it = viewer.scope.subscription();
     let more = i64::from(it.attention_groups) - matters.len() as i64;
-    let n = todos.len() as i64 + more.max(0);
-    let headline = match n {
-        0 => "Nothing needs attention.".to_owned(),
-        1 => "1 thing needs attention.".to_owned(),
-        n => format!("{} things need attention.", words::count(n)),
-    };
+    let headline = headline(it.attention_groups.into(), unsaved.len() as i64);
     let calm = next_end.map_or_else(
         || "No key of this subscription has an end.".to_owned(),
         |it| {
@@ -98,6 +93,20 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         has_groups: it.group_count > 0,
         page: Page::within(&viewer, Section::Overview),
     })
+}
+
+fn headline(groups: i64, unsaved: i64) -> String {
+    let groups = match groups {
+        0 if unsaved == 0 => return "Nothing needs attention.".to_owned(),
+        0 => "Every group is covered".to_owned(),
+        1 => "1 key group needs attention".to_owned(),
+        n => format!("{} key groups need attention", words::count(n)),
+    };
+    match unsaved {
+        0 => format!("{groups}."),
+        1 => format!("{groups}, and 1 key was never confirmed as saved."),
+        n => format!("{groups}, and {n} keys were never confirmed as saved."),
+    }
 }
 
 fn stats(viewer: &InPlace) -> Vec<Stat> {

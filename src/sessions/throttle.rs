@@ -18,8 +18,8 @@ use crate::{
 const WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Failures in the window after which an account waits for its end (NIST SP 800-63B: 100).
 const LIMIT: i32 = 100;
-/// Failures a minute from one address.
-const PER_ADDRESS: i32 = 30;
+/// Failures a minute from one address, or key searches of one person that found nothing.
+const PER_MINUTE: i32 = 30;
 
 /// A try that was let through. It counts as a failure until [`Ticket::succeeded`] takes it back,
 /// so that parallel tries cannot share one admission.
@@ -28,7 +28,7 @@ pub struct Ticket {
 }
 
 /// Lets a try through, or tells how many seconds to wait. A browser that this account has used
-/// before counts in a bucket of its own: nobody can lock its owner out from elsewhere.
+/// before counts in a bucket of its own and nowhere else: nobody can lock its owner out.
 pub async fn admit(
     app: &App,
     email: &str,
@@ -40,23 +40,36 @@ pub async fn admit(
         Some(browser) => bucket(app, &format!("browser:{browser}:{email}")),
         None => bucket(app, &format!("account:{email}")),
     };
-    let from = bucket(app, &format!("address:{}", network(address)));
     let tx = app.db.write().await?;
-    let by_address = load(&tx, &from, TimeDelta::minutes(1), now).await?;
-    if by_address.failures >= PER_ADDRESS {
-        let wait = clock::instant(by_address.first_at) + TimeDelta::minutes(1) - now;
-        return Err(Error::TooMany(Ord::max(wait.num_seconds(), 1)));
+    if known_browser.is_none() {
+        let from = format!("address:{}", network(address));
+        count_up_to(app, &tx, &from, now).await?;
     }
     let by_account = load(&tx, &account, WINDOW, now).await?;
     let wait = wait(&by_account, now);
     if wait > TimeDelta::zero() {
         return Err(Error::TooMany((wait.num_milliseconds() + 999) / 1000));
     }
-    for row in [by_address, by_account] {
-        count(&tx, row, now).await?;
-    }
+    count(&tx, by_account, now).await?;
     tx.commit().await?;
     Ok(Ticket { account })
+}
+
+/// Counts a search by whole key that found nothing: 30 a minute, then `TooMany`.
+pub async fn miss(app: &App, who: &str, now: DateTime<Utc>) -> Result<()> {
+    let tx = app.db.write().await?;
+    count_up_to(app, &tx, who, now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn count_up_to(app: &App, tx: &Tx, who: &str, now: DateTime<Utc>) -> Result<()> {
+    let window = TimeDelta::minutes(1);
+    let row = load(tx, &bucket(app, who), window, now).await?;
+    if row.failures >= PER_MINUTE {
+        let wait = clock::instant(row.first_at) + window - now;
+        return Err(Error::TooMany(Ord::max(wait.num_seconds(), 1)));
+    }
+    count(tx, row, now).await
 }
 
 impl Ticket {

@@ -15,6 +15,7 @@ use crate::{
         page::{Section, refused},
         see_other, words,
     },
+    key_groups,
 };
 
 /// Rows of one page of the owner's list.
@@ -61,8 +62,10 @@ pub async fn list(me: SignedIn, query: Query<After>) -> Result<HttpResponse, Pag
 
 /// One's own subscriptions; for an owner all of them, by name and counts only.
 async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
+    key_groups::bring_all_up_to_date(&me.app.db, me.here.now).await?;
     if !me.user.is_owner {
-        let rows = me.places.iter().map(|(it, role)| row(it, Some(role.title()))).collect();
+        let places = super::of_user(&me.app.db, me.user.id).await?;
+        let rows = places.iter().map(|(it, role)| row(it, Some(role.title()))).collect();
         return Ok(SubscriptionList { rows, is_owner: false, next: None });
     }
     let after = Some(after).filter(|it| !it.is_empty());

@@ -1,5 +1,6 @@
 //! Every row of the route table, walked by everybody who could call it.
 use keyward::{
+    pepper::random_token,
     server::{Access, MACHINE_ROUTES, ROUTES, Route},
     subscriptions::{self, Settings},
 };
@@ -78,6 +79,15 @@ fn check(answer: &Answer, expected: Outcome, what: &str) {
     assert!(fits, "{what}: expected {expected:?}, got {status}\n{}", answer.text());
 }
 
+/// Complete for every form, so that a refusal has no other reason than who sent it.
+const FORM: [(&str, &str); 5] = [
+    ("make", "generate"),
+    ("preset", "30"),
+    ("name", "Somebody"),
+    ("overlap", "24h"),
+    ("saved_by", "manual"),
+];
+
 /// A person for each caller, and the page of a key in `acme`.
 struct Walk<'a> {
     app: &'a TestApp,
@@ -117,7 +127,11 @@ impl<'a> Walk<'a> {
         match (method.as_str(), path) {
             // The one form that answers 401 to nothing at all, and that changes who one is.
             ("POST", "/sign-in") => self.app.anonymous().sign_in(&self.email, PASSWORD).await,
-            ("POST", _) => person.post(path, &[]).await,
+            ("POST", _) => {
+                let token = random_token();
+                let fields = [("submission", token.as_str())].into_iter().chain(FORM);
+                person.post(path, &fields.collect::<Vec<_>>()).await
+            }
             _ => person.send(method.clone(), path).await,
         }
     }

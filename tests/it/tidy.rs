@@ -64,6 +64,14 @@ fn no_database_is_named_outside_of_the_place_that_opens_it() {
     forbid(&all, &["Postgres", "Sqlite", "DbBackend"]);
 }
 
+/// `Db::write` takes the write lock at once; a transaction begun elsewhere would not.
+#[test]
+fn transactions_begin_in_one_place() {
+    let mut all = files("src", ".rs");
+    all.retain(|it| it.0 != "src/db.rs");
+    forbid(&all, &["TransactionTrait", ".begin_with_"]);
+}
+
 #[test]
 fn files_stay_readable() {
     for (path, text) in files("src", ".rs").into_iter().chain(files("migrations/src", ".rs")) {

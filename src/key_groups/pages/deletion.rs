@@ -16,7 +16,7 @@ use crate::{
         self,
         pages::{
             id,
-            list::{self, KeyList, ListQuery},
+            list::{self, KeyList},
             row::Badge,
         },
     },
@@ -55,7 +55,7 @@ pub async fn form(admin: Admin, path: Path<(String, String)>) -> Result<HttpResp
 async fn show(admin: &Admin, group: Uuid, errors: Errors) -> Result<HttpResponse, PageError> {
     let (act, here) = (admin.act(), &admin.me.here);
     let it = key_groups::find(&act, group).await?;
-    let list = list::view(admin, group, ListQuery::default()).await?;
+    let list = list::behind_dialog(admin, group).await?;
     let keys = key_instances::of_group(&act, group, LISTED).await?;
     let dying = |it: &key_instances::KeyInstance| Dying {
         name: it.name(),

@@ -16,7 +16,7 @@ use crate::{
     key_instances::pages::{
         id,
         issue::{KeyFieldsView, NewKeyForm, show_once},
-        list::{self as key_list, KeyList, ListQuery},
+        list::{self as key_list, KeyList},
     },
 };
 
@@ -141,6 +141,7 @@ struct EditPage {
     page: Page,
     list: KeyList,
     group: Description,
+    client_id: String,
     path: String,
     back: String,
     errors: Errors,
@@ -163,11 +164,12 @@ async fn show_edit(
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
     let it = key_groups::find(&admin.act(), group).await?;
-    let list = key_list::view(admin, group, ListQuery::default()).await?;
+    let list = key_list::behind_dialog(admin, group).await?;
     let now = Description { name: it.name, description: it.description, contact: it.contact };
     let page = EditPage {
         page: Page::within(admin, Section::Keys),
         group: typed.unwrap_or(now),
+        client_id: it.client_id,
         path: format!("{}/edit", list.path),
         back: list.path.clone(),
         list,

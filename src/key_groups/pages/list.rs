@@ -13,7 +13,10 @@ use crate::{
         words::{self, Moment},
     },
     key_groups::{self, Filter, KeyGroup, Listing, Show},
-    key_instances::pages::list::{LinkView, cursor, cursor_text},
+    key_instances::pages::{
+        list::LinkView,
+        query::{cursor, cursor_text},
+    },
     verify::usage,
 };
 
@@ -155,6 +158,8 @@ async fn calls(it: &InPlace, groups: &[KeyGroup]) -> Result<Vec<i64>> {
 
 fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
     let some = |n: i32, text: &str| if n > 0 { format!("{n} {text}") } else { String::new() };
+    let soon =
+        some(group.soon_count, if group.soon_count == 1 { "expires soon" } else { "expire soon" });
     GroupRow {
         name: group.name.clone(),
         path: it.path(&format!("/groups/{}", group.id)),
@@ -162,10 +167,8 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
         coverage: CoverageView::of(group, &it.me.here),
         active: format!("{} active", words::count(group.active_count.into())),
         nothing_active: group.nothing_active,
-        soon: some(
-            group.soon_count,
-            if group.soon_count == 1 { "expires soon" } else { "expire soon" },
-        ),
+        // Where the coverage says so already, it is not said twice.
+        soon: if group.no_successor { String::new() } else { soon },
         future: some(group.future_count, "in the future"),
         calls: words::count(calls),
         last_used: group.last_used().map(|at| it.me.here.relative(at)),

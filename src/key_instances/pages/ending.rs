@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     KeyPath,
-    list::{self, KeyList, ListQuery},
+    list::{self, KeyList},
     period_form::PeriodFields,
     row::is_in_use,
 };
@@ -62,7 +62,7 @@ async fn show(
 ) -> Result<HttpResponse, PageError> {
     let act = admin.act();
     let key = key_instances::find(&act, ids).await?;
-    let list = list::view(admin, ids.0, ListQuery::default()).await?;
+    let list = list::behind_dialog(admin, ids.0).await?;
     let name = key.name();
     let (title, text, button, keep, path) = match kind {
         Kind::Deactivate => (

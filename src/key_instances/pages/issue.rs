@@ -7,10 +7,9 @@ use uuid::Uuid;
 
 use super::{
     KeyPath, id,
-    list::{self, KeyList, ListQuery},
+    list::{self, KeyList},
     period_form::{PeriodFields, Preset, presets},
     preview::Preview,
-    row::is_in_use,
     secret,
 };
 use crate::{
@@ -144,7 +143,7 @@ async fn show_new(
     form: Option<NewKeyForm>,
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
-    let list = list::view(admin, group, ListQuery::default()).await?;
+    let list = list::behind_dialog(admin, group).await?;
     let others = key_instances::ahead(&admin.act(), group).await?;
     let fields = match form {
         Some(form) => KeyFieldsView::of(admin, form, &others),
@@ -225,7 +224,7 @@ async fn show_rotation(
 ) -> Result<HttpResponse, PageError> {
     let act = admin.act();
     let old = key_instances::find(&act, ids).await?;
-    let list = list::view(admin, ids.0, ListQuery::default()).await?;
+    let list = list::behind_dialog(admin, ids.0).await?;
     let others = key_instances::ahead(&act, ids.0).await?;
     let mut form = form.unwrap_or_else(|| {
         let suggested = NewKeyForm { note: old.note.clone(), ..Default::default() };
@@ -306,8 +305,8 @@ pub async fn replacement_form(
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
     let old = key_instances::find(&admin.act(), path.ids()).await?;
-    let list = list::view(&admin, old.key_group_id, ListQuery::default()).await?;
-    if is_in_use(&old, &admin.me.here) || !old.is_replaceable() {
+    let list = list::behind_dialog(&admin, old.key_group_id).await?;
+    if !old.is_replaceable(admin.me.here.now) {
         return Err(crate::domain::Refusal::NotReplaceable.into());
     }
     html(&ReplacePage {

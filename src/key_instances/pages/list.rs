@@ -5,126 +5,27 @@ use actix_web::{
     web::{Path, Query},
 };
 use askama::Template;
-use chrono::TimeDelta;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
+    head::{self, GroupHead},
     id,
+    query::{ListQuery, SHOWS, USES, cursor_text},
     row::{Badge, KeyRow},
 };
 use crate::{
     clock::instant,
-    error::{Error, Result},
-    http::{
-        InPlace, Page, PageError, Viewer, download, html,
-        page::Section,
-        words::{self, Here, Moment},
-    },
-    key_groups::{self, KeyGroup, pages::CoverageView},
-    key_instances::{self, Filter, KeyInstance, Listing, Show, Used},
-    subscriptions::Act,
+    error::Result,
+    http::{InPlace, Page, PageError, Viewer, download, html, page::Section, words},
+    key_groups,
+    key_instances::{self, Filter, KeyInstance, Listing, Show},
     users,
-    verify::usage,
 };
 
 /// Rows of one page.
 pub const PAGE: u64 = 25;
 /// Rows of one CSV file: what fits into memory and a spreadsheet.
 const CSV_ROWS: u64 = 50_000;
-
-/// The filters as the URL holds them.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct ListQuery {
-    #[serde(default)]
-    pub status: String,
-    #[serde(default)]
-    pub used: String,
-    #[serde(default)]
-    pub from: String,
-    #[serde(default)]
-    pub until: String,
-    #[serde(default)]
-    pub q: String,
-    #[serde(default)]
-    pub after: String,
-}
-
-const SHOWS: [(&str, Show, &str); 6] = [
-    ("", Show::All, "All"),
-    ("active", Show::Active, "Active"),
-    ("soon", Show::ExpiringSoon, "Expiring soon"),
-    ("future", Show::Future, "Future"),
-    ("expired", Show::Expired, "Expired"),
-    ("deactivated", Show::Deactivated, "Deactivated"),
-];
-
-/// Value, meaning and label of the filter by use.
-pub const USES: [(&str, Used, &str); 8] = [
-    ("", Used::Any, "Any"),
-    ("7d", Used::Within(7), "Used in the last 7 days"),
-    ("30d", Used::Within(30), "Used in the last 30 days"),
-    ("not30d", Used::NotFor(30), "Not used for 30 days"),
-    ("not90d", Used::NotFor(90), "Not used for 90 days"),
-    ("not365d", Used::NotFor(365), "Not used for a year"),
-    ("never", Used::Never, "Never used"),
-    ("within90d", Used::Within(90), "Used in the last 90 days"),
-];
-
-impl ListQuery {
-    fn filter(&self, group: Option<Uuid>, here: &Here) -> Result<Filter> {
-        let wrong = Error::Malformed("This list cannot be filtered like that. Clear the filters.");
-        let day = |text: &str| match text.trim() {
-            "" => Ok(None),
-            text => here.parse_input(&format!("{text}T00:00")).map(Some),
-        };
-        let show = SHOWS.iter().find(|it| it.0 == self.status);
-        let used = USES.iter().find(|it| it.0 == self.used);
-        let (Some(show), Some(used)) = (show, used) else { return Err(wrong) };
-        let (Ok(from), Ok(until)) = (day(&self.from), day(&self.until)) else { return Err(wrong) };
-        let after = match self.after.as_str() {
-            "" => None,
-            text => Some(cursor(text).ok_or(wrong)?),
-        };
-        // The last day is meant to its end.
-        let until = until.map(|it| it + TimeDelta::days(1));
-        let text = self.q.chars().take(100).collect();
-        Ok(Filter { group, show: show.1, used: used.1, from, until, text, after })
-    }
-
-    /// This query with one field changed, from the first page on.
-    fn with(&self, name: &str, value: &str) -> String {
-        let fields = [
-            ("status", &self.status),
-            ("used", &self.used),
-            ("from", &self.from),
-            ("until", &self.until),
-            ("q", &self.q),
-        ];
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        for (field, current) in fields {
-            let value = if field == name { value } else { current };
-            if !value.is_empty() {
-                text.append_pair(field, value);
-            }
-        }
-        if name == "after" {
-            text.append_pair("after", value);
-        }
-        let text = text.finish();
-        if text.is_empty() { text } else { format!("?{text}") }
-    }
-}
-
-/// `{value}_{id}`, opaque to callers.
-pub fn cursor(text: &str) -> Option<(i64, Uuid)> {
-    let (value, id) = text.split_once('_')?;
-    Some((value.parse().ok()?, Uuid::try_parse(id).ok()?))
-}
-
-pub fn cursor_text((value, id): (i64, Uuid)) -> String {
-    format!("{value}_{}", id.simple())
-}
 
 /// A tab with its count, or an active filter that can be taken away.
 pub struct LinkView {
@@ -161,29 +62,6 @@ impl KeyList {
     }
 }
 
-/// The head of a group's page.
-pub struct GroupHead {
-    pub name: String,
-    pub description: String,
-    pub contact: String,
-    pub client_id: String,
-    pub path: String,
-    pub coverage: CoverageView,
-    pub calls: String,
-    pub refused: String,
-    pub last_used: Option<Moment>,
-    /// What needs attention: a sentence in bold, one in plain, one button.
-    pub notices: Vec<Notice>,
-}
-
-pub struct Notice {
-    pub class: &'static str,
-    pub icon: &'static str,
-    pub strong: String,
-    pub text: String,
-    pub action: Option<(String, String)>,
-}
-
 #[derive(Template)]
 #[template(path = "key_instances/list.html")]
 struct ListPage {
@@ -202,7 +80,11 @@ pub async fn of_group(
 }
 
 /// The page of a group, as dialogs show it behind themselves.
-pub async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList> {
+pub async fn behind_dialog(it: &InPlace, group: Uuid) -> Result<KeyList> {
+    view(it, group, ListQuery::default()).await
+}
+
+async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList> {
     let act = it.act();
     let group = key_groups::find(&act, group).await?;
     let path = it.path(&format!("/groups/{}", group.id));
@@ -217,7 +99,7 @@ pub async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList
         group.deactivated_count,
     ];
     let mut list = listed(it, listing, query, path, counts).await?;
-    list.group = Some(head(it, &act, &group).await?);
+    list.group = Some(head::head(it, &act, &group).await?);
     Ok(list)
 }
 
@@ -308,74 +190,6 @@ fn chips(query: &ListQuery, path: &str) -> Vec<LinkView> {
         Some(LinkView { label: label?, path, count: String::new(), current: false })
     };
     labels.into_iter().filter_map(chip).collect()
-}
-
-async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<GroupHead> {
-    let path = it.path(&format!("/groups/{}", group.id));
-    let calls = usage::of_groups(&act.app.db, vec![group.id], act.now).await?;
-    let calls = calls.get(&group.id).copied().unwrap_or_default();
-    let all = calls.accepted + calls.refused;
-    let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
-    let ahead = key_instances::ahead(act, group.id).await?;
-    let notices = notices(it, group, &ahead, &path);
-    Ok(GroupHead {
-        name: group.name.clone(),
-        description: group.description.clone(),
-        contact: group.contact.clone(),
-        client_id: group.client_id.clone(),
-        coverage: CoverageView::of(group, &it.me.here),
-        calls: words::count(calls.accepted),
-        refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
-        last_used: group.last_used().map(|at| it.me.here.relative(at)),
-        notices,
-        path,
-    })
-}
-
-/// One notice for each instance that warns, with the rule that fired and what follows; or that
-/// nothing is active.
-fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) -> Vec<Notice> {
-    let (here, acts) = (&it.me.here, it.role.changes_keys());
-    let mut notices = Vec::new();
-    if group.nothing_active {
-        let next = group.next_start.map(|at| here.minute(instant(at)).text);
-        notices.push(Notice {
-            class: "bad",
-            icon: "triangle-alert",
-            strong: "No key is active.".to_owned(),
-            text: next.map_or_else(
-                || "Every call of this group is refused.".to_owned(),
-                |at| format!("The next one starts {at}."),
-            ),
-            action: acts.then(|| ("New API key".to_owned(), format!("{path}/keys/new"))),
-        });
-    }
-    for key in ahead.iter().take(3) {
-        let (Some(warning), Some(until)) = (key.warning(here.now), key.facts().period.until())
-        else {
-            continue;
-        };
-        let text = match key_instances::successor(key, ahead) {
-            Some(next) if next.facts().period.from() <= here.now => {
-                format!("Its successor {} is active already.", next.name())
-            }
-            Some(next) => {
-                let start = next.facts().period.from();
-                format!("Its successor {} starts {}.", next.name(), here.minute(start).text)
-            }
-            None => "It has no successor.".to_owned(),
-        };
-        let (name, time) = (key.name(), here.relative(until).text);
-        notices.push(Notice {
-            class: "soon",
-            icon: "hourglass",
-            strong: format!("{name} expires {time}."),
-            text: format!("{text} {}", warning.rule.sentence()),
-            action: acts
-                .then(|| (format!("Rotate {name}"), format!("{path}/keys/{}/rotation", key.id))),
-        });
-    }
-    notices
 }
 
 /// `GET /s/{slug}/groups/{group}/keys.csv`

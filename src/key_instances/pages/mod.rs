@@ -1,11 +1,13 @@
 //! The pages of key instances: lists, one key, and a dialog for each act.
 pub mod detail;
 pub mod ending;
+pub mod head;
 pub mod issue;
 pub mod list;
 pub mod period;
 mod period_form;
 mod preview;
+pub mod query;
 pub mod row;
 pub mod search;
 pub mod secret;

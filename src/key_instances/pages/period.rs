@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     KeyPath,
-    list::{self, KeyList, ListQuery},
+    list::{self, KeyList},
     period_form::{PeriodFields, Preset, presets},
     preview::Preview,
 };
@@ -80,7 +80,7 @@ async fn show(
 ) -> Result<HttpResponse, PageError> {
     let (act, here) = (admin.act(), &admin.me.here);
     let key = key_instances::find(&act, ids).await?;
-    let list = list::view(admin, ids.0, ListQuery::default()).await?;
+    let list = list::behind_dialog(admin, ids.0).await?;
     let mut others = key_instances::ahead(&act, ids.0).await?;
     others.retain(|it| it.id != key.id);
     let subscription = admin.scope.subscription();

@@ -72,6 +72,12 @@ impl Preview {
         if let Some(period) = period {
             bars.push(bar(&window, period, bars.len(), ("lane-new", name.to_owned())));
         }
+        // Fewer bars than lanes stand in the middle.
+        let free = 3_usize.saturating_sub(bars.len());
+        for bar in &mut bars {
+            bar.y += 9 * i32::try_from(free).unwrap_or(0);
+            bar.text_y = bar.y + 10;
+        }
         let weeks = (window.until - window.from).num_days() / 7;
         let step = (weeks / 14 + 1) * 7;
         let lines = (1..=14).map(|n| window.from + TimeDelta::days(n * step));
@@ -155,6 +161,16 @@ fn sentence(
         Run::Nothing { .. } if start > here.now => {
             let at = here.minute(period.from()).text;
             ("triangle-alert", "c-bad", format!("Nothing is active until this key starts {at}."))
+        }
+        Run::Nothing { next: Some(next) } if period.until().is_some_and(|it| it > next) => {
+            let next = others.iter().find(|it| it.facts().period.from() == next);
+            let text = next.map(|next| {
+                let other = next.facts().period;
+                let ends = period.until().into_iter().chain(other.until()).min();
+                let overlap = words::span(ends.unwrap_or(start) - other.from());
+                format!("Overlaps {} by {overlap}.", next.name())
+            });
+            ("circle-check", "c-ok", text.unwrap_or_default())
         }
         Run::Nothing { .. } => {
             ("circle-check", "c-ok", "Nothing else is active now: this key takes over.".to_owned())

@@ -67,7 +67,6 @@ impl KeyRow {
     /// `path`: of the key. `acts`: whether the viewer may change it.
     pub fn of(it: &KeyInstance, path: String, here: &Here, acts: bool) -> Self {
         let period = it.facts().period;
-        let replaceable = it.is_replaceable() && !it.is_off && !period.has_ended(here.now);
         Self {
             name: it.name(),
             note: it.note.clone(),
@@ -81,7 +80,7 @@ impl KeyRow {
             last_used: it.last_used().map(|it| here.relative(it)),
             last_used_from: it.last_used_from.clone().unwrap_or_default(),
             created_by: String::new(),
-            unsaved: (replaceable && acts).then(|| format!("{path}/replacement")),
+            unsaved: (it.is_replaceable(here.now) && acts).then(|| format!("{path}/replacement")),
             menu: if acts { menu(it, &path, here) } else { Vec::new() },
             path,
         }
@@ -104,7 +103,7 @@ pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
         _ if it.is_revoked() => return vec![activity],
         Status::Active | Status::ActiveInTheFuture => {
             let rotate = is_active.then(|| item("Rotate…", "rotate-cw", "/rotation", false));
-            let replace = it.is_replaceable();
+            let replace = it.is_replaceable(here.now);
             let replace = replace.then(|| item("Replace…", "rotate-ccw", "/replacement", false));
             let edit = item("Edit active period…", "pencil", "/period", false);
             let mut off = item("Deactivate…", "power-off", "/deactivation", true);

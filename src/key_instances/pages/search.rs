@@ -4,10 +4,7 @@ use actix_web::HttpResponse;
 use serde::Deserialize;
 
 use crate::{
-    domain::{
-        custom_key,
-        secret::{Shape, shape},
-    },
+    domain::custom_key,
     error::Error,
     http::{Flash, Form, PageError, Viewer, is_local_path, see_other},
     key_instances,
@@ -33,7 +30,7 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     if typed.contains('\0') {
         return Err(Error::Malformed("This search cannot be read.").into());
     }
-    if !looks_like_a_key(typed) {
+    if !looks_like_a_key(typed) && !key_instances::is_key(&viewer.act(), typed).await? {
         let path = list.split('?').next().unwrap_or_default();
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("q", &typed.chars().take(100).collect::<String>())
@@ -51,8 +48,9 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     })
 }
 
-/// Right prefix, or a text that could be a custom key and is no word: it never reaches a URL.
+/// Our prefix, or a text that could be a custom key: it must never reach a URL. Words and dashes
+/// without a digit are taken for a long name, unless they are a key.
 fn looks_like_a_key(typed: &str) -> bool {
     let prefixed = ["kw_", "kws_", "kwa_"].iter().any(|it| typed.starts_with(it));
-    prefixed || matches!(shape(typed), Shape::Generated(_)) || custom_key::has_the_shape(typed)
+    prefixed || (custom_key::has_the_shape(typed) && typed.bytes().any(|it| it.is_ascii_digit()))
 }

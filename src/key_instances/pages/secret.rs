@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     KeyPath,
-    list::{self, KeyList, ListQuery},
+    list::{self, KeyList},
 };
 use crate::{
     clock::{instant, millis},
@@ -100,7 +100,7 @@ pub async fn show(
 ) -> Result<HttpResponse, PageError> {
     let instance = key_instances::find(&admin.act(), path.ids()).await?;
     let mut sealed = unsealed(&req, &admin.me, &instance)?;
-    let list = list::view(&admin, instance.key_group_id, ListQuery::default()).await?;
+    let list = list::behind_dialog(&admin, instance.key_group_id).await?;
     let here = &admin.me.here;
     let period = instance.facts().period;
     let from =

@@ -9,3 +9,27 @@ mod search;
 mod show_once;
 mod sign_in;
 mod stored_xss;
+
+use crate::support::{
+    TestApp,
+    browser::{Look, browse},
+    on_both,
+};
+
+on_both! {
+    a_browser_of_these_tests_looks_as_it_was_asked_to,
+}
+
+async fn a_browser_of_these_tests_looks_as_it_was_asked_to(app: &TestApp) {
+    for (dark, scripts) in [(true, false), (false, true)] {
+        browse(app, Look { dark, scripts, ..Look::PHONE }, |it| async move {
+            it.open("/sign-in").await?;
+            let script = "return [matchMedia('(prefers-color-scheme: dark)').matches,
+                document.documentElement.classList.contains('js')]";
+            let seen: [bool; 2] = it.execute(script, Vec::new()).await?.convert()?;
+            assert_eq!(seen, [dark, scripts]);
+            Ok(())
+        })
+        .await;
+    }
+}

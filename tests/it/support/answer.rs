@@ -57,9 +57,11 @@ impl Answer {
     }
 
     /// What stands in a form's field: an `<input>`, the marked one of several, or a `<textarea>`.
+    /// Of a page with a dialog the dialog's; the list behind it has fields of the same names.
     #[track_caller]
     pub(crate) fn field(&self, name: &str) -> String {
-        let value = html::field(&self.body, name);
+        let form = self.body.split_once("<dialog").map_or(self.text(), |it| it.1);
+        let value = html::field(form, name);
         value.unwrap_or_else(|| panic!("there is no field {name} in\n{}", self.body))
     }
 

@@ -2,7 +2,7 @@
 use chrono::TimeDelta;
 use keyward::{
     audit,
-    domain::ActivePeriod,
+    domain::{ActivePeriod, SecretText},
     key_groups::{self, Description},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     pepper::random_token,
@@ -43,6 +43,13 @@ impl<'a> Desk<'a> {
         key_groups::create(&self.act(), &new, generated(period), &random_token()).await.unwrap()
     }
 
+    /// A further key of a group, with a text of one's own.
+    pub(crate) async fn own_key(&self, group: Uuid, text: &str, period: ActivePeriod) -> Issued {
+        let source = Source::Own(SecretText::from_text(text.to_owned()));
+        let new = NewKey { source, period, note: String::new() };
+        key_instances::create(&self.act(), group, new, &random_token()).await.unwrap()
+    }
+
     /// A further key of a group.
     pub(crate) async fn key(&self, group: Uuid, period: ActivePeriod) -> Issued {
         let made =
@@ -53,6 +60,16 @@ impl<'a> Desk<'a> {
 
 fn generated(period: ActivePeriod) -> NewKey {
     NewKey { source: Source::Generate, period, note: String::new() }
+}
+
+/// The ids that verbs on a key take.
+pub(crate) fn ids(key: &Issued) -> (Uuid, Uuid) {
+    (key.instance.key_group_id, key.instance.id)
+}
+
+/// A key of one's own that passes the quality gate; another one for each `n`.
+pub(crate) fn own_text(n: usize) -> String {
+    format!("Zr7-qPw2Lk9xBn4Td6Vy-{n}")
 }
 
 /// The page of a key, such as `/s/acme/groups/<id>/keys/<id>`.

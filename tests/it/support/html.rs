@@ -64,7 +64,7 @@ pub(super) fn field(page: &str, name: &str) -> Option<String> {
     values.next().or_else(|| tags(page, "textarea").into_iter().find(named).map(|it| it.text))
 }
 
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let names = [("&#34;", "\""), ("&#39;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">")];
     let numbers = [("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&"), ("&amp;", "&")];
     let all = names.iter().chain(&numbers);

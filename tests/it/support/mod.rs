@@ -7,6 +7,7 @@ mod desk;
 mod home;
 mod html;
 mod person;
+mod reading;
 mod service;
 mod snapshot;
 pub(crate) mod wire;
@@ -14,7 +15,7 @@ pub(crate) mod wire;
 pub(crate) use self::{
     answer::Answer,
     app::{PASSWORD, TestApp},
-    desk::{Desk, path_of},
+    desk::{Desk, ids, own_text, path_of},
     home::{Database, Home},
     person::Person,
 };

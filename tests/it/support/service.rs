@@ -1,6 +1,9 @@
 //! A program that shows a key to `/verify`.
+use reqwest::Method;
+
 use super::{Answer, TestApp};
 
+#[derive(Clone, Copy)]
 pub(crate) struct Service<'a>(pub(super) &'a TestApp);
 
 impl Service<'_> {
@@ -15,7 +18,12 @@ impl Service<'_> {
 
     /// Any headers, also one twice.
     pub(crate) async fn raw(&self, headers: &[(&str, &str)]) -> Answer {
-        let request = self.0.client.get(format!("http://{}/verify", self.0.address));
+        self.ask(Method::GET, "/verify", headers).await
+    }
+
+    /// Any method and query as well.
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.0.client.request(method, format!("http://{}{path}", self.0.address));
         let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
         Answer::read(request.send().await.unwrap()).await
     }

@@ -1,16 +1,18 @@
-//! Who used which key when: gathered in memory, written in batches at most 10 seconds late and at
-//! shutdown. Never one write per call, never going backwards. A crash loses the last batch only.
-use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
+//! Writing a batch of usage: few statements, whatever the number of keys.
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ExprTrait, FromQueryResult, QuerySelect,
+    ExprTrait,
     entity::prelude::*,
     sea_query::{CaseStatement, OnConflict, SimpleExpr, Value},
 };
 
-use super::Holder;
+use super::{
+    Call, HOUR, Pending,
+    entity::{days, hours},
+};
 use crate::{
     clock::millis,
     db::{Db, Tx},
@@ -20,134 +22,13 @@ use crate::{
     key_instances::entity as instances,
 };
 
-pub(crate) mod days {
-    //! Calls per instance and day since 1970.
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "usage_days")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub key_instance_id: Uuid,
-        pub key_group_id: Uuid,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub day: i32,
-        pub accepted: i64,
-        pub refused: i64,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-pub(crate) mod hours {
-    //! Calls per instance and hour since 1970, kept for two days.
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "usage_hours")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub key_instance_id: Uuid,
-        pub key_group_id: Uuid,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub hour: i32,
-        pub accepted: i64,
-        pub refused: i64,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Between two batches.
-pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// Rows of one statement.
-const CHUNK: usize = 100;
-const HOUR: i64 = 3_600_000;
-
-/// One call with a known key.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// `None`: it was accepted.
-    pub denial: Option<Denial>,
-    pub from: IpAddr,
-    /// The user agent, or `x-bs-clientid` (document 000).
-    pub agent: String,
-}
-
-/// What has come in since the last batch, by instance and hour.
-#[derive(Default)]
-pub struct Recorder(Mutex<HashMap<(Uuid, i64), Pending>>);
-
-#[derive(Clone)]
-struct Pending {
-    group: Uuid,
-    accepted: i64,
-    refused: i64,
-    last_accepted: Option<(i64, Call)>,
-    last_refused: Option<(i64, Call)>,
-}
-
-impl Pending {
-    fn of(group: Uuid) -> Self {
-        Self { group, accepted: 0, refused: 0, last_accepted: None, last_refused: None }
-    }
-
-    fn merge(&mut self, later: Self) {
-        self.accepted += later.accepted;
-        self.refused += later.refused;
-        self.last_accepted = later.last_accepted.or(self.last_accepted.take());
-        self.last_refused = later.last_refused.or(self.last_refused.take());
-    }
-}
-
-impl Recorder {
-    pub fn note(&self, holder: &Holder, call: Call, now: DateTime<Utc>) {
-        let at = millis(now);
-        let mut one = Pending::of(holder.group);
-        if call.denial.is_none() {
-            (one.accepted, one.last_accepted) = (1, Some((at, call)));
-        } else {
-            (one.refused, one.last_refused) = (1, Some((at, call)));
-        }
-        let mut all = self.0.lock().expect("no holder of this lock panics");
-        let key = (holder.instance, at / HOUR);
-        all.entry(key).or_insert_with(|| Pending::of(holder.group)).merge(one);
-    }
-
-    /// Writes what has come in. What cannot be written is kept for the next time.
-    pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
-        let batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<_> = batch.iter().collect();
-        for (n, chunk) in rows.chunks(CHUNK).enumerate() {
-            if let Err(error) = write_instances(db, chunk).await {
-                self.keep(&rows[n * CHUNK..]);
-                return Err(error);
-            }
-        }
-        write_groups(db, &batch, now).await
-    }
-
-    fn keep(&self, rows: &[(&(Uuid, i64), &Pending)]) {
-        let mut all = self.0.lock().expect("no holder of this lock panics");
-        for (key, older) in rows {
-            let mut merged = (*older).clone();
-            if let Some(newer) = all.remove(key) {
-                merged.merge(newer);
-            }
-            all.insert(**key, merged);
-        }
-    }
-}
+pub(super) const CHUNK: usize = 100;
 
 type Rows<'a> = [(&'a (Uuid, i64), &'a Pending)];
 
 /// Last uses and counts of a chunk of instances, in one transaction.
-async fn write_instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
+pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
     let tx = db.write().await?;
     write_last_uses(&tx, rows).await?;
     let day_rows = rows.iter().map(|((id, hour), it)| days::ActiveModel {
@@ -298,7 +179,7 @@ fn chosen<C: ColumnTrait>(
 }
 
 /// The groups' own last uses; and those that only refuse now need attention.
-async fn write_groups(
+pub(super) async fn groups(
     db: &Db,
     batch: &HashMap<(Uuid, i64), Pending>,
     now: DateTime<Utc>,
@@ -345,73 +226,6 @@ async fn set_times(
     });
     update.exec(&**tx).await?;
     Ok(())
-}
-
-/// Accepted and refused calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
-    pub accepted: i64,
-    pub refused: i64,
-}
-
-#[derive(FromQueryResult)]
-struct Sum {
-    id: Uuid,
-    accepted: Option<i64>,
-    refused: Option<i64>,
-}
-
-fn by_id(rows: Vec<Sum>) -> HashMap<Uuid, Calls> {
-    let calls = |it: &Sum| Calls {
-        accepted: it.accepted.unwrap_or_default(),
-        refused: it.refused.unwrap_or_default(),
-    };
-    rows.iter().map(|it| (it.id, calls(it))).collect()
-}
-
-fn today(now: DateTime<Utc>) -> i32 {
-    i32::try_from(millis(now) / HOUR / 24).unwrap_or(i32::MAX)
-}
-
-/// Calls of the last 30 days, today included, of each of these groups.
-pub async fn of_groups(
-    db: &Db,
-    groups: Vec<Uuid>,
-    now: DateTime<Utc>,
-) -> Result<HashMap<Uuid, Calls>> {
-    let rows = days::Entity::find()
-        .select_only()
-        .column_as(days::Column::KeyGroupId, "id")
-        .column_as(days::Column::Accepted.sum().cast_as("BIGINT"), "accepted")
-        .column_as(days::Column::Refused.sum().cast_as("BIGINT"), "refused")
-        .filter(days::COLUMN.key_group_id.is_in(groups))
-        .filter(days::COLUMN.day.gt(today(now) - 30))
-        .group_by(days::Column::KeyGroupId)
-        .into_model::<Sum>()
-        .all(db.read())
-        .await?;
-    Ok(by_id(rows))
-}
-
-/// Calls of the last 24 hours of each of these instances, whole hours.
-pub async fn last_day(
-    db: &Db,
-    instances: Vec<Uuid>,
-    now: DateTime<Utc>,
-) -> Result<HashMap<Uuid, Calls>> {
-    let hour = i32::try_from(millis(now - TimeDelta::hours(24)) / HOUR).unwrap_or(i32::MAX);
-    let rows = hours::Entity::find()
-        .select_only()
-        .column_as(hours::Column::KeyInstanceId, "id")
-        .column_as(hours::Column::Accepted.sum().cast_as("BIGINT"), "accepted")
-        .column_as(hours::Column::Refused.sum().cast_as("BIGINT"), "refused")
-        .filter(hours::COLUMN.key_instance_id.is_in(instances))
-        .filter(hours::COLUMN.hour.gte(hour))
-        .group_by(hours::Column::KeyInstanceId)
-        .into_model::<Sum>()
-        .all(db.read())
-        .await?;
-    Ok(by_id(rows))
 }
 
 /// With the deletion of a group go its counts.

@@ -1,0 +1,119 @@
+//! Many instances in little time, for load tests: rows written in bulk, past the verbs and without
+//! audit rows. Only ever called for a demonstration's own database, and by tests.
+use rand::{TryRng, rngs::SysRng};
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use uuid::Uuid;
+
+use crate::{
+    clock::{millis, new_id},
+    domain::{ActivePeriod, Facts, SecretText, secret::Kind},
+    error::Result,
+    key_groups::{self, Description, entity as groups, summary},
+    key_instances::entity,
+    subscriptions::Act,
+};
+
+/// Instances of one group: 6 that ended, 1 deactivated, 2 active, 1 in the future.
+const PER_GROUP: usize = 10;
+/// Rows of one statement: both databases limit the number of its parameters.
+const ROWS: usize = 500;
+/// Groups of one transaction.
+const GROUPS: usize = 200;
+
+/// Fills the subscription with about `count` instances. Gives one active key of each group.
+pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
+    let mut keys = Vec::new();
+    let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
+    for chunk in numbers.chunks(GROUPS) {
+        let (mut rows, mut instances) = (Vec::new(), Vec::new());
+        let mut sums = summary::Sums::default();
+        for n in chunk {
+            let described = Description {
+                name: format!("service-{n:06}"),
+                description: format!("Load test, team {}", n % 97),
+                contact: String::new(),
+            };
+            let mut blank = key_groups::blank(act, &described)?;
+            let days = i64::try_from(n % 45).unwrap_or_default();
+            let used_at = millis(act.now - chrono::TimeDelta::days(days));
+            (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
+            let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
+            let facts = facts.collect::<Result<Vec<_>>>()?;
+            for (label, facts) in (1..).zip(&facts) {
+                let (mut row, secret) = instance(act, blank.id, label, facts)?;
+                // The active ones are used, the last time up to 45 days ago.
+                if matches!(label, 8 | 9) {
+                    row.last_used_at = Set(Some(used_at));
+                    row.idle_since = Set(used_at);
+                }
+                instances.push(row);
+                keys.extend((label == 9).then_some(secret));
+            }
+            let group = summary::of_instances(&blank, &facts, act.now);
+            sums.add(&group);
+            rows.push(groups::ActiveModel::from(group).reset_all());
+        }
+        let tx = act.begin().await?;
+        groups::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
+        for rows in instances.chunks(ROWS) {
+            let insert = entity::Entity::insert_many(rows.to_vec());
+            insert.exec_without_returning(&*tx).await?;
+        }
+        sums.apply(&tx, act.scope.id()).await?;
+        tx.commit().await?;
+    }
+    Ok(keys)
+}
+
+fn facts(act: &Act<'_>, label: usize, n: usize) -> Result<Facts> {
+    let day = chrono::TimeDelta::days;
+    let spread = i64::try_from(n % 300).unwrap_or_default();
+    let (ago, length) = match label {
+        1..=6 => (700 - 90 * i64::try_from(label).unwrap_or_default(), 80),
+        7 => (150, 400),
+        8 | 9 => (60, 65 + spread),
+        _ => (-60 - spread, 90),
+    };
+    let start = act.now - day(ago);
+    let mut facts = Facts::new(ActivePeriod::new(start, Some(start + day(length)))?);
+    facts.deactivated_at = (label == 7).then_some(act.now);
+    Ok(facts)
+}
+
+fn instance(
+    act: &Act<'_>,
+    group: Uuid,
+    label: i32,
+    facts: &Facts,
+) -> Result<(entity::ActiveModel, SecretText)> {
+    let made = SecretText::generate(Kind::KeyInstance, |it| SysRng.try_fill_bytes(it));
+    let secret = made.map_err(anyhow::Error::from)?;
+    let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
+    let at = millis(act.now);
+    let mut row = entity::ActiveModel {
+        id: Set(new_id(act.now)),
+        subscription_id: Set(act.scope.id()),
+        key_group_id: Set(group),
+        label: Set(label),
+        note: Set(String::new()),
+        note_folded: Set(String::new()),
+        digest: Set(digest.to_vec()),
+        pepper_version: Set(pepper_version),
+        custom: Set(false),
+        mask: Set(secret.mask()),
+        created_at: Set(at),
+        created_by: Set(act.actor.user_id.unwrap_or_default()),
+        saved_at: Set(Some(at)),
+        saved_by: Set(Some("box".to_owned())),
+        last_used_at: Set(None),
+        last_used_from: Set(None),
+        last_used_agent: Set(None),
+        last_refused_at: Set(None),
+        last_refused_from: Set(None),
+        last_refused_reason: Set(None),
+        idle_since: Set(at),
+        ..Default::default()
+    };
+    row.set_facts(facts);
+    Ok((row, secret))
+}

@@ -1,0 +1,103 @@
+//! The head of a group's page: its facts, and what needs attention in it.
+use crate::{
+    clock::instant,
+    error::Result,
+    http::{
+        InPlace,
+        words::{self, Moment},
+    },
+    key_groups::{KeyGroup, pages::CoverageView},
+    key_instances::{self, KeyInstance},
+    subscriptions::Act,
+    verify::usage,
+};
+
+/// The head of a group's page.
+pub struct GroupHead {
+    pub name: String,
+    pub description: String,
+    pub contact: String,
+    pub path: String,
+    pub coverage: CoverageView,
+    pub calls: String,
+    pub refused: String,
+    pub last_used: Option<Moment>,
+    /// What needs attention: a sentence in bold, one in plain, one button.
+    pub notices: Vec<Notice>,
+}
+
+pub struct Notice {
+    pub class: &'static str,
+    pub icon: &'static str,
+    pub strong: String,
+    pub text: String,
+    pub action: Option<(String, String)>,
+}
+
+/// What the page of `group` shows above its list.
+pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<GroupHead> {
+    let path = it.path(&format!("/groups/{}", group.id));
+    let calls = usage::of_groups(&act.app.db, vec![group.id], act.now).await?;
+    let calls = calls.get(&group.id).copied().unwrap_or_default();
+    let all = calls.accepted + calls.refused;
+    let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
+    let ahead = key_instances::ahead(act, group.id).await?;
+    let notices = notices(it, group, &ahead, &path);
+    Ok(GroupHead {
+        name: group.name.clone(),
+        description: group.description.clone(),
+        contact: group.contact.clone(),
+        coverage: CoverageView::of(group, &it.me.here),
+        calls: words::count(calls.accepted),
+        refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
+        last_used: group.last_used().map(|at| it.me.here.relative(at)),
+        notices,
+        path,
+    })
+}
+
+/// One notice for each instance that warns, with the rule that fired and what follows; or that
+/// nothing is active.
+fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) -> Vec<Notice> {
+    let (here, acts) = (&it.me.here, it.role.changes_keys());
+    let mut notices = Vec::new();
+    if group.nothing_active {
+        let next = group.next_start.map(|at| here.minute(instant(at)).text);
+        notices.push(Notice {
+            class: "bad",
+            icon: "triangle-alert",
+            strong: "No key is active.".to_owned(),
+            text: next.map_or_else(
+                || "Every call of this group is refused.".to_owned(),
+                |at| format!("The next one starts {at}."),
+            ),
+            action: acts.then(|| ("New API key".to_owned(), format!("{path}/keys/new"))),
+        });
+    }
+    for key in ahead.iter().take(3) {
+        let (Some(warning), Some(until)) = (key.warning(here.now), key.facts().period.until())
+        else {
+            continue;
+        };
+        let text = match key_instances::successor(key, ahead) {
+            Some(next) if next.facts().period.from() <= here.now => {
+                format!("Its successor {} is active already.", next.name())
+            }
+            Some(next) => {
+                let start = next.facts().period.from();
+                format!("Its successor {} starts {}.", next.name(), here.minute(start).text)
+            }
+            None => "It has no successor.".to_owned(),
+        };
+        let (name, time) = (key.name(), here.relative(until).text);
+        notices.push(Notice {
+            class: "soon",
+            icon: "hourglass",
+            strong: format!("{name} expires {time}."),
+            text: format!("{text} {}", warning.rule.sentence()),
+            action: acts
+                .then(|| (format!("Rotate {name}"), format!("{path}/keys/{}/rotation", key.id))),
+        });
+    }
+    notices
+}

@@ -1,0 +1,113 @@
+//! Who used which key when: gathered in memory, written in batches at most 10 seconds late and at
+//! shutdown. Never one write per call, never going backwards. A crash loses the last batch only.
+pub(crate) mod entity;
+mod read;
+mod write;
+
+use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub use self::read::{Calls, last_day, of_groups};
+pub(crate) use self::write::forget_group;
+pub use self::write::prune;
+use super::Holder;
+use crate::{clock::millis, db::Db, domain::Denial, error::Result};
+
+/// Between two batches.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
+const HOUR: i64 = 3_600_000;
+
+/// One call with a known key.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `None`: it was accepted.
+    pub denial: Option<Denial>,
+    pub from: IpAddr,
+    /// The user agent, or `x-bs-clientid` (document 000).
+    pub agent: String,
+}
+
+/// What has come in since the last batch, by instance and hour.
+#[derive(Default)]
+pub struct Recorder(Mutex<HashMap<(Uuid, i64), Pending>>);
+
+#[derive(Clone)]
+struct Pending {
+    group: Uuid,
+    accepted: i64,
+    refused: i64,
+    last_accepted: Option<(i64, Call)>,
+    last_refused: Option<(i64, Call)>,
+}
+
+impl Pending {
+    fn of(group: Uuid) -> Self {
+        Self { group, accepted: 0, refused: 0, last_accepted: None, last_refused: None }
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.accepted += later.accepted;
+        self.refused += later.refused;
+        self.last_accepted = newest(self.last_accepted.take(), later.last_accepted);
+        self.last_refused = newest(self.last_refused.take(), later.last_refused);
+    }
+}
+
+fn newest(a: Option<(i64, Call)>, b: Option<(i64, Call)>) -> Option<(i64, Call)> {
+    a.into_iter().chain(b).max_by_key(|it| it.0)
+}
+
+impl Recorder {
+    pub fn note(&self, holder: &Holder, call: Call, now: DateTime<Utc>) {
+        self.note_many((holder.instance, holder.group), call, 1, now);
+    }
+
+    /// `n` calls at once, of an instance and its group.
+    pub fn note_many(
+        &self,
+        (instance, group): (Uuid, Uuid),
+        call: Call,
+        n: i64,
+        now: DateTime<Utc>,
+    ) {
+        let at = millis(now);
+        let mut one = Pending::of(group);
+        if call.denial.is_none() {
+            (one.accepted, one.last_accepted) = (n, Some((at, call)));
+        } else {
+            (one.refused, one.last_refused) = (n, Some((at, call)));
+        }
+        let mut all = self.0.lock().expect("no holder of this lock panics");
+        let key = (instance, at / HOUR);
+        all.entry(key).or_insert_with(|| Pending::of(group)).merge(one);
+    }
+
+    /// Writes what has come in. What cannot be written is kept for the next time.
+    pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
+        let batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = batch.iter().collect();
+        for (n, chunk) in rows.chunks(write::CHUNK).enumerate() {
+            if let Err(error) = write::instances(db, chunk).await {
+                self.keep(&rows[n * write::CHUNK..]);
+                return Err(error);
+            }
+        }
+        write::groups(db, &batch, now).await
+    }
+
+    fn keep(&self, rows: &[(&(Uuid, i64), &Pending)]) {
+        let mut all = self.0.lock().expect("no holder of this lock panics");
+        for (key, older) in rows {
+            let mut merged = (*older).clone();
+            if let Some(newer) = all.remove(key) {
+                merged.merge(newer);
+            }
+            all.insert(**key, merged);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How much keys are used.
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{FromQueryResult, QuerySelect, entity::prelude::*, sea_query::ExprTrait};
+
+use super::{
+    HOUR,
+    entity::{days, hours},
+};
+use crate::{clock::millis, db::Db, error::Result};
+
+/// Accepted and refused calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub accepted: i64,
+    pub refused: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Sum {
+    id: Uuid,
+    accepted: Option<i64>,
+    refused: Option<i64>,
+}
+
+fn by_id(rows: Vec<Sum>) -> HashMap<Uuid, Calls> {
+    let calls = |it: &Sum| Calls {
+        accepted: it.accepted.unwrap_or_default(),
+        refused: it.refused.unwrap_or_default(),
+    };
+    rows.iter().map(|it| (it.id, calls(it))).collect()
+}
+
+fn today(now: DateTime<Utc>) -> i32 {
+    i32::try_from(millis(now) / HOUR / 24).unwrap_or(i32::MAX)
+}
+
+/// Calls of the last 30 days, today included, of each of these groups.
+pub async fn of_groups(
+    db: &Db,
+    groups: Vec<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Calls>> {
+    let rows = days::Entity::find()
+        .select_only()
+        .column_as(days::Column::KeyGroupId, "id")
+        .column_as(days::Column::Accepted.sum().cast_as("BIGINT"), "accepted")
+        .column_as(days::Column::Refused.sum().cast_as("BIGINT"), "refused")
+        .filter(days::COLUMN.key_group_id.is_in(groups))
+        .filter(days::COLUMN.day.gt(today(now) - 30))
+        .group_by(days::Column::KeyGroupId)
+        .into_model::<Sum>()
+        .all(db.read())
+        .await?;
+    Ok(by_id(rows))
+}
+
+/// Calls of the last 24 hours of each of these instances, whole hours.
+pub async fn last_day(
+    db: &Db,
+    instances: Vec<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Calls>> {
+    let hour = i32::try_from(millis(now - TimeDelta::hours(24)) / HOUR).unwrap_or(i32::MAX);
+    let rows = hours::Entity::find()
+        .select_only()
+        .column_as(hours::Column::KeyInstanceId, "id")
+        .column_as(hours::Column::Accepted.sum().cast_as("BIGINT"), "accepted")
+        .column_as(hours::Column::Refused.sum().cast_as("BIGINT"), "refused")
+        .filter(hours::COLUMN.key_instance_id.is_in(instances))
+        .filter(hours::COLUMN.hour.gte(hour))
+        .group_by(hours::Column::KeyInstanceId)
+        .into_model::<Sum>()
+        .all(db.read())
+        .await?;
+    Ok(by_id(rows))
+}

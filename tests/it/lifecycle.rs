@@ -1,0 +1,315 @@
+//! What can be done with a key on its pages, and that each act says what it did, or why not.
+use chrono::TimeDelta;
+use keyward::{
+    domain::ActivePeriod,
+    key_instances::{self, Issued},
+};
+
+use crate::support::{Answer, Desk, PASSWORD, Person, TestApp, ids, on_both, path_of};
+
+on_both! {
+    an_active_period_is_edited,
+    a_key_is_deactivated_with_an_undo_and_reactivated,
+    an_expired_key_is_reactivated_with_a_new_period,
+    a_key_is_revoked_for_good,
+    a_key_in_use_must_be_named_before_it_ends,
+    a_rotation_leaves_the_old_key_the_chosen_overlap,
+    a_rotated_key_never_works_longer_than_before,
+    what_a_status_does_not_allow_is_refused_with_a_reason,
+    a_period_that_does_not_do_is_refused_with_its_values_kept,
+    labels_are_never_used_again,
+}
+
+struct Keys<'a> {
+    app: &'a TestApp,
+    desk: Desk<'a>,
+    admin: Person<'a>,
+    first: Issued,
+}
+
+impl<'a> Keys<'a> {
+    async fn new(app: &'a TestApp) -> Self {
+        let desk = app.desk("acme").await;
+        let first = desk.group("quote-engine", desk.days(90)).await;
+        let admin = app.signed_in("admin@acme.example").await;
+        Self { app, desk, admin, first }
+    }
+
+    async fn another(&self, period: ActivePeriod) -> Issued {
+        self.desk.key(self.first.instance.key_group_id, period).await
+    }
+
+    /// Days from now on.
+    fn period(&self, from: i64, until: i64) -> ActivePeriod {
+        let now = self.app.clock.now();
+        let day = TimeDelta::days;
+        ActivePeriod::new(now + day(from), Some(now + day(until))).unwrap()
+    }
+
+    async fn post(&self, key: &Issued, act: &str, fields: &[(&str, &str)]) -> Answer {
+        let path = format!("{}/{act}", path_of("acme", &key.instance));
+        self.admin.post(&path, fields).await
+    }
+
+    /// What is told on the page that a successful act leads to.
+    async fn told(&self, key: &Issued, act: &str, fields: &[(&str, &str)]) -> String {
+        let done = self.post(key, act, fields).await.expect(303);
+        assert_eq!(Some(done.location()), path_of("acme", &key.instance).split("/keys/").next());
+        self.admin.follow(&done).await.expect(200).flash()
+    }
+
+    async fn verdict(&self, key: &Issued) -> String {
+        let answer = self.app.service().bearer(key.secret.expose()).await;
+        answer.header("keyward-reason").unwrap_or("accepted").to_owned()
+    }
+
+    async fn until(&self, key: &Issued) -> String {
+        let it = key_instances::find(&self.desk.act(), ids(key)).await.unwrap();
+        it.facts().period.until().unwrap().to_rfc3339()
+    }
+
+    async fn advance(&self, by: TimeDelta) {
+        self.app.clock.advance(by);
+        self.admin.sign_in("admin@acme.example", PASSWORD).await.expect(303);
+        // What time alone has changed is written when it is next read.
+        self.admin.get("/s/acme").await.expect(200);
+    }
+}
+
+const DATES: [(&str, &str); 3] =
+    [("preset", "dates"), ("from", "2026-11-20T10:30"), ("until", "2026-12-24T18:00")];
+
+async fn an_active_period_is_edited(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let form = it.admin.get(&format!("{}/period", path_of("acme", &it.first.instance))).await;
+    let shown = ["preset", "from", "until"].map(|name| form.field(name));
+    assert_eq!(shown, ["dates", "2026-11-20T10:30", "2027-02-18T10:30"]);
+    // Also to an earlier end.
+    let told = it.told(&it.first, "period", &DATES).await;
+    let expected = "k-1 is active from Fri 20 Nov 2026 10:30 UTC to Thu 24 Dec 2026 18:00 UTC.";
+    assert_eq!(told, expected);
+    assert_eq!(it.until(&it.first).await, "2026-12-24T18:00:00+00:00");
+    assert_eq!(it.verdict(&it.first).await, "accepted");
+    // A waiting key may start earlier, and a running one later.
+    let future = it.another(it.period(10, 20)).await;
+    it.told(&future, "period", &DATES).await;
+    assert_eq!(it.verdict(&future).await, "accepted");
+    let later = [DATES[0], ("from", "2026-12-01T00:00"), DATES[2]];
+    it.told(&it.first, "period", &later).await;
+    assert_eq!(it.verdict(&it.first).await, "not_yet_active");
+    let endless = [("preset", "never"), ("from", "2026-11-20T10:30")];
+    let told = it.told(&it.first, "period", &endless).await;
+    assert_eq!(told, "k-1 is active from Fri 20 Nov 2026 10:30 UTC, without an end.");
+}
+
+async fn a_key_is_deactivated_with_an_undo_and_reactivated(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let done = it.post(&it.first, "deactivation", &[]).await.expect(303);
+    assert_eq!(it.verdict(&it.first).await, "deactivated");
+    let page = it.admin.follow(&done).await.expect(200);
+    assert_eq!(page.flash(), "k-1 is deactivated.");
+    let path = path_of("acme", &it.first.instance);
+    assert!(page.text().contains(&format!("action=\"{path}/reactivation\"")), "there is no undo");
+    let undo = ["preset", "from", "until"].map(|name| page.field(name));
+    assert_eq!(undo, ["dates", "2026-11-20T10:30", "2027-02-18T10:30"]);
+    let fields = [("preset", &*undo[0]), ("from", &*undo[1]), ("until", &*undo[2])];
+    let told = it.told(&it.first, "reactivation", &fields).await;
+    assert!(told.starts_with("k-1 is reactivated from Fri 20 Nov 2026 10:30 UTC to "), "{told}");
+    assert_eq!(it.verdict(&it.first).await, "accepted");
+    assert_eq!(it.until(&it.first).await, "2027-02-18T10:30:00+00:00");
+}
+
+async fn an_expired_key_is_reactivated_with_a_new_period(app: &TestApp) {
+    let it = Keys::new(app).await;
+    it.advance(TimeDelta::days(100)).await;
+    assert_eq!(it.verdict(&it.first).await, "expired");
+    let form = it.admin.get(&format!("{}/reactivation", path_of("acme", &it.first.instance))).await;
+    let shown = ["preset", "from", "until"].map(|name| form.field(name));
+    assert_eq!(shown, ["90", "2027-02-28T10:30", "2027-05-29T10:30"]);
+    let told = it.told(&it.first, "reactivation", &[("preset", "7")]).await;
+    let expected = "k-1 is reactivated from Sun 28 Feb 2027 10:30 UTC to Sun 7 Mar 2027 10:30 UTC.";
+    assert_eq!(told, expected);
+    assert_eq!(it.verdict(&it.first).await, "accepted");
+}
+
+async fn a_key_is_revoked_for_good(app: &TestApp) {
+    let it = Keys::new(app).await;
+    it.advance(TimeDelta::minutes(1)).await;
+    let told = it.told(&it.first, "revocation", &[]).await;
+    assert_eq!(told, "k-1 is revoked. It can never be used again.");
+    assert_eq!(it.verdict(&it.first).await, "revoked");
+    assert_eq!(it.until(&it.first).await, "2026-11-20T10:31:00+00:00");
+    let page = it.admin.get(&path_of("acme", &it.first.instance)).await.expect(200);
+    assert!(page.plain().contains("k-1 Revoked"), "{}", page.plain());
+    // One that waits, one that ended and one that is deactivated can be revoked as well.
+    let (future, ended) = (it.another(it.period(10, 20)).await, it.another(it.period(-9, 1)).await);
+    let off = it.another(it.period(0, 20)).await;
+    it.told(&off, "deactivation", &[]).await;
+    it.advance(TimeDelta::days(2)).await;
+    for key in [&future, &ended, &off] {
+        it.told(key, "revocation", &[]).await;
+        assert_eq!(it.verdict(key).await, "revoked");
+    }
+}
+
+async fn a_key_in_use_must_be_named_before_it_ends(app: &TestApp) {
+    let it = Keys::new(app).await;
+    for _ in 0..3 {
+        assert_eq!(it.verdict(&it.first).await, "accepted");
+    }
+    app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
+    it.advance(TimeDelta::minutes(5)).await;
+    let before = app.snapshot().await;
+    for act in ["deactivation", "revocation"] {
+        let form = it.admin.get(&format!("{}/{act}", path_of("acme", &it.first.instance))).await;
+        let facts = form.plain();
+        let calls = "3 calls in the last 24 hours , the last one 5 minutes ago from 127.0.0.1";
+        assert!(facts.contains(calls), "{facts}");
+        assert!(facts.contains("This is the last active key of its group."), "{facts}");
+        for typed in ["", "k-2", "quote-engine"] {
+            let page = it.post(&it.first, act, &[("confirm", typed)]).await.expect(422);
+            assert_eq!(page.error_at("confirm"), "Type k-1 to confirm.");
+        }
+    }
+    assert_eq!(app.snapshot().await, before);
+    it.told(&it.first, "deactivation", &[("confirm", " k-1 ")]).await;
+    // A day later nobody uses it any more.
+    it.advance(TimeDelta::hours(24)).await;
+    it.told(&it.first, "revocation", &[]).await;
+}
+
+impl Keys<'_> {
+    /// The new key, as accepted.
+    async fn rotated(&self, old: &Issued, overlap: &str) -> String {
+        let path = format!("{}/rotation", path_of("acme", &old.instance));
+        let form = self.admin.get(&path).await.expect(200);
+        assert_eq!(form.field("overlap"), "24h");
+        let token = form.field("submission");
+        let fields = [
+            ("submission", token.as_str()),
+            ("make", "generate"),
+            ("preset", "90"),
+            ("overlap", overlap),
+        ];
+        let made = self.admin.post(&path, &fields).await.expect(303);
+        let secret = self.admin.follow(&made).await.expect(200).secret();
+        self.app.service().bearer(&secret).await.expect(204);
+        secret
+    }
+}
+
+async fn a_rotation_leaves_the_old_key_the_chosen_overlap(app: &TestApp) {
+    let it = Keys::new(app).await;
+    for (overlap, hours) in [("1h", 1), ("24h", 24), ("7d", 168)] {
+        let old = it.another(it.period(0, 90)).await;
+        it.rotated(&old, overlap).await;
+        let end = app.clock.now() + TimeDelta::hours(hours);
+        assert_eq!(it.until(&old).await, end.to_rfc3339(), "{overlap}");
+        assert_eq!(it.verdict(&old).await, "accepted", "{overlap}");
+        it.advance(TimeDelta::hours(hours)).await;
+        assert_eq!(it.verdict(&old).await, "expired", "{overlap}");
+    }
+    let old = it.another(it.period(0, 90)).await;
+    it.rotated(&old, "now").await;
+    assert_eq!(it.verdict(&old).await, "deactivated");
+    let old = it.another(it.period(0, 90)).await;
+    let until = it.until(&old).await;
+    it.rotated(&old, "own").await;
+    assert_eq!((it.verdict(&old).await.as_str(), it.until(&old).await), ("accepted", until));
+    let before = app.snapshot().await;
+    for overlap in ["", "2h", "forever"] {
+        let token = "x".repeat(40);
+        let fields = [("submission", &*token), ("preset", "90"), ("overlap", overlap)];
+        let page = it.post(&old, "rotation", &fields).await.expect(422);
+        let told = "Choose how long the old key keeps working.";
+        assert_eq!(page.error_at("overlap"), told);
+    }
+    assert_eq!(app.snapshot().await, before);
+}
+
+async fn a_rotated_key_never_works_longer_than_before(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let old = it.another(it.period(0, 2)).await;
+    let until = it.until(&old).await;
+    it.rotated(&old, "7d").await;
+    assert_eq!(it.until(&old).await, until);
+}
+
+async fn what_a_status_does_not_allow_is_refused_with_a_reason(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let ended = it.another(it.period(0, 1)).await;
+    let future = it.another(it.period(50, 60)).await;
+    let off = it.another(it.period(0, 60)).await;
+    let dead = it.another(it.period(0, 60)).await;
+    it.told(&off, "deactivation", &[]).await;
+    it.told(&dead, "revocation", &[]).await;
+    it.advance(TimeDelta::days(1)).await;
+    let later = [("preset", "dates"), ("from", "2026-11-21T10:30"), ("until", "2026-12-24T18:00")];
+    let token = "x".repeat(40);
+    let rotate = [("submission", &*token), ("preset", "90"), ("overlap", "own")];
+    let (revoked, ended_told) =
+        ("A revoked key stays revoked. Make a new key instead.", "This key has ended.");
+    let before = app.snapshot().await;
+    for (key, act, fields, told) in [
+        (&dead, "period", &later, revoked),
+        (&dead, "deactivation", &later, revoked),
+        (&dead, "reactivation", &later, revoked),
+        (&dead, "revocation", &later, revoked),
+        (&dead, "rotation", &rotate, "This key has ended, so there is nothing to rotate."),
+        (&ended, "period", &later, ended_told),
+        (&ended, "deactivation", &later, ended_told),
+        (&ended, "rotation", &rotate, "This key has ended, so there is nothing to rotate."),
+        (&off, "period", &later, "This key is deactivated."),
+        (&off, "deactivation", &later, "This key is already deactivated."),
+        (&off, "rotation", &rotate, "so there is nothing to rotate."),
+        (&future, "rotation", &rotate, "so there is nothing to rotate."),
+        (&future, "reactivation", &later, "Only a deactivated or expired key can be reactivated."),
+        (&it.first, "reactivation", &later, "Only a deactivated or expired key can be"),
+    ] {
+        let page = it.post(key, act, fields).await.expect(409);
+        assert!(page.refusal().contains(told), "{act}: {}", page.refusal());
+    }
+    assert_eq!(app.snapshot().await, before);
+}
+
+async fn a_period_that_does_not_do_is_refused_with_its_values_kept(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let off = it.another(it.period(0, 60)).await;
+    it.told(&off, "deactivation", &[]).await;
+    let before = app.snapshot().await;
+    for (from, until, field) in [
+        ("2026-12-02T00:00", "2026-12-01T00:00", "until"),
+        ("2026-12-01T00:00", "2026-12-01T00:00", "until"),
+        ("2026-02-30T00:00", "2026-12-01T00:00", "from"),
+        ("1826-12-01T00:00", "2026-12-01T00:00", "from"),
+        ("2026-12-01T00:00", "2826-12-01T00:00", "until"),
+        ("", "2026-12-01T00:00", "from"),
+        ("2026-12-01T00:00", "", "until"),
+        ("<script>", "2026-12-01T00:00", "from"),
+    ] {
+        let fields = [("preset", "dates"), ("from", from), ("until", until)];
+        for (key, act) in [(&it.first, "period"), (&off, "reactivation")] {
+            let page = it.post(key, act, &fields).await.expect(422);
+            assert_ne!(page.error_at(field), "", "{fields:?}");
+            assert_eq!((page.field("from"), page.field("until")), (from.into(), until.into()));
+        }
+    }
+    let past = [("preset", "dates"), ("from", "2026-01-01T00:00"), ("until", "2026-11-20T10:30")];
+    for (key, act) in [(&it.first, "period"), (&off, "reactivation")] {
+        let page = it.post(key, act, &past).await;
+        assert!([409, 422].contains(&page.status), "{act}: {}", page.status);
+        let told = "The end must lie in the future. Revoke the key if it shall end now.";
+        assert!(page.plain().contains(told), "{act}");
+        assert_eq!(page.field("until"), "2026-11-20T10:30");
+        it.post(key, act, &[]).await.expect(422);
+    }
+    assert_eq!(app.snapshot().await, before);
+}
+
+async fn labels_are_never_used_again(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let second = it.another(it.period(0, 9)).await;
+    assert_eq!(second.instance.name(), "k-2");
+    it.told(&second, "revocation", &[]).await;
+    assert_eq!(it.another(it.period(0, 9)).await.instance.name(), "k-3");
+}

@@ -1,0 +1,152 @@
+//! The database is away: nothing is decided, and everything goes on when it is back.
+use std::{
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use url::Url;
+
+use crate::support::{Database, Person, TestApp, on_both, own_text, path_of};
+
+on_both! { no_key_is_called_valid_or_invalid_while_the_database_is_away }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_work_again_when_the_database_is_back() {
+    let (app, cable) = TestApp::on_a_cable().await;
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    let admin = app.signed_in("admin@acme.example").await;
+    for _ in 0..3 {
+        cable.cut();
+        app.service().bearer(key.secret.expose()).await.expect(503);
+        cable.mend();
+        let started = Instant::now();
+        while app.service().bearer(key.secret.expose()).await.status != 204 {
+            assert!(started.elapsed() < Duration::from_secs(10), "it does not recover");
+        }
+        admin.get("/s/acme").await.expect(200);
+    }
+    // What was called before the outage is counted afterwards.
+    cable.cut();
+    app.recorder.flush(&app.db, app.clock.now()).await.unwrap_err();
+    cable.mend();
+    let started = Instant::now();
+    while app.recorder.flush(&app.db, app.clock.now()).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(10), "the counts are not written");
+    }
+    let sum = app.query("SELECT CAST(SUM(accepted) AS BIGINT) AS n FROM usage_days").await;
+    assert!(sum[0]["n"].as_i64().unwrap() >= 3, "{sum:?}");
+    app.stop().await;
+}
+
+async fn no_key_is_called_valid_or_invalid_while_the_database_is_away(database: &Database) {
+    let (app, cable) = match database {
+        Database::Sqlite => (TestApp::start(*database).await, None),
+        Database::Postgres => {
+            let (app, cable) = TestApp::on_a_cable().await;
+            (app, Some(cable))
+        }
+    };
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    let admin = app.signed_in("admin@acme.example").await;
+    let service = app.service();
+    service.bearer(key.secret.expose()).await.expect(204);
+    match &cable {
+        Some(cable) => cable.cut(),
+        None => app.db.clone().close().await.unwrap(),
+    }
+    let own = own_text(1);
+    for answer in [
+        service.bearer(key.secret.expose()).await,
+        service.synthetic(key.secret.expose(), "acme").await,
+        service.synthetic(&own, "acme").await,
+    ] {
+        let answer = answer.expect(503);
+        assert_eq!(answer.header("keyward-reason"), Some("unavailable"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(answer.text().contains("unavailable"), "{}", answer.text());
+    }
+    unreachable_pages(&admin, &path_of("acme", &key.instance)).await;
+    app.healthz().await.expect(200);
+    app.anonymous().get("/readyz").await.expect(503);
+    if let Some(cable) = &cable {
+        cable.mend();
+    }
+    app.stop().await;
+}
+
+async fn unreachable_pages(admin: &Person<'_>, key: &str) {
+    for path in ["/s/acme", "/s/acme/groups", "/sign-in", key] {
+        admin.get(path).await.expect(503);
+    }
+    let path = format!("{key}/revocation");
+    let answer = admin.post(&path, &[]).await.expect(503);
+    assert!(answer.header("retry-after").is_some());
+}
+
+impl TestApp {
+    /// On Postgres, behind a connection that can be cut.
+    async fn on_a_cable() -> (Self, Cable) {
+        let mut cable = None;
+        let app = Self::start_with(Database::Postgres, |config| {
+            let mut url: Url = config.database_url.parse().unwrap();
+            let plugged = Cable::to(url.socket_addrs(|| Some(5432)).unwrap()[0]);
+            url.set_ip_host([127, 0, 0, 1].into()).unwrap();
+            url.set_port(Some(plugged.address.port())).unwrap();
+            config.database_url = url.into();
+            cable = Some(plugged);
+        })
+        .await;
+        (app, cable.unwrap())
+    }
+}
+
+/// Forwards connections, until it is cut: then it closes them, and each new one at once.
+struct Cable {
+    address: SocketAddr,
+    /// `None`: cut.
+    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Cable {
+    fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = Arc::new(Mutex::new(Some(Vec::new())));
+        let it = Self { address, open: open.clone() };
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let near = near.unwrap();
+                let mut open = open.lock().unwrap();
+                let Some(open) = open.as_mut() else { continue };
+                let far = TcpStream::connect(server).unwrap();
+                let copy = |it: &TcpStream| it.try_clone().unwrap();
+                open.extend([copy(&near), copy(&far)]);
+                forward(copy(&far), copy(&near));
+                forward(near, far);
+            }
+        });
+        it
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().take().into_iter().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        *self.open.lock().unwrap() = Some(Vec::new());
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
