@@ -20,7 +20,6 @@
   dialog.showModal();
   label.hidden = done.disabled = true;
   box.checked = box.required = false;
-  status.textContent = 'Copy or download the key to close this window';
   copy.focus();
 
   copy.addEventListener('click', async () => {

@@ -105,7 +105,7 @@ impl KeyFieldsView {
         let period = form.fields().read(here).ok();
         Self {
             presets: presets(&form.preset, admin.scope.subscription()),
-            preview: Preview::of(period.as_ref(), others, here),
+            preview: Preview::of("new key", period.as_ref(), others, here),
             zone: here.zone.to_string(),
             form,
         }

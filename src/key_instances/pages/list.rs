@@ -60,10 +60,6 @@ impl KeyList {
     pub fn is_first_page(&self) -> bool {
         self.query.after.is_empty()
     }
-
-    pub fn panel_is_open(&self) -> bool {
-        !(self.query.used.is_empty() && self.query.from.is_empty() && self.query.until.is_empty())
-    }
 }
 
 #[derive(Template)]

@@ -113,7 +113,7 @@ async fn show(
         button,
         fields: PeriodView {
             presets: presets(&fields.preset, subscription),
-            preview: Preview::of(period.as_ref(), &others, here),
+            preview: Preview::of(&name, period.as_ref(), &others, here),
             zone: here.zone.to_string(),
             form: fields,
         },

@@ -45,14 +45,18 @@ impl Window {
 }
 
 impl Preview {
-    /// `period`: the new one, if what was typed is one. `others`: the group's instances that are
-    /// or will be accepted, without the one that is edited.
-    pub fn of(period: Option<&ActivePeriod>, others: &[KeyInstance], here: &Here) -> Self {
+    /// `period`: the new one of `name`, if what was typed is one. `others`: the group's instances
+    /// that are or will be accepted, without the one that is edited.
+    pub fn of(
+        name: &str,
+        period: Option<&ActivePeriod>,
+        others: &[KeyInstance],
+        here: &Here,
+    ) -> Self {
         let facts: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
-        let coverage = Coverage::of(&facts, here.now);
         let (icon, class, text) = match period {
             None => ("info", "", "Enter dates to see how they fit the other keys.".to_owned()),
-            Some(it) => sentence(it, &coverage, others, here),
+            Some(it) => sentence(it, &facts, others, here),
         };
         let window = window(period, &facts, here.now);
         let shown = others.iter().take(2);
@@ -66,7 +70,7 @@ impl Preview {
             })
             .collect();
         if let Some(period) = period {
-            bars.push(bar(&window, period, bars.len(), ("lane-new", "new key".to_owned())));
+            bars.push(bar(&window, period, bars.len(), ("lane-new", name.to_owned())));
         }
         // Fewer bars than lanes stand in the middle.
         let free = 3_usize.saturating_sub(bars.len());
@@ -130,7 +134,7 @@ fn bar(
 
 fn sentence(
     period: &ActivePeriod,
-    coverage: &Coverage,
+    facts: &[Facts],
     others: &[KeyInstance],
     here: &Here,
 ) -> (&'static str, &'static str, String) {
@@ -139,7 +143,18 @@ fn sentence(
         last.map_or_else(|| "the other keys".to_owned(), KeyInstance::name)
     };
     let start = period.from().max(here.now);
-    match coverage.run {
+    let with: Vec<Facts> = facts.iter().copied().chain([Facts::new(*period)]).collect();
+    if let Run::Gap { until, next } = Coverage::of(&with, here.now).run
+        && start <= until
+    {
+        let name = others.iter().find(|it| it.facts().period.from() == next);
+        let name = name.map(KeyInstance::name).unwrap_or_default();
+        let gap = words::span(next - until);
+        let text = format!("Leaves a gap of {gap} before {name} starts. Calls fail in between.");
+        return ("triangle-alert", "c-bad", text);
+    }
+    let run = Coverage::of(facts, here.now).run;
+    match run {
         _ if others.is_empty() => {
             ("info", "", "No other key of this group is active or waiting.".to_owned())
         }
@@ -147,12 +162,22 @@ fn sentence(
             let at = here.minute(period.from()).text;
             ("triangle-alert", "c-bad", format!("Nothing is active until this key starts {at}."))
         }
+        Run::Nothing { next: Some(next) } if period.until().is_some_and(|it| it > next) => {
+            let next = others.iter().find(|it| it.facts().period.from() == next);
+            let text = next.map(|next| {
+                let other = next.facts().period;
+                let ends = period.until().into_iter().chain(other.until()).min();
+                let overlap = words::span(ends.unwrap_or(start) - other.from());
+                format!("Overlaps {} by {overlap}.", next.name())
+            });
+            ("circle-check", "c-ok", text.unwrap_or_default())
+        }
         Run::Nothing { .. } => {
             ("circle-check", "c-ok", "Nothing else is active now: this key takes over.".to_owned())
         }
         Run::Forever => ("circle-check", "c-ok", "Another key never ends: no gap.".to_owned()),
         _ => {
-            let until = coverage.run.until().unwrap_or(here.now);
+            let until = run.until().unwrap_or(here.now);
             let name = last(until);
             if start > until {
                 let gap = words::span(start - until);

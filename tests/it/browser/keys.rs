@@ -1,6 +1,9 @@
 //! What is done with a key from its list: by mouse and by keyboard, with scripts.
 use chrono::TimeDelta;
-use keyward::{domain::Role, key_instances::Issued};
+use keyward::{
+    domain::{ActivePeriod, Role},
+    key_instances::Issued,
+};
 use thirtyfour::prelude::*;
 
 use crate::support::{
@@ -16,6 +19,7 @@ on_both! {
 on_sqlite! {
     a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back,
     the_active_period_is_edited_with_a_preview,
+    a_shorter_period_warns_of_the_gap_that_it_opens,
     an_unused_key_is_deactivated_by_one_click_and_undo_brings_it_back,
     a_key_in_use_is_deactivated_only_after_typing_its_name,
     a_deactivated_key_is_reactivated_with_a_new_period,
@@ -90,6 +94,23 @@ async fn the_active_period_is_edited_with_a_preview(app: &TestApp) {
         assert_eq!(it.words(".flash [role=status]").await?, told);
         assert_eq!(it.words("td .st").await?, "Expires soon");
         Ok(())
+    })
+    .await;
+}
+
+async fn a_shorter_period_warns_of_the_gap_that_it_opens(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        let desk = app.desk("acme").await;
+        let day = |n| app.clock.now() + TimeDelta::days(n);
+        let next = ActivePeriod::new(day(80), Some(day(170))).unwrap();
+        desk.key(issued.instance.key_group_id, next).await;
+        it.open(&format!("{}/keys/{}/period", group_path(&issued), issued.instance.id)).await?;
+        assert_eq!(it.words("#preview .lane-new + text").await?, "k-1");
+        it.set("#until", "2027-01-29T10:30").await?;
+        it.says("Leaves a gap of 10 days before k-2 starts. Calls fail in between.").await?;
+        it.set("#until", "2027-02-18T10:30").await?;
+        it.says("Overlaps k-2 by 10 days.").await
     })
     .await;
 }

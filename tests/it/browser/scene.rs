@@ -122,7 +122,7 @@ impl Scene {
             stop("key", used),
             stop("key-unsaved", future),
             stop("key-off", deactivated),
-            then("audit", "/s/acme/audit", &["tbody tr:nth-child(4) details.try summary"]),
+            then("audit", "/s/acme/audit", &["tbody tr:nth-child(4) details summary"]),
             stop("audit-filtered", "/s/acme/audit?action=key_instance.created&since=2026-11-01"),
             stop("settings", "/s/acme/settings"),
             stop("profile", "/profile"),

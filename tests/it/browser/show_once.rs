@@ -23,6 +23,7 @@ on_sqlite! {
     a_download_counts_and_holds_the_key,
     escape_and_a_click_outside_do_not_close_the_dialog,
     leaving_unsaved_is_asked_about_and_saved_it_is_not,
+    what_the_browser_keeps_of_the_page_holds_no_key,
     back_and_forward_while_unsaved_show_the_same_key,
     a_reload_and_a_new_tab_show_the_same_key_for_ten_minutes,
 }
@@ -222,8 +223,36 @@ async fn leaving_unsaved_is_asked_about_and_saved_it_is_not(app: &TestApp) {
     .await;
 }
 
+/// What a page that comes out of the back-forward cache still holds when it is shown.
+const WATCH: &str = "
+    addEventListener('pageshow', (e) => {
+      const shown = document.documentElement.outerHTML
+        + [...document.querySelectorAll('input')].map((it) => it.value);
+      if (e.persisted) sessionStorage.restored = shown;
+    });";
+
+/// What was on the page when it last came out of that cache.
+async fn restored(it: &Browser) -> WebDriverResult<String> {
+    it.ask("sessionStorage.restored ?? ''").await
+}
+
+async fn what_the_browser_keeps_of_the_page_holds_no_key(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let key = fresh(&it, app).await?;
+        let all = "document.documentElement.outerHTML
+            + [...document.querySelectorAll('input')].map((it) => it.value)";
+        assert!(it.ask::<String>(all).await?.contains(&key));
+        let hide = "dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))";
+        it.execute(hide, Vec::new()).await?;
+        assert!(!it.ask::<String>(all).await?.contains(&key), "the cached page has the key");
+        Ok(())
+    })
+    .await;
+}
+
 async fn back_and_forward_while_unsaved_show_the_same_key(app: &TestApp) {
     browse(app, Look::DESKTOP, |it| async move {
+        it.on_every_page(WATCH).await?;
         let key = fresh(&it, app).await?;
         let path = it.path().await?;
         it.back().await?;
@@ -231,7 +260,9 @@ async fn back_and_forward_while_unsaved_show_the_same_key(app: &TestApp) {
         it.forward().await?;
         it.arrive(&path).await?;
         let shown = format!("document.querySelector('dialog:modal [data-key]')?.value === '{key}'");
-        it.until(shown).await
+        it.until(shown).await?;
+        assert!(!restored(&it).await?.contains(&key), "the key was in the cache");
+        Ok(())
     })
     .await;
     assert_eq!(app.count("key_instances").await, 1);
@@ -268,13 +299,6 @@ async fn a_reload_and_a_new_tab_show_the_same_key_for_ten_minutes(app: &TestApp)
 }
 
 async fn after_done_neither_back_nor_forward_brings_the_key_back(app: &TestApp) {
-    // What a page that comes out of the back-forward cache still holds when it is shown.
-    const WATCH: &str = "
-        addEventListener('pageshow', (e) => {
-          const shown = document.documentElement.outerHTML
-            + [...document.querySelectorAll('input')].map((it) => it.value);
-          if (e.persisted) sessionStorage.restored = shown;
-        });";
     browse(app, Look::DESKTOP, |it| async move {
         it.on_every_page(WATCH).await?;
         let key = fresh(&it, app).await?;
@@ -286,8 +310,7 @@ async fn after_done_neither_back_nor_forward_brings_the_key_back(app: &TestApp) 
             it.arrive(&path).await?;
             it.says("This key is no longer shown.").await?;
             assert!(!it.source().await?.contains(&key), "the key is back");
-            let restored: String = it.ask("sessionStorage.restored ?? ''").await?;
-            assert!(!restored.contains(&key), "the key was back until the reload");
+            assert!(!restored(&it).await?.contains(&key), "the key was back until the reload");
             WebDriverResult::Ok(())
         };
         it.back().await?;
