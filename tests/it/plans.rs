@@ -1,5 +1,5 @@
 //! Lists answer from an index: what the pages ask is captured, and explained by the database at
-//! 20,000 instances in 2,000 groups.
+//! 100,000 instances in 10,000 groups.
 use std::{
     collections::BTreeSet,
     fmt,
@@ -21,7 +21,7 @@ on_both!(no_list_scans_or_sorts_a_table);
 async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     capture();
     let desk = app.desk("acme").await;
-    bulk::fill(&desk.act(), 20_000).await.unwrap();
+    bulk::fill(&desk.act(), 100_000).await.unwrap();
     let admin = app.admin("acme").await;
     for path in paths() {
         let page = admin.get(&path).await;
