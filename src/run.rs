@@ -76,7 +76,7 @@ fn start_log(format: LogFormat) {
 pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     let site = config.site()?;
     let url = config.database_url()?;
-    prepare_folder(&url)?;
+    prepare_folders(&config, &url)?;
     db::migrate(&url).await.context("the database cannot be brought to this version's schema")?;
     let db = Db::open(&url).await.context("cannot open the database")?;
     restrict(&url)?;
@@ -93,11 +93,16 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     })
 }
 
-fn prepare_folder(url: &str) -> anyhow::Result<()> {
-    let folder = db::sqlite_file(url).and_then(|it| it.parent().map(Path::to_path_buf));
-    let folder = folder.filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| "./data".into());
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))
+/// The folders of the database and of the pepper, which a first start makes.
+fn prepare_folders(config: &Config, url: &str) -> anyhow::Result<()> {
+    let files = [db::sqlite_file(url), Some(config.pepper_file()?)];
+    for folder in files.iter().flatten().filter_map(|it| it.parent()) {
+        if !folder.as_os_str().is_empty() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The database file is for nobody else's eyes.
@@ -194,7 +199,7 @@ async fn prune(app: &App) -> crate::error::Result<()> {
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     let url = config.database_url()?;
-    prepare_folder(&url)?;
+    prepare_folders(config, &url)?;
     db::migrate(&url).await?;
     println!("The database is at this version's schema.");
     Ok(())

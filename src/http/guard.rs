@@ -38,14 +38,17 @@ pub async fn log<B: MessageBody>(
     let started = Instant::now();
     let method = req.method().clone();
     let route = req.match_pattern().unwrap_or_else(|| "-".to_owned());
-    let mut response = REQUEST_ID.scope(id.clone(), next.call(req)).await?;
-    let status = response.status().as_u16();
+    let mut answered = REQUEST_ID.scope(id.clone(), next.call(req)).await;
+    let status = match &answered {
+        Ok(response) => response.status().as_u16(),
+        Err(error) => error.as_response_error().status_code().as_u16(),
+    };
     let ms = started.elapsed().as_millis();
     tracing::info!(%method, route, status, ms = ms as u64, request_id = id, "request");
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let (Ok(response), Ok(id)) = (&mut answered, HeaderValue::try_from(id)) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
-    Ok(response)
+    answered
 }
 
 /// Cuts what takes too long.
