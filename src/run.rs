@@ -3,7 +3,6 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
-    path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
 };
