@@ -2,6 +2,7 @@
 //! Names are sentences of behaviour; `support` holds what they stand on. Run them with `tests/run`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod audit;
 mod browser;
 mod crash;
 mod groups;
