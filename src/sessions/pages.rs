@@ -164,10 +164,12 @@ pub async fn sign_out(me: SignedIn, session: Session) -> Result<HttpResponse, Pa
     Ok(response)
 }
 
-/// `GET /`: the one subscription, or the list.
+/// `GET /`: the one subscription whose keys the person sees, or the list.
 pub async fn home(me: SignedIn) -> HttpResponse {
     match me.places.as_slice() {
-        [(only, _)] => see_other(&format!("/s/{}", only.slug)),
+        [(only, role)] if role.sees_keys(only.members_see_keys) => {
+            see_other(&format!("/s/{}", only.slug))
+        }
         _ => see_other("/subscriptions"),
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{NewSubscription, Subscription};
 use crate::{
+    domain::Role,
     error::{Error, Result},
     http::{
         Errors, Flash, Form, Owner, Page, PageError, SignedIn, cookies, html,
@@ -65,7 +66,7 @@ async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
     key_groups::bring_all_up_to_date(&me.app.db, me.here.now).await?;
     if !me.user.is_owner {
         let places = super::of_user(&me.app.db, me.user.id).await?;
-        let rows = places.iter().map(|(it, role)| row(it, Some(role.title()))).collect();
+        let rows = places.iter().map(|(it, role)| row(it, Some(*role))).collect();
         return Ok(SubscriptionList { rows, is_owner: false, next: None });
     }
     let after = Some(after).filter(|it| !it.is_empty());
@@ -74,16 +75,18 @@ async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
     all.truncate(PAGE as usize);
     let next = all.last().filter(|_| more).map(|it| format!("/subscriptions?after={}", it.slug));
     let role_in = |it: &Subscription| me.places.iter().find(|(place, _)| place.id == it.id);
-    let rows = all.iter().map(|it| row(it, role_in(it).map(|it| it.1.title()))).collect();
+    let rows = all.iter().map(|it| row(it, role_in(it).map(|it| it.1))).collect();
     Ok(SubscriptionList { rows, is_owner: true, next })
 }
 
-fn row(it: &Subscription, role: Option<&'static str>) -> SubscriptionRow {
+/// Led to are those whose pages the person may see.
+fn row(it: &Subscription, role: Option<Role>) -> SubscriptionRow {
+    let sees = role.is_some_and(|role| role.sees_keys(it.members_see_keys));
     SubscriptionRow {
         name: it.name.clone(),
         slug: it.slug.clone(),
-        path: role.map(|_| format!("/s/{}", it.slug)).unwrap_or_default(),
-        role: role.unwrap_or("none"),
+        path: if sees { format!("/s/{}", it.slug) } else { String::new() },
+        role: role.map_or("none", Role::title),
         groups: words::count(it.group_count.into()),
         active: words::count(it.active_count.into()),
         soon: it.soon_count,

@@ -2,6 +2,8 @@
 //! Names are sentences of behaviour; `support` holds what they stand on. Run them with `tests/run`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod at_rest;
+mod audit;
 mod browser;
 mod crash;
 mod groups;
@@ -12,8 +14,10 @@ mod issuing;
 mod lifecycle;
 mod lists;
 mod outage;
+mod overview;
 mod plans;
 mod process;
+mod roles;
 mod safety;
 mod search;
 mod secret_page;
