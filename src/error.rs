@@ -71,6 +71,8 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         if is_unavailable(&error) {
             Self::Unavailable(error.into())
+        } else if is_unreadable(&error) {
+            Self::Malformed("This text holds a character that cannot be read.")
         } else {
             Self::Internal(error.into())
         }
@@ -82,15 +84,27 @@ pub fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
+/// Postgres takes no NUL in a text (22021), wherever it was typed.
+fn is_unreadable(error: &DbErr) -> bool {
+    let refusal = cause(error).and_then(|it| it.as_database_error());
+    refusal.is_some_and(|it| it.code().as_deref() == Some("22021"))
+}
+
+fn cause(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
 /// The database is away, starting, stopping or locked for too long, as opposed to: it said no.
 fn is_unavailable(error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
-    | DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
-    else {
+    let Some(cause) = cause(error) else {
         return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
     };
-    match &**cause {
+    match cause {
         sqlx::Error::Database(refusal) => {
             // Postgres: connection, rollback (deadlock), resource and operator classes.
             // SQLite: busy, locked, full, io.

@@ -11,7 +11,10 @@ use std::{
 use actix_web::{rt::System, web::Data};
 use anyhow::{Context, bail};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -126,7 +129,8 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     let server = server::start(listener, app.clone())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
-    let housekeeping = actix_web::rt::spawn(keep_house(app.clone()));
+    let (stop, stopped) = oneshot::channel();
+    let housekeeping = actix_web::rt::spawn(keep_house(app.clone(), stopped));
     tracing::info!(%bind, origin = app.site.origin, "listening");
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -138,21 +142,30 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     tracing::info!("stopping: running requests may finish");
     handle.stop(true).await;
     running.await??;
-    housekeeping.abort();
-    app.recorder.flush(&app.db, app.clock.now()).await?;
+    // Not aborted: a batch that it is writing would be lost.
+    drop(stop);
+    housekeeping.await?;
+    // A connection of Postgres works only while the thread that opened it does, and the workers
+    // have ended: the last batch needs a pool of its own.
+    let db = Db::open(&app.config.database_url()?).await?;
+    app.recorder.flush(&db, app.clock.now()).await?;
+    db.close().await?;
     app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Batches of usage, and forgetting what ended long ago.
-async fn keep_house(app: Data<App>) {
+async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
     const PRUNE_EVERY: u32 = 720; // batches: an hour
     let failing = AtomicBool::new(false);
     let mut ticks = tokio::time::interval(usage::FLUSH_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for n in 0_u32.. {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = &mut stopped => return,
+        }
         let now = app.clock.now();
         let written = app.recorder.flush(&app.db, now).await;
         if let Err(error) = &written

@@ -113,7 +113,7 @@ fn run(live: &[&Facts], now: DateTime<Utc>) -> Run {
     let warns = |it: &&Facts| it.period.until() == Some(until) && it.warning(now).is_some();
     match first_after(until) {
         Some(next) => Run::Gap { until, next },
-        None if live.iter().any(|it| warns(it)) => Run::RunsOut { until },
+        None if live.iter().any(warns) => Run::RunsOut { until },
         None => Run::Covered { until },
     }
 }

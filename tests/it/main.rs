@@ -3,22 +3,27 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod browser;
+mod crash;
 mod groups;
 mod guard;
 mod guard_headers;
 mod hostile;
 mod issuing;
 mod lifecycle;
+mod lists;
 mod outage;
 mod plans;
+mod process;
 mod safety;
 mod search;
 mod secret_page;
 mod sessions;
 mod setup;
 mod show_once;
+mod sums;
 mod support;
 mod throttle;
 mod tidy;
+mod usage;
 mod verdicts_at_once;
 mod verify;

@@ -31,7 +31,10 @@ pub struct Call {
 
 /// What has come in since the last batch, by instance and hour.
 #[derive(Default)]
-pub struct Recorder(Mutex<HashMap<(Uuid, i64), Pending>>);
+pub struct Recorder(Mutex<Batch>);
+
+/// By instance and hour.
+type Batch = HashMap<(Uuid, i64), Pending>;
 
 #[derive(Clone)]
 struct Pending {
@@ -86,28 +89,38 @@ impl Recorder {
 
     /// Writes what has come in. What cannot be written is kept for the next time.
     pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
-        let batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
+        let mut batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
         if batch.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = batch.iter().collect();
-        for (n, chunk) in rows.chunks(write::CHUNK).enumerate() {
-            if let Err(error) = write::instances(db, chunk).await {
-                self.keep(&rows[n * write::CHUNK..]);
-                return Err(error);
-            }
+        let written = write_all(db, &mut batch, now).await;
+        if written.is_err() {
+            self.keep(batch);
         }
-        write::groups(db, &batch, now).await
+        written
     }
 
-    fn keep(&self, rows: &[(&(Uuid, i64), &Pending)]) {
+    fn keep(&self, batch: Batch) {
         let mut all = self.0.lock().expect("no holder of this lock panics");
-        for (key, older) in rows {
-            let mut merged = (*older).clone();
-            if let Some(newer) = all.remove(key) {
-                merged.merge(newer);
+        for (key, mut older) in batch {
+            if let Some(newer) = all.remove(&key) {
+                older.merge(newer);
             }
-            all.insert(**key, merged);
+            all.insert(key, older);
         }
     }
+}
+
+/// Leaves in `batch` what would have to be written again.
+async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()> {
+    let keys: Vec<_> = batch.keys().copied().collect();
+    for keys in keys.chunks(write::CHUNK) {
+        let rows: Vec<_> = keys.iter().map(|it| (it, &batch[it])).collect();
+        write::instances(db, &rows).await?;
+        // Counted. Times may be written twice: they never go backwards.
+        for it in keys {
+            batch.entry(*it).and_modify(|it| (it.accepted, it.refused) = (0, 0));
+        }
+    }
+    write::groups(db, batch, now).await
 }

@@ -7,6 +7,7 @@ mod desk;
 mod home;
 mod html;
 mod person;
+pub(crate) mod program;
 mod reading;
 mod service;
 mod snapshot;

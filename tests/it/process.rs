@@ -1,0 +1,150 @@
+//! The program as operators run it: stopping under load (O26), and what its log never says.
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+use sea_orm::{FromQueryResult, JsonValue, Statement};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    Database, Home, on_both, own_text,
+    program::{Program, command, log_file},
+};
+
+on_both! {
+    stopping_under_load_breaks_no_answer_and_loses_no_use,
+    keys_passwords_and_sessions_reach_no_log,
+}
+
+/// The secret of a new key, from the page that shows it.
+async fn key(program: &Program, cookie: &str, fields: &[(&str, &str)]) -> String {
+    let mut all = vec![("submission", "a-token-of-some-length-1"), ("preset", "90")];
+    all.extend(fields);
+    let made = program.send(Method::POST, "/s/acme/groups/new", cookie, &all).await.unwrap();
+    assert_eq!(made.status(), 303, "{}", made.text().await.unwrap());
+    let once = made.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+    let both = format!("{cookie}; {once}");
+    let path = made.headers()["location"].to_str().unwrap();
+    let page = program.send(Method::GET, path, &both, &[]).await.unwrap().text().await.unwrap();
+    let (_, field) = page.split_once("data-key").unwrap();
+    field.split_once("value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+}
+
+#[derive(Default)]
+struct Seen {
+    accepted: AtomicUsize,
+    answers: AtomicUsize,
+    stop: AtomicBool,
+}
+
+async fn stopping_under_load_breaks_no_answer_and_loses_no_use(database: &Database) {
+    let home = Home::new(*database).await;
+    Program::set_up(&home);
+    let program = Arc::new(Program::start(&home).await);
+    let cookie = program.sign_in().await;
+    let secret = key(&program, &cookie, &[("name", "quote-engine")]).await;
+    let seen = Arc::new(Seen::default());
+    let mut load = JoinSet::new();
+    for n in 0..8 {
+        let (program, seen) = (program.clone(), seen.clone());
+        let (cookie, secret) = (cookie.clone(), secret.clone());
+        load.spawn(async move {
+            loop {
+                let sent = match n % 4 {
+                    0 => program.send(Method::GET, "/s/acme/groups", &cookie, &[]).await,
+                    _ => program.verify(&secret).await,
+                };
+                let Ok(answer) = sent else {
+                    // A connection may be refused, but only once it was asked to stop.
+                    assert!(seen.stop.load(SeqCst), "an answer is missing");
+                    return;
+                };
+                let status = answer.status().as_u16();
+                assert!(status == 200 || status == 204, "{status}");
+                let body = answer.text().await.expect("a whole body");
+                assert!(status == 204 || body.ends_with("</html>") || body.ends_with("</html>\n"));
+                seen.accepted.fetch_add(usize::from(status == 204), SeqCst);
+                seen.answers.fetch_add(1, SeqCst);
+            }
+        });
+    }
+    let started = Instant::now();
+    while seen.answers.load(SeqCst) < 200 {
+        assert!(started.elapsed() < Duration::from_secs(30), "no load");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    seen.stop.store(true, SeqCst);
+    let asked = Instant::now();
+    program.terminate();
+    while let Some(ended) = load.join_next().await {
+        ended.unwrap();
+    }
+    let status = program.ended().await;
+    let log = fs::read_to_string(log_file(&home)).unwrap();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(asked.elapsed() < Duration::from_secs(30));
+    let db = home.connect().await;
+    let sql = "SELECT accepted, last_used_at FROM usage_days d \
+               JOIN key_instances k ON k.id = d.key_instance_id";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let rows = JsonValue::find_by_statement(statement).all(&db).await.unwrap();
+    let written: u64 = rows.iter().map(|it| it["accepted"].as_u64().unwrap()).sum();
+    let written = usize::try_from(written).unwrap();
+    let accepted = seen.accepted.load(SeqCst);
+    assert!(
+        (accepted..accepted + 8).contains(&written),
+        "{written} of {accepted} are written\n{log}"
+    );
+    assert!(rows.iter().all(|it| it["last_used_at"].is_number()), "{rows:?}");
+    db.close().await.unwrap();
+    let verified = command(&home).args(["audit", "verify"]).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    home.clean_up().await;
+}
+
+/// With the log as talkative as it gets.
+async fn keys_passwords_and_sessions_reach_no_log(database: &Database) {
+    let home = Home::new(*database).await;
+    Program::set_up(&home);
+    let program = Program::start_logging(&home, "keyward=trace,info").await;
+    let cookie = program.sign_in().await;
+    let wrong = [("email", "owner@example.com"), ("password", "a wrong password, typed")];
+    program.send(Method::POST, "/sign-in", "", &wrong).await.unwrap();
+    let own = own_text(1);
+    let generated = key(&program, &cookie, &[("name", "quote-engine")]).await;
+    let fields = [("submission", "a-token-of-some-length-2"), ("name", "own"), ("make", "own")];
+    let mut fields = fields.to_vec();
+    fields.extend([("key", own.as_str()), ("preset", "90")]);
+    let made = program.send(Method::POST, "/s/acme/groups/new", &cookie, &fields).await.unwrap();
+    assert_eq!(made.status(), 303);
+    for key in [&generated, &own] {
+        program.verify(key).await.unwrap();
+        let search = [("query", key.as_str())];
+        let found = program.send(Method::POST, "/s/acme/search", &cookie, &search).await.unwrap();
+        assert_eq!(found.status(), 303);
+        for path in ["/verify", "/s/acme/groups", "/nowhere", "/s/acme/search"] {
+            let path = format!("{path}?key={key}");
+            program.send(Method::GET, &path, &cookie, &[]).await.unwrap();
+        }
+        let odd = format!("/verify/{key}");
+        program.send(Method::GET, &odd, "", &[]).await.unwrap();
+        let agent = program.agent(&format!("evil\t{{\"event\":\"x\"}} {key}")).await;
+        assert_eq!(agent.status(), 200);
+    }
+    program.terminate();
+    assert_eq!(program.ended().await.code(), Some(0));
+    let log = fs::read_to_string(log_file(&home)).unwrap();
+    assert!(log.contains("/s/{slug}/search") && log.contains("/sign-in"), "{log}");
+    let session = cookie.split_once('=').unwrap().1;
+    for secret in [generated.as_str(), &own, crate::support::PASSWORD, "a wrong password", session]
+    {
+        assert!(!log.contains(secret), "the log says {secret}");
+    }
+    home.clean_up().await;
+}

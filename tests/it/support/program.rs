@@ -1,0 +1,140 @@
+//! The real program as a process of its own, which can be killed, and a browser for it.
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Method, Response};
+
+use super::{Home, PASSWORD};
+
+pub(crate) struct Program {
+    child: Mutex<Child>,
+    pub(crate) origin: String,
+    client: reqwest::Client,
+}
+
+impl Program {
+    /// Makes the owner `owner@example.com` and the subscription `acme`.
+    pub(crate) fn set_up(home: &Home) {
+        let password = home.folder().join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        let mut command = command(home);
+        command.args(["admin", "create-owner", "--email", "owner@example.com", "--name", "Olga"]);
+        command.args(["--subscription", "Acme", "--slug", "acme", "--password-file"]);
+        assert!(command.arg(&password).output().unwrap().status.success());
+        fs::remove_file(password).unwrap();
+    }
+
+    pub(crate) async fn start(home: &Home) -> Self {
+        Self::start_logging(home, "info").await
+    }
+
+    /// Serving, with what it logs at the end of `program.log`.
+    pub(crate) async fn start_logging(home: &Home, what: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = fs::OpenOptions::new().create(true).append(true).open(log_file(home)).unwrap();
+        let mut command = command(home);
+        command.arg("serve").env("KEYWARD_BIND", free.to_string()).env("KEYWARD_LOG", what);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
+        let no_redirects = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
+        let it = Self { child: Mutex::new(child), origin: format!("http://{free}"), client };
+        let started = Instant::now();
+        while !matches!(it.send(Method::GET, "/readyz", "", &[]).await, Ok(it) if it.status() == 200)
+        {
+            let text = || fs::read_to_string(log_file(home)).unwrap_or_default();
+            assert!(started.elapsed() < Duration::from_secs(20), "it does not start:\n{}", text());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        it
+    }
+
+    /// The cookie of a new session.
+    pub(crate) async fn sign_in(&self) -> String {
+        let fields = [("email", "owner@example.com"), ("password", PASSWORD)];
+        let answer = self.send(Method::POST, "/sign-in", "", &fields).await.unwrap();
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let mut cookies = cookies.map(|it| it.to_str().unwrap().split(';').next().unwrap());
+        cookies.find(|it| it.starts_with("__Host-sid=")).expect("signed in").to_owned()
+    }
+
+    /// As a browser sends it, with this cookie.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: &str,
+        fields: &[(&str, &str)],
+    ) -> reqwest::Result<Response> {
+        let request = self.client.request(method.clone(), format!("{}{path}", self.origin));
+        let request = request.header("cookie", cookie).header("origin", &self.origin);
+        let is_form = method == Method::POST;
+        if is_form { request.form(fields) } else { request }.send().await
+    }
+
+    /// As a service does.
+    pub(crate) async fn verify(&self, key: &str) -> reqwest::Result<Response> {
+        self.client.get(format!("{}/verify", self.origin)).bearer_auth(key).send().await
+    }
+
+    /// A page asked for by a browser that calls itself so.
+    pub(crate) async fn agent(&self, name: &str) -> Response {
+        let request = self.client.get(format!("{}/sign-in", self.origin));
+        request.header("user-agent", name).send().await.unwrap()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_now(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let mut kill = Command::new("kill");
+        assert!(
+            kill.args(["-TERM", &self.child.lock().unwrap().id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub(crate) async fn ended(&self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < Duration::from_secs(40), "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// The program on this installation, without the environment of the tests.
+pub(crate) fn command(home: &Home) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.env_clear().stdin(Stdio::null()).current_dir(home.folder());
+    command.env("KEYWARD_DATABASE_URL", &home.database_url);
+    command.env("KEYWARD_PEPPER_FILE", home.pepper_file());
+    command
+}
+
+pub(crate) fn log_file(home: &Home) -> std::path::PathBuf {
+    home.folder().join("program.log")
+}
