@@ -166,7 +166,7 @@ async fn without_scripts_a_double_click_makes_one_key_and_leaves_nobody_without_
         let advice = "If nobody has it, open its group and replace it.";
         it.until(format!("{shown} || document.body.innerText.includes('{advice}')")).await?;
         it.open("/s/acme/keys").await?;
-        it.says("Shown, not confirmed as saved.").await?;
+        it.says("Not confirmed as saved.").await?;
         it.click("td a[href$='/replacement']").await?;
         it.click("dialog button.primary").await?;
         let key = keep(&it).await?;

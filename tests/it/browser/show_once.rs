@@ -286,7 +286,7 @@ async fn a_reload_and_a_new_tab_show_the_same_key_for_ten_minutes(app: &TestApp)
         assert!(!it.source().await?.contains(&key));
         // The list says what to do about it.
         it.open(path.split("/keys/").next().unwrap()).await?;
-        it.says("Shown, not confirmed as saved.").await?;
+        it.says("Not confirmed as saved.").await?;
         it.click("td a[href$='/replacement']").await?;
         it.click("dialog:modal button.primary").await?;
         let other = it.value("dialog[data-secret]:modal [data-key]").await?;
