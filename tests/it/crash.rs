@@ -22,7 +22,7 @@ const ROUNDS: usize = 50;
 const WRITERS: usize = 4;
 
 /// What an answer has promised.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Promise {
     Group(Uuid, String),
     Gone(Uuid),
@@ -72,7 +72,8 @@ async fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
         }
         drop(program);
         let db = home.connect().await;
-        kept(&db, &journal.lock().unwrap(), round).await;
+        let acknowledged = journal.lock().unwrap().clone();
+        kept(&db, &acknowledged, round).await;
         whole(&db, round).await;
         db.close().await.unwrap();
         let verified = command(&home).args(["audit", "verify"]).output().unwrap();
