@@ -38,10 +38,14 @@ impl Answer {
         tabs.collect()
     }
 
-    /// The rows of a list, as its first column names them.
+    /// The rows of a list, as its first column names them; of a key in all groups only its own name.
     pub(crate) fn names(&self) -> Vec<String> {
-        let rows = self.text().split("<a class=\"name\"").skip(1);
-        rows.map(|it| html::unescaped(between(it, ">", "<").unwrap())).collect()
+        let heads = self.text().split("<th scope=\"row\"").skip(1);
+        let names = heads.filter_map(|it| {
+            let (_, name) = it.split_once("</th>")?.0.rsplit_once("<a class=\"name\"")?;
+            Some(html::unescaped(between(name, ">", "<")?))
+        });
+        names.collect()
     }
 
     /// Where the list goes on.
