@@ -4,6 +4,8 @@ pub mod pages;
 pub(crate) mod store;
 pub(crate) mod summary;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::{Set, Unchanged};
@@ -203,8 +205,14 @@ pub async fn find(act: &Act<'_>, id: Uuid) -> Result<KeyGroup> {
 
 /// The groups of these instances, for lists that span groups.
 pub async fn of_instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Vec<KeyGroup>> {
-    let ids = instances.iter().map(|it| it.key_group_id).collect();
-    store::find_all(&act.app.db, act.scope, ids).await
+    let ids: HashSet<Uuid> = instances.iter().map(|it| it.key_group_id).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut groups = Vec::with_capacity(ids.len());
+    // Both databases limit the parameters of a statement.
+    for ids in ids.chunks(1_000) {
+        groups.extend(store::find_all(&act.app.db, act.scope, ids.to_vec()).await?);
+    }
+    Ok(groups)
 }
 
 /// One page of the list, true at `act.now` after [`bring_up_to_date`].

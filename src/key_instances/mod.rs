@@ -270,7 +270,9 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
     let by = by.ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
     let tx = act.begin().await?;
     let instance = store::find(&*tx, act.scope, id).await?;
-    if instance.saved_at.is_some() {
+    // Only who was shown it can have it.
+    let is_creator = act.actor.user_id == Some(instance.created_by);
+    if instance.saved_at.is_some() || !is_creator {
         return Err(Error::Gone("This key is no longer shown."));
     }
     let row = entity::ActiveModel {

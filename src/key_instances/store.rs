@@ -1,7 +1,9 @@
 //! The queries of key instances. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ExprTrait, Order, QueryOrder, QuerySelect, Select, entity::prelude::*, sea_query::SimpleExpr,
+    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select,
+    entity::prelude::*,
+    sea_query::{SimpleExpr, SubQueryStatement},
 };
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -10,7 +12,7 @@ use crate::{
     db::{Db, Tx},
     domain::Refusal,
     error::{Error, Result, is_duplicate},
-    key_groups::{KeyGroup, store::contains},
+    key_groups::{KeyGroup, entity as groups, store::contains},
     subscriptions::{Act, Scope},
 };
 
@@ -19,12 +21,30 @@ fn of(scope: &Scope) -> Select<Entity> {
     Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
 }
 
+/// Inside one group of the subscription: by a sub-query, so that an index of the group serves the
+/// rest of the query and never one of the whole subscription.
+fn in_group(scope: &Scope, group: Uuid) -> Select<Entity> {
+    let own = groups::Entity::find()
+        .select_only()
+        .column(groups::Column::Id)
+        .filter(groups::COLUMN.id.eq(group))
+        .filter(groups::COLUMN.subscription_id.eq(scope.id()))
+        .into_query();
+    let own = Expr::from(SubQueryStatement::from(own));
+    Entity::find().filter(Expr::col((Entity, Column::KeyGroupId)).eq(own))
+}
+
+/// Inside several groups, which were read within their subscription.
+fn in_groups<'a>(groups: impl IntoIterator<Item = &'a KeyGroup>) -> Select<Entity> {
+    Entity::find().filter(COLUMN.key_group_id.is_in(groups.into_iter().map(|it| it.id)))
+}
+
 pub(super) async fn find(
     db: &impl ConnectionTrait,
     scope: &Scope,
     (group, id): (Uuid, Uuid),
 ) -> Result<Model> {
-    let found = of(scope).filter(COLUMN.key_group_id.eq(group)).filter(COLUMN.id.eq(id));
+    let found = in_group(scope, group).filter(COLUMN.id.eq(id));
     found.one(db).await?.ok_or(Error::NotFound)
 }
 
@@ -38,9 +58,7 @@ pub(super) async fn by_digest(
 
 /// The instances of a group that may still be accepted, now or later.
 pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
-    let rows = Entity::find()
-        .filter(COLUMN.key_group_id.eq(group))
-        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+    let rows = in_group(act.scope, group)
         .filter(COLUMN.is_off.eq(false))
         .filter(COLUMN.ends_at.gt(millis(act.now)))
         .order_by_asc(Column::EndsAt)
@@ -53,9 +71,7 @@ pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
 /// The instances of several groups that are or will be accepted; and of those that refuse, the one
 /// that refused last.
 pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<Model>> {
-    let ids = groups.iter().map(|it| it.id);
-    let mut rows = of(act.scope)
-        .filter(COLUMN.key_group_id.is_in(ids))
+    let mut rows = in_groups(groups)
         .filter(COLUMN.is_off.eq(false))
         .filter(COLUMN.ends_at.gt(millis(act.now)))
         .limit(1_000)
@@ -63,9 +79,8 @@ pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<
         .await?;
     let refusing: Vec<_> = groups.iter().filter(|it| it.nothing_active).collect();
     if !refusing.is_empty() {
-        let times = refusing.iter().filter_map(|it| it.last_refused_at);
-        let refused = of(act.scope)
-            .filter(COLUMN.key_group_id.is_in(refusing.iter().map(|it| it.id)))
+        let times: Vec<_> = refusing.iter().filter_map(|it| it.last_refused_at).collect();
+        let refused = in_groups(refusing)
             .filter(COLUMN.last_refused_at.is_in(times))
             .all(act.app.db.read())
             .await?;
@@ -95,12 +110,7 @@ pub(super) async fn of_group(
     group: Uuid,
     limit: u64,
 ) -> Result<Vec<Model>> {
-    Ok(of(scope)
-        .filter(COLUMN.key_group_id.eq(group))
-        .order_by_desc(Column::Label)
-        .limit(limit)
-        .all(db)
-        .await?)
+    Ok(in_group(scope, group).order_by_desc(Column::Label).limit(limit).all(db).await?)
 }
 
 pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
@@ -203,8 +213,7 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
 fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
     let now = millis(act.now);
     let mut query = match filter.group {
-        // By the group's own index; the subscription is checked on each row.
-        Some(group) => of(act.scope).filter(COLUMN.key_group_id.eq(group)),
+        Some(group) => in_group(act.scope, group),
         None => of(act.scope),
     };
     query = match filter.show {

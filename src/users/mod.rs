@@ -3,6 +3,8 @@ pub(crate) mod entity;
 pub mod pages;
 mod password;
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, entity::prelude::*};
 
@@ -52,9 +54,15 @@ pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>> {
 }
 
 /// Names of the given users, for "created by". Unknown ids are left out.
-pub async fn names(db: &Db, ids: Vec<Uuid>) -> Result<std::collections::HashMap<Uuid, String>> {
-    let users = entity::Entity::find().filter(entity::COLUMN.id.is_in(ids)).all(db.read()).await?;
-    Ok(users.into_iter().map(|it| (it.id, it.name)).collect())
+pub async fn names(db: &Db, ids: HashSet<Uuid>) -> Result<HashMap<Uuid, String>> {
+    let mut names = HashMap::new();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    // Both databases limit the parameters of a statement.
+    for ids in ids.chunks(1_000) {
+        let some = entity::Entity::find().filter(entity::COLUMN.id.is_in(ids.to_vec()));
+        names.extend(some.all(db.read()).await?.into_iter().map(|it| (it.id, it.name)));
+    }
+    Ok(names)
 }
 
 /// Stores a checked user, whose password was hashed outside of the transaction.

@@ -50,7 +50,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let group_path = viewer.path(&format!("/groups/{}", group.id));
     let key_path = format!("{group_path}/keys/{}", key.id);
     let mut row = KeyRow::of(&key, key_path, here, viewer.role.changes_keys());
-    let names = users::names(&act.app.db, vec![key.created_by]).await?;
+    let names = users::names(&act.app.db, [key.created_by].into()).await?;
     row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
     row.menu.retain(|it| it.path != row.path);
     let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;

@@ -1,5 +1,7 @@
 //! Lists of instances: of one group, with its head, and of a whole subscription. Dialogs are drawn
 //! over the first, so its view is shared.
+use std::collections::HashMap;
+
 use actix_web::{
     HttpResponse,
     web::{Path, Query},
@@ -17,7 +19,7 @@ use crate::{
     clock::instant,
     error::Result,
     http::{InPlace, Page, PageError, Viewer, download, html, page::Section, words},
-    key_groups,
+    key_groups::{self, KeyGroup},
     key_instances::{self, Filter, KeyInstance, Listing, Show},
     users,
 };
@@ -225,8 +227,9 @@ async fn csv(
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&act.app.db, creators).await?;
     let time = |at: Option<i64>| at.map(|it| words::iso(instant(it))).unwrap_or_default();
+    let groups: HashMap<Uuid, KeyGroup> = groups.into_iter().map(|it| (it.id, it)).collect();
     let row = |it: &KeyInstance| {
-        let group = groups.iter().find(|group| group.id == it.key_group_id);
+        let group = groups.get(&it.key_group_id);
         vec![
             group.map(|it| it.name.clone()).unwrap_or_default(),
             it.name(),
