@@ -179,9 +179,13 @@ impl Site {
                 );
             }
             let port = config.bind.port();
-            let hosts = [config.bind.to_string(), format!("localhost:{port}")];
-            let origin = format!("http://{}", config.bind);
-            return Ok(Self { origin, hosts: hosts.into(), cookies: Cookies::Secure });
+            // As browsers spell it: without the port where that is 80.
+            let spelled = |host: String| Url::parse(&format!("http://{host}"));
+            let urls = [spelled(config.bind.to_string())?, spelled(format!("localhost:{port}"))?];
+            let [origin, local] = urls.map(|it| it.origin().ascii_serialization());
+            let host = |it: &str| it.trim_start_matches("http://").to_owned();
+            let hosts = vec![host(&origin), host(&local)];
+            return Ok(Self { origin, hosts, cookies: Cookies::Secure });
         };
         ensure!(
             matches!(url.scheme(), "http" | "https") && url.host().is_some(),
@@ -230,6 +234,8 @@ mod tests {
         let local = site(&[]).unwrap();
         assert_eq!(local.origin, "http://127.0.0.1:8080");
         assert_eq!(local.hosts, ["127.0.0.1:8080", "localhost:8080"]);
+        let plain = site(&["--bind", "127.0.0.1:80"]).unwrap();
+        assert_eq!(plain.hosts, ["127.0.0.1", "localhost"]);
         let refused = site(&["--bind", "0.0.0.0:80"]).unwrap_err().to_string();
         assert!(refused.contains("--public-url"), "{refused}");
     }

@@ -101,6 +101,13 @@ fn prepare_folders(config: &Config, url: &str) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
     }
+    if let Some(file) = db::sqlite_file(url).filter(|it| !it.exists()) {
+        // SQLite gives its log files the mode that this one has when it is opened.
+        use std::os::unix::fs::OpenOptionsExt;
+        let made =
+            fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&file);
+        made.with_context(|| format!("cannot create {}", file.display()))?;
+    }
     Ok(())
 }
 

@@ -29,8 +29,6 @@ pub enum Access {
     Anyone,
     SignedIn,
     Owner,
-    /// Any member of the subscription in the path.
-    Member,
     /// Members who may see keys.
     Viewer,
     Admin,

@@ -71,6 +71,13 @@ impl MigrationTrait for Migration {
             &["subscription_id", "is_off", "id"],
         );
         m.create_index(unsaved.and_where(Expr::col("saved_at").is_null()).to_owned()).await?;
+        for (name, columns) in [
+            ("ix_key_instances_sub_never", &["subscription_id", "id"][..]),
+            ("ix_key_instances_group_never", &["key_group_id", "label"]),
+        ] {
+            let mut never = index(name, "key_instances", columns);
+            m.create_index(never.and_where(Expr::col("last_used_at").is_null()).to_owned()).await?;
+        }
         let mut refused = index(
             "ix_key_instances_refused",
             "key_instances",

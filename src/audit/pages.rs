@@ -1,7 +1,6 @@
 //! The audit log as people read it: filters in the URL, before and after, the same as CSV.
 use actix_web::{HttpResponse, web::Query};
 use askama::Template;
-use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,7 +16,6 @@ use crate::{
 };
 
 const PAGE: u64 = 50;
-const CSV_ROWS: u64 = 50_000;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct AuditQuery {
@@ -43,16 +41,15 @@ impl AuditQuery {
             given(text).map(|it| Uuid::try_parse(&it).map_err(|_| wrong())).transpose()
         };
         let day = |text: &str| {
-            let day = given(text).map(|it| me.here.parse_input(&format!("{it}T00:00")));
-            day.transpose().map_err(|_| wrong())
+            given(text).map(|it| me.here.day_bounds(&it).ok_or_else(wrong)).transpose()
         };
         let before = given(&self.before).map(|it| it.parse().map_err(|_| wrong())).transpose()?;
         Ok(Filter {
             actor: id(&self.actor)?,
             action: given(&self.action),
             object: id(&self.object)?,
-            since: day(&self.since)?,
-            until: day(&self.until)?.map(|it| it + TimeDelta::days(1)),
+            since: day(&self.since)?.map(|it| it.0),
+            until: day(&self.until)?.map(|it| it.1),
             before,
         })
     }
@@ -82,7 +79,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 24] = [
+pub const ACTIONS: [(&str, &str); 25] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -104,6 +101,7 @@ pub const ACTIONS: [(&str, &str); 24] = [
     ("subscription.settings_changed", "Settings changed"),
     ("authn.login_success", "Signed in"),
     ("authn.login_fail", "Sign-in failed"),
+    ("authn.login_throttled", "Sign-in turned away"),
     ("authn.logout", "Signed out"),
     ("authz.fail", "Refused"),
     ("user.created", "User created"),
@@ -276,7 +274,10 @@ async fn csv(
     name: &str,
 ) -> Result<HttpResponse, PageError> {
     let filter = Filter { before: None, ..query.filter(me)? };
-    let listing = super::list(&me.app.db, scope, &filter, CSV_ROWS).await?;
+    let listing = super::list(&me.app.db, scope, &filter, download::MOST_ROWS).await?;
+    if listing.next.is_some() {
+        return Err(download::TOO_LONG.into());
+    }
     let row = |it: &Record| {
         vec![
             it.seq.to_string(),

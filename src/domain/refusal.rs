@@ -35,6 +35,8 @@ pub enum Refusal {
     GroupChanged,
     #[error("This subscription is suspended. Nothing can be changed in it.")]
     SubscriptionSuspended,
+    #[error("This subscription has an admin, who invites further members.")]
+    HasAdmin,
     #[error("This person is already a member of the subscription.")]
     AlreadyMember,
 }

@@ -71,7 +71,9 @@ pub fn of(period: &ActivePeriod) -> Option<Warning> {
     let starts = match rule {
         Rule::Always => period.from(),
         Rule::FromDay(day) => period.from() + days(day - 1),
-        Rule::LastThird => until - days(7).min(duration / 3),
+        Rule::LastThird => {
+            until - days(7).min(TimeDelta::milliseconds(duration.num_milliseconds() / 3))
+        }
         Rule::LastDays(last) => until - days(last),
     };
     Some(Warning { starts, rule })

@@ -46,18 +46,19 @@ impl FromRequest for Client {
 /// The caller's address. `X-Forwarded-For` counts only behind proxies that the operator named:
 /// from right to left, the first address that is none of them.
 pub fn address(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
-    let peer = req.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip());
+    let peer = req.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip().to_canonical());
     forwarded(peer, req.headers(), proxies)
 }
 
 fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let trusted = |it: &IpAddr| proxies.iter().any(|net| net.contains(it));
     if !trusted(&peer) {
-        return peer.to_canonical();
+        return peer;
     }
     let lines = headers.get_all("x-forwarded-for").filter_map(|it| it.to_str().ok());
     let hops: Vec<&str> = lines.flat_map(|it| it.split(',')).map(str::trim).collect();
-    let parsed = hops.iter().rev().map_while(|it| it.parse::<IpAddr>().ok());
+    let parsed =
+        hops.iter().rev().map_while(|it| it.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
     let mut last = peer;
     for hop in parsed {
         last = hop;
@@ -65,7 +66,7 @@ fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
             break;
         }
     }
-    last.to_canonical()
+    last
 }
 
 fn app_of(req: &HttpRequest) -> Result<Data<App>, Error> {
@@ -237,8 +238,6 @@ impl<D: Demand> FromRequest for Allowed<D> {
     }
 }
 
-/// Any role.
-pub type Member = Allowed<ToBeThere>;
 /// May see key groups and instances, masked.
 pub type Viewer = Allowed<ToSeeKeys>;
 /// May change keys and settings.
@@ -246,17 +245,9 @@ pub type Admin = Allowed<ToChangeKeys>;
 /// May read the audit log.
 pub type AuditReader = Allowed<ToReadAudit>;
 
-pub struct ToBeThere;
 pub struct ToSeeKeys;
 pub struct ToChangeKeys;
 pub struct ToReadAudit;
-
-impl Demand for ToBeThere {
-    const ELSE: &'static str = "Only members can see this.";
-    fn allows(_: Role, _: &Subscription) -> bool {
-        true
-    }
-}
 
 impl Demand for ToSeeKeys {
     const ELSE: &'static str = "Members of this subscription do not see its keys. Ask an admin.";

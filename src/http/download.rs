@@ -3,6 +3,13 @@ use actix_web::{HttpResponse, http::header::CONTENT_DISPOSITION};
 
 use crate::error::Error;
 
+/// Rows of one file. A longer list is refused rather than cut.
+pub const MOST_ROWS: u64 = 250_000;
+
+/// What is said of a list that does not fit into one file.
+pub const TOO_LONG: Error =
+    Error::Malformed("This list has more than 250 000 rows. Narrow it with filters first.");
+
 /// An RFC 4180 file. Cells that a spreadsheet would take for a formula get a leading `'`.
 pub fn csv(name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<HttpResponse, Error> {
     let mut writer =

@@ -185,7 +185,7 @@ pub async fn courtesy<B: MessageBody + 'static>(
     let posted = *req.method() == Method::POST;
     let path = req.path().to_owned();
     let mut typed = None;
-    if posted && path.starts_with("/s/") {
+    if posted {
         let body = form::read_body(req.parts_mut().1).await.map_err(PageError::from)?;
         typed = Some(body.clone());
         req.set_payload(actix_web::dev::Payload::from(body));

@@ -14,7 +14,7 @@ pub mod words;
 use actix_web::{HttpResponse, http::StatusCode, http::header::LOCATION};
 
 pub use self::{
-    caller::{Admin, AuditReader, InPlace, Member, Owner, SignedIn, Viewer},
+    caller::{Admin, AuditReader, InPlace, Owner, SignedIn, Viewer},
     flash::Flash,
     form::{Errors, Form},
     icon::{icon, small_icon},

@@ -1,5 +1,7 @@
 //! How instants, spans and numbers read on a page. Pure: the zone and `now` are arguments.
-use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 /// An instant for a template: what is read, and what a title or a script needs.
@@ -70,7 +72,21 @@ impl Here {
         let local = local.ok_or_else(|| {
             format!("This time does not exist in {}: the clocks go forward over it.", self.zone)
         })?;
-        Ok(local.to_utc())
+        // Instants have millisecond precision, whatever was typed.
+        Ok(local.to_utc().trunc_subsecs(3))
+    }
+
+    /// The start of a day such as `2026-11-20` and the start of the next one, in this zone. Where
+    /// clocks go forward over midnight, the day starts when they do.
+    pub fn day_bounds(&self, text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let day: NaiveDate = text.trim().parse().ok()?;
+        let start = |day: NaiveDate| {
+            let hours = (0..4).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
+            let mut starts = hours.filter_map(|it| self.zone.from_local_datetime(&it).earliest());
+            starts.next().map(|it| it.to_utc())
+        };
+        let known = (2000..=2200).contains(&day.year());
+        Some((start(day)?, start(day.succ_opt()?)?)).filter(|_| known)
     }
 }
 
@@ -181,6 +197,18 @@ mod tests {
         // 25 October 2026, 02:30 happens twice: the first is meant.
         assert_eq!(here.parse_input("2026-10-25T02:30"), Ok(at("2026-10-25T00:30:00Z")));
         assert!(here.parse_input("2026-03-29T02:30").unwrap_err().contains("does not exist"));
+    }
+
+    #[test]
+    fn a_day_lasts_from_midnight_to_midnight_whatever_the_clocks_do() {
+        let bounds = |zone, day| Here { now: at("2026-11-20T10:30:00Z"), zone }.day_bounds(day);
+        let berlin = bounds(Tz::Europe__Berlin, "2026-10-25").unwrap();
+        assert_eq!(berlin, (at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z")));
+        // Midnight does not exist in Cairo on 24 April 2026.
+        let cairo = bounds(Tz::Africa__Cairo, "2026-04-24").unwrap();
+        assert_eq!(cairo, (at("2026-04-23T22:00:00Z"), at("2026-04-24T21:00:00Z")));
+        assert_eq!(bounds(Tz::UTC, "2026-02-30"), None);
+        assert_eq!(bounds(Tz::UTC, "9999-01-01"), None);
     }
 
     #[test]

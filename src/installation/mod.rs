@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use crate::{
-    audit::Actor,
+    audit::{self, Actor},
     clock,
     db::{Db, Tx},
     domain::Role,
@@ -156,6 +156,8 @@ pub async fn create_owner(
     }
     let user = users::insert(&tx, &owner, hash, true, now).await?;
     let actor = Actor { user_id: Some(user.id), name: user.email.clone(), ..actor.clone() };
+    let event = users::created(&user, now);
+    audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
     let made = subscriptions::insert(app, &tx, &subscription, &actor, now).await?;
     members::add(&tx, made.id, (user.id, Role::Admin), now).await?;
     tx.commit().await?;

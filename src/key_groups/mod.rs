@@ -186,8 +186,9 @@ pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<KeyGroup> {
         return Err(Refusal::GroupChanged.into());
     }
     let instances = key_instances::labels(&tx, act.scope, id).await?;
-    usage::forget_group(&tx, id).await?;
     store::delete(&tx, act.scope, id).await?;
+    // After the instances: in the order in which batches of usage lock them.
+    usage::forget_group(&tx, id).await?;
     let mut sums = summary::Sums::default();
     sums.subtract(&group);
     sums.apply(&tx, act.scope.id()).await?;
@@ -250,7 +251,7 @@ pub async fn next_end(act: &Act<'_>) -> Result<Option<KeyGroup>> {
     store::next_end(act).await
 }
 
-/// For verbs on instances: locks nothing, but counts the change.
+/// For verbs on instances: counts the change.
 pub(crate) async fn touch(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
     store::touch(tx, act.scope, id).await
 }

@@ -116,6 +116,7 @@ pub(crate) async fn refresh(
     let groups = Entity::find()
         .filter(COLUMN.subscription_id.eq(subscription))
         .filter(COLUMN.id.is_in(ids.to_vec()))
+        .order_by_asc(Column::Id)
         .all(&**tx)
         .await?;
     let mut ahead = ahead(tx, ids, now).await?;
@@ -125,7 +126,8 @@ pub(crate) async fn refresh(
         let facts = ahead.remove(&group.id).unwrap_or_default();
         let mut coverage = Coverage::of(&facts, now);
         let (expired, deactivated) = past.get(&group.id).copied().unwrap_or_default();
-        coverage.counts.expired = expired;
+        // What has ended since `now`, by the other's clock, is counted in `ahead` already.
+        coverage.counts.expired += expired;
         coverage.counts.deactivated = deactivated;
         let fresh = summarised(group, &coverage, now);
         sums.subtract(group);
@@ -160,8 +162,9 @@ fn summarised(group: &Model, coverage: &Coverage, now: DateTime<Utc>) -> Model {
         (false, _) => None,
         (true, true) => group.lost_at,
         // It ended by itself at its end, or by a verb just now.
-        (true, false) => Some(group.covered_until.filter(|it| *it <= millis(now)))
-            .flatten()
+        (true, false) => group
+            .covered_until
+            .filter(|it| *it <= millis(now))
             .or((group.active_count > 0).then(|| millis(now))),
     };
     let mut fresh = Model {

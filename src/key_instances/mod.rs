@@ -4,7 +4,6 @@ pub(crate) mod entity;
 pub mod pages;
 pub(crate) mod store;
 
-use chrono::{DateTime, Utc};
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
@@ -25,6 +24,7 @@ use crate::{
         text,
     },
     error::{Error, FieldError, Result},
+    http::words::iso,
     key_groups::{self, KeyGroup, summary},
     sessions::throttle,
     submissions::{self, Submission},
@@ -153,6 +153,14 @@ pub(crate) async fn insert(
         }
     };
     let peppers = &act.app.peppers;
+    if custom {
+        // Also under an older pepper, which the unique index cannot know.
+        let known = peppers.custom_candidates(act.scope.id(), secret.expose());
+        let known = known.iter().map(|it| it.to_vec()).collect();
+        if store::by_digest(&**tx, act.scope, known).await?.is_some() {
+            return Err(Error::field("key", Refusal::DuplicateKey.to_string()));
+        }
+    }
     let (digest, pepper_version) = if custom {
         peppers.custom_digest(act.scope.id(), secret.expose())
     } else {
@@ -198,7 +206,12 @@ pub async fn change_period(
     id: (Uuid, Uuid),
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
-    act.scope.subscription().period_rules().check(&period).map_err(at_until)?;
+    let before = find(act, id).await?.facts().period;
+    let within = |end: Option<_>| end.is_none_or(|end| period.until().is_some_and(|it| it <= end));
+    // What only gets shorter is allowed, also where the longest lifetime was lowered since.
+    if period.from() < before.from() || !within(before.until()) {
+        act.scope.subscription().period_rules().check(&period).map_err(at_until)?;
+    }
     let change = |it: &Facts| lifecycle::change_period(it, period, act.now);
     transition(act, id, "key_instance.period_changed", change).await
 }
@@ -322,7 +335,7 @@ async fn by_secret(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
         Shape::Impossible => return Ok(None),
     };
     let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
-    store::by_digest(&act.app.db, act.scope, digests).await
+    store::by_digest(act.app.db.read(), act.scope, digests).await
 }
 
 pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
@@ -348,7 +361,7 @@ pub async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<KeyInstance>> {
     store::unsaved(act, limit).await
 }
 
-/// The newest instances of a group, for the preview of its deletion.
+/// The instances of a group that were used last, for the preview of its deletion.
 pub async fn of_group(act: &Act<'_>, group: Uuid, limit: u64) -> Result<Vec<KeyInstance>> {
     store::of_group(act.app.db.read(), act.scope, group, limit).await
 }
@@ -379,8 +392,4 @@ fn described(it: &KeyInstance) -> Value {
         "deactivated_at": time(it.deactivated_at),
         "revoked_at": time(it.revoked_at),
     })
-}
-
-fn iso(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

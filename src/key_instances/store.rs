@@ -9,7 +9,7 @@ use sea_orm::{
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
     clock::millis,
-    db::{Db, Tx},
+    db::Tx,
     domain::Refusal,
     error::{Error, Result, is_duplicate},
     key_groups::{KeyGroup, entity as groups, store::contains},
@@ -49,11 +49,11 @@ pub(super) async fn find(
 }
 
 pub(super) async fn by_digest(
-    db: &Db,
+    db: &impl ConnectionTrait,
     scope: &Scope,
     digests: Vec<Vec<u8>>,
 ) -> Result<Option<Model>> {
-    Ok(of(scope).filter(Column::Digest.is_in(digests)).one(db.read()).await?)
+    Ok(of(scope).filter(Column::Digest.is_in(digests)).one(db).await?)
 }
 
 /// The instances of a group that may still be accepted, now or later.
@@ -104,13 +104,19 @@ pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
     Ok(rows)
 }
 
+/// The instances of a group, the one used last first.
 pub(super) async fn of_group(
     db: &impl ConnectionTrait,
     scope: &Scope,
     group: Uuid,
     limit: u64,
 ) -> Result<Vec<Model>> {
-    Ok(in_group(scope, group).order_by_desc(Column::Label).limit(limit).all(db).await?)
+    Ok(in_group(scope, group)
+        .order_by_desc(Column::IdleSince)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?)
 }
 
 pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
@@ -176,7 +182,7 @@ pub struct Listing {
 fn order(filter: &Filter) -> (Column, Order) {
     match (filter.show, filter.used) {
         (Show::Active | Show::ExpiringSoon, _) => (Column::EndsAt, Order::Asc),
-        (Show::Expired, _) => (Column::EndsAt, Order::Desc),
+        (Show::Expired | Show::Deactivated, _) => (Column::EndsAt, Order::Desc),
         (Show::Future, _) => (Column::ActiveFrom, Order::Asc),
         (Show::All, Used::Within(_)) => (Column::IdleSince, Order::Desc),
         (Show::All, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),

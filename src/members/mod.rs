@@ -11,7 +11,7 @@ pub use self::entity::invitation::Model as Invitation;
 use crate::{
     audit::{self, Actor, Client, Event},
     clock,
-    db::Tx,
+    db::{Db, Tx},
     domain::{Refusal, Role, text},
     error::{Error, Result, is_duplicate},
     http::App,
@@ -94,6 +94,7 @@ pub async fn accept_as_new(
     let user = users::insert(&tx, &new, hash, false, now).await?;
     let actor = Actor { user_id: Some(user.id), name: user.email.clone(), client };
     enter(app, &tx, &invitation, &actor, now).await?;
+    audit::record(app, &tx, audit::INSTALLATION, &actor, users::created(&user, now)).await?;
     tx.commit().await?;
     Ok((user, subscription))
 }
@@ -158,6 +159,14 @@ pub(crate) async fn add(
         Err(error) if is_duplicate(&error) => Err(Refusal::AlreadyMember.into()),
         other => other.map(|_| ()).map_err(Error::from),
     }
+}
+
+/// Whether anybody can administer the subscription.
+pub async fn has_admin(db: &Db, subscription: Uuid) -> Result<bool> {
+    let admins = entity::Entity::find()
+        .filter(entity::COLUMN.subscription_id.eq(subscription))
+        .filter(entity::COLUMN.role.eq(Role::Admin.as_str()));
+    Ok(admins.one(db.read()).await?.is_some())
 }
 
 async fn role_of(tx: &Tx, subscription: Uuid, user: Uuid) -> Result<Option<Role>> {

@@ -197,14 +197,14 @@ fn why(it: &Matter, here: &Here) -> String {
     let name = key.name();
     match it.why {
         Attention::Refusing => {
-            let since = it.group.lost_at.map(|at| here.relative(instant(at)).text);
+            let since = it.group.lost_at.map(|at| here.day(instant(at)).text);
             let last = key.last_refused_at.map(|at| here.relative(instant(at)).text);
             let from = key.last_refused_from.as_deref().unwrap_or("an unknown address");
             format!(
-                "{} refused in the last 24 hours; {name} was its last active key, {}. Last call \
+                "Nothing is active since {}. {} with {name} refused in the last 24 hours, the last one \
                  from {from}, {}.",
-                words::plural(it.calls.refused, "call"),
                 since.unwrap_or_default(),
+                words::plural(it.calls.refused, "call"),
                 last.unwrap_or_default()
             )
         }

@@ -5,7 +5,6 @@ mod store;
 pub mod throttle;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use uuid::Uuid;
 
 pub use self::store::{ABSOLUTE, DbSessionStore, IDLE, of_user};
@@ -39,12 +38,22 @@ pub async fn sign_in(
 ) -> Result<User> {
     let email = text::email(&tried.email).unwrap_or_default();
     let browser = tried.known_browser.as_deref();
-    let ticket = throttle::admit(app, &email, browser, client.address, now).await?;
+    let ticket = match throttle::admit(app, &email, browser, client.address, now).await {
+        Err(error @ Error::TooMany(_)) => {
+            let actor = Actor { user_id: None, name: named(&email), client };
+            let tx = app.db.write().await?;
+            let event = Event::new("authn.login_throttled", now).refused();
+            audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
+            tx.commit().await?;
+            return Err(error);
+        }
+        admitted => admitted?,
+    };
     let user = users::by_email(&app.db, &email).await?;
     let stored = user.as_ref().map(|it| it.password_hash.clone());
     let fits = app.passwords.verify(stored, tried.password).await?;
 
-    let name = if email.is_empty() { "sign-in".to_owned() } else { email };
+    let name = named(&email);
     let mut actor = Actor { user_id: user.as_ref().map(|it| it.id), name, client };
     let tx = app.db.write().await?;
     let Some(user) = user.filter(|_| fits) else {
@@ -62,12 +71,15 @@ pub async fn sign_in(
     Ok(user)
 }
 
+/// What was typed, if it could be an address.
+fn named(email: &str) -> String {
+    if email.is_empty() { "sign-in".to_owned() } else { email.to_owned() }
+}
+
 /// The session row itself is revoked by actix-session's `purge`.
 pub async fn sign_out(app: &App, user: Uuid, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
     let tx = app.db.write().await?;
-    let event = Event::new("authn.logout", now)
-        .on("user", user, &actor.name)
-        .change(json!(null), json!(null));
+    let event = Event::new("authn.logout", now).on("user", user, &actor.name);
     audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
     Ok(tx.commit().await?)
 }

@@ -18,7 +18,7 @@ use crate::{
 const WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Failures in the window after which an account waits for its end (NIST SP 800-63B: 100).
 const LIMIT: i32 = 100;
-/// Failures a minute from one address, or key searches of one person that found nothing.
+/// Tries a minute from one address, or key searches of one person that found nothing.
 const PER_MINUTE: i32 = 30;
 
 /// A try that was let through. It counts as a failure until [`Ticket::succeeded`] takes it back,

@@ -197,7 +197,8 @@ pub async fn set_suspended(
     Ok(tx.commit().await?)
 }
 
-/// The owner names the first admin. Gives the token of the invitation's link.
+/// The owner names the first admin, and only the first: who runs the installation sees no keys by
+/// that. Gives the token of the invitation's link.
 pub async fn invite_admin(
     app: &App,
     it: &Subscription,
@@ -205,6 +206,9 @@ pub async fn invite_admin(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<String> {
+    if members::has_admin(&app.db, it.id).await? {
+        return Err(Refusal::HasAdmin.into());
+    }
     members::invite(app, it, (email, Role::Admin), actor, now).await
 }
 

@@ -12,7 +12,9 @@ use crate::{
     domain::Role,
     error::{Error, Result},
     http::{
-        Errors, Flash, Form, Owner, Page, PageError, SignedIn, cookies, html,
+        Errors, Flash, Form, Owner, Page, PageError, SignedIn, cookies,
+        form::Draft,
+        html,
         page::{Section, refused},
         see_other, words,
     },
@@ -180,8 +182,11 @@ fn new_dialog(form: &SubscriptionForm) -> Dialog {
 }
 
 /// `GET /subscriptions/new`
-pub async fn new_form(owner: Owner) -> Result<HttpResponse, PageError> {
-    new_dialog(&SubscriptionForm::default()).show(&owner, Errors::none()).await
+pub async fn new_form(
+    owner: Owner,
+    draft: Draft<SubscriptionForm>,
+) -> Result<HttpResponse, PageError> {
+    new_dialog(&draft.0.unwrap_or_default()).show(&owner, Errors::none()).await
 }
 
 /// `POST /subscriptions/new`

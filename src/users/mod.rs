@@ -12,7 +12,10 @@ pub use self::{
     entity::Model as User,
     password::{Password, Passwords},
 };
+use serde_json::{Value, json};
+
 use crate::{
+    audit::Event,
     clock,
     db::{Db, Tx},
     domain::text,
@@ -63,6 +66,13 @@ pub async fn names(db: &Db, ids: HashSet<Uuid>) -> Result<HashMap<Uuid, String>>
         names.extend(some.all(db.read()).await?.into_iter().map(|it| (it.id, it.name)));
     }
     Ok(names)
+}
+
+/// How the making of a user reads in the audit log.
+pub fn created(user: &User, now: DateTime<Utc>) -> Event {
+    Event::new("user.created", now)
+        .on("user", user.id, &user.email)
+        .change(Value::Null, json!({ "name": user.name, "owner": user.is_owner }))
 }
 
 /// Stores a checked user, whose password was hashed outside of the transaction.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::Preferences;
 use crate::http::{
     Errors, Flash, Form, Page, PageError, SignedIn,
+    form::Draft,
     page::{Section, refused},
 };
 
@@ -30,14 +31,14 @@ pub struct ProfileForm {
 }
 
 /// `GET /profile`
-pub async fn form(me: SignedIn) -> Result<HttpResponse, PageError> {
+pub async fn form(me: SignedIn, draft: Draft<ProfileForm>) -> Result<HttpResponse, PageError> {
     let user = &me.user;
-    let form = ProfileForm {
+    let now = ProfileForm {
         name: user.name.clone(),
         theme: user.theme.clone(),
         time_zone: user.time_zone.clone(),
     };
-    show(&me, form, Errors::none())
+    show(&me, draft.0.unwrap_or(now), Errors::none())
 }
 
 fn show(me: &SignedIn, form: ProfileForm, errors: Errors) -> Result<HttpResponse, PageError> {

@@ -1,5 +1,5 @@
 //! Passwords: argon2id under the pepper, in a pool of bounded size, never on a worker's own thread.
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use argon2::{
@@ -25,8 +25,10 @@ pub type Password = Zeroizing<String>;
 /// The only way to hash or to check a password.
 pub struct Passwords {
     pepper: Zeroizing<Digest32>,
-    permits: Semaphore,
-    waiting: AtomicUsize,
+    /// A place to wait or to run. Held by the work itself, so that a caller who goes away frees it
+    /// no earlier and no later.
+    places: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     /// Checked for unknown users, so that they are as slow as a wrong password.
     dummy: String,
 }
@@ -35,8 +37,8 @@ impl Passwords {
     pub fn new(pepper: Digest32) -> anyhow::Result<Self> {
         let pepper = Zeroizing::new(pepper);
         let dummy = hash(&pepper, "no user has this password")?;
-        let permits = Semaphore::new(AT_ONCE);
-        Ok(Self { pepper, permits, waiting: AtomicUsize::new(0), dummy })
+        let [places, running] = [QUEUE + AT_ONCE, AT_ONCE].map(|it| Arc::new(Semaphore::new(it)));
+        Ok(Self { pepper, places, running, dummy })
     }
 
     /// The PHC text to store.
@@ -61,15 +63,16 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Error::TooMany(1));
-        }
-        let permit = self.permits.acquire().await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let _permit = permit.context("the pool is never closed")?;
-        let done = tokio::task::spawn_blocking(work).await.context("hashing failed")?;
-        Ok(done?)
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| Error::TooMany(1))?;
+        let turn = Arc::clone(&self.running).acquire_owned().await;
+        let turn = turn.context("the pool is never closed")?;
+        let work = move || {
+            let done = work();
+            drop((turn, place));
+            done
+        };
+        Ok(tokio::task::spawn_blocking(work).await.context("hashing failed")??)
     }
 }
 

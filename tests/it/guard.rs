@@ -56,7 +56,7 @@ fn expected(access: Access, caller: Caller) -> Outcome {
         (Access::Owner, Owner) => Outcome::Allowed,
         (Access::Owner, _) => Outcome::Forbidden,
         (_, Owner | Stranger) => Outcome::NotFound,
-        (Access::Member | Access::Viewer, _) | (_, Admin) => Outcome::Allowed,
+        (Access::Viewer, _) | (_, Admin) => Outcome::Allowed,
         (Access::AuditReader, Auditor) => Outcome::Allowed,
         (Access::Admin | Access::AuditReader, Member | Auditor) => Outcome::Forbidden,
     }

@@ -21,7 +21,6 @@ use crate::{
 };
 
 const PAGE: u64 = 25;
-const CSV_ROWS: u64 = 50_000;
 /// "Unused" is counted up to here: a longer list says "1 000+".
 const COUNTED: u64 = 1_000;
 
@@ -179,7 +178,10 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
 pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let filter = Filter { after: None, ..query.filter()? };
-    let Listing { groups, .. } = key_groups::list(&act, &filter, CSV_ROWS).await?;
+    let Listing { groups, next } = key_groups::list(&act, &filter, download::MOST_ROWS).await?;
+    if next.is_some() {
+        return Err(download::TOO_LONG.into());
+    }
     let mut rows = Vec::with_capacity(groups.len());
     for chunk in groups.chunks(1_000) {
         let calls = calls(&viewer, chunk).await?;

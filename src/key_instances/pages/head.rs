@@ -74,11 +74,11 @@ fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) ->
             action: acts.then(|| ("New API key".to_owned(), format!("{path}/keys/new"))),
         });
     }
-    for key in ahead.iter().take(3) {
-        let (Some(warning), Some(until)) = (key.warning(here.now), key.facts().period.until())
-        else {
-            continue;
-        };
+    let warning = |it| -> Option<_> {
+        let it: &KeyInstance = it;
+        Some((it, it.warning(here.now)?, it.facts().period.until()?))
+    };
+    for (key, warning, until) in ahead.iter().filter_map(warning).take(3) {
         let text = match key_instances::successor(key, ahead) {
             Some(next) if next.facts().period.from() <= here.now => {
                 format!("Its successor {} is active already.", next.name())

@@ -13,8 +13,11 @@ use super::{
     secret,
 };
 use crate::{
-    clock::instant,
-    domain::{SecretText, lifecycle::Overlap},
+    clock::{instant, millis},
+    domain::{
+        SecretText,
+        lifecycle::{self, Overlap},
+    },
     error::{Error, FieldError, Result},
     http::{
         Admin, Errors, Form, Page, PageError,
@@ -225,13 +228,21 @@ async fn show_rotation(
     let act = admin.act();
     let old = key_instances::find(&act, ids).await?;
     let list = list::behind_dialog(admin, ids.0).await?;
-    let others = key_instances::ahead(&act, ids.0).await?;
+    let mut others = key_instances::ahead(&act, ids.0).await?;
     let mut form = form.unwrap_or_else(|| {
         let suggested = NewKeyForm { note: old.note.clone(), ..Default::default() };
         suggested.with_suggested_period(admin)
     });
     if Overlap::parse(&form.overlap).is_none() {
         form.overlap = "24h".to_owned();
+    }
+    // The preview shows the old key as the rotation leaves it.
+    let overlap = Overlap::parse(&form.overlap).unwrap_or(Overlap::Own);
+    if let Ok(facts) = lifecycle::rotate_out(&old.facts(), overlap, act.now) {
+        others.retain(|it| it.id != old.id || facts.is_live());
+        for it in others.iter_mut().filter(|it| it.id == old.id) {
+            it.active_until = facts.period.until().map(millis);
+        }
     }
     let own_end = old.active_until.map(|it| admin.me.here.minute(instant(it)));
     let own = match &own_end {

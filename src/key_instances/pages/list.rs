@@ -26,8 +26,6 @@ use crate::{
 
 /// Rows of one page.
 pub const PAGE: u64 = 25;
-/// Rows of one CSV file: what fits into memory and a spreadsheet.
-const CSV_ROWS: u64 = 50_000;
 
 /// A tab with its count, or an active filter that can be taken away.
 pub struct LinkView {
@@ -222,7 +220,10 @@ async fn csv(
 ) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let filter = Filter { after: None, ..query.filter(group, &viewer.me.here)? };
-    let listing = key_instances::list(&act, &filter, CSV_ROWS).await?;
+    let listing = key_instances::list(&act, &filter, download::MOST_ROWS).await?;
+    if listing.next.is_some() {
+        return Err(download::TOO_LONG.into());
+    }
     let groups = key_groups::of_instances(&act, &listing.instances).await?;
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&act.app.db, creators).await?;

@@ -1,5 +1,4 @@
 //! The filters of a list of instances, as its URL holds them.
-use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -53,7 +52,7 @@ impl ListQuery {
         let wrong = Error::Malformed("This list cannot be filtered like that. Clear the filters.");
         let day = |text: &str| match text.trim() {
             "" => Ok(None),
-            text => here.parse_input(&format!("{text}T00:00")).map(Some),
+            text => here.day_bounds(text).map(Some).ok_or(()),
         };
         let show = SHOWS.iter().find(|it| it.0 == self.status);
         let used = USES.iter().find(|it| it.0 == self.used);
@@ -63,8 +62,7 @@ impl ListQuery {
             "" => None,
             text => Some(cursor(text).ok_or(wrong)?),
         };
-        // The last day is meant to its end.
-        let until = until.map(|it| it + TimeDelta::days(1));
+        let (from, until) = (from.map(|it| it.0), until.map(|it| it.1));
         let text = self.q.chars().take(100).collect();
         Ok(Filter { group, show: show.1, used: used.1, from, until, text, after })
     }

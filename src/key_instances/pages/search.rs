@@ -30,7 +30,8 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     if typed.contains('\0') {
         return Err(Error::Malformed("This search cannot be read.").into());
     }
-    if !looks_like_a_key(typed) && !key_instances::is_key(&viewer.act(), typed).await? {
+    let key = key_within(typed);
+    if key.is_none() && !key_instances::is_key(&viewer.act(), typed).await? {
         let path = list.split('?').next().unwrap_or_default();
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("q", &typed.chars().take(100).collect::<String>())
@@ -38,7 +39,7 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
         let query = if typed.is_empty() { String::new() } else { format!("?{query}") };
         return Ok(see_other(&format!("{path}{query}")));
     }
-    let found = key_instances::search_by_key(&viewer.act(), typed).await?;
+    let found = key_instances::search_by_key(&viewer.act(), key.unwrap_or(typed)).await?;
     Ok(match found {
         Some(it) => {
             let path = viewer.path(&format!("/groups/{}/keys/{}", it.key_group_id, it.id));
@@ -48,9 +49,29 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     })
 }
 
-/// Our prefix, or a text that could be a custom key: it must never reach a URL. Words and dashes
-/// without a digit are taken for a long name, unless they are a key.
-fn looks_like_a_key(typed: &str) -> bool {
-    let prefixed = ["kw_", "kws_", "kwa_"].iter().any(|it| typed.starts_with(it));
-    prefixed || (custom_key::has_the_shape(typed) && typed.bytes().any(|it| it.is_ascii_digit()))
+/// The part that looks like a key, also within a line that was copied along with it: `Bearer kw_..`,
+/// `API_KEY=kw_..`, `"kw_.."`. No such text ever reaches a URL. Words and dashes without a digit are
+/// taken for a long name, unless they are a key.
+fn key_within(typed: &str) -> Option<&str> {
+    let inside = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
+    typed.split(|it| !inside(it)).find(|part| {
+        let prefixed = ["kw_", "kws_", "kwa_"].iter().any(|it| part.starts_with(it));
+        let has_digit = part.bytes().any(|it| it.is_ascii_digit());
+        prefixed || (custom_key::has_the_shape(part) && has_digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_in_what_was_copied_along() {
+        for line in ["kw_abc", "Bearer kw_abc", "API_KEY=kw_abc", "\"kw_abc\",", "(kw_abc)"] {
+            assert_eq!(key_within(line), Some("kw_abc"), "{line}");
+        }
+        assert_eq!(key_within("Zr7-qPw2Lk9xBn4Td6Vy,"), Some("Zr7-qPw2Lk9xBn4Td6Vy"));
+        assert_eq!(key_within("quote-engine-of-the-broker-desk"), None);
+        assert_eq!(key_within("team 42"), None);
+    }
 }
