@@ -40,7 +40,7 @@ async fn no_secret_lies_in_the_database(database: &Database) {
         let owner = app.owner_user().await;
         let actor = desk.act().actor;
         assert!(owner.is_owner);
-        let it = subscriptions::by_slug(&app.db, "acme").await.unwrap();
+        let it = app.subscription("globex").await;
         subscriptions::invite_admin(&app, &it, "new@acme.example", &actor, app.clock.now()).await
     };
     secrets.push(invited.unwrap());

@@ -57,7 +57,7 @@ async fn the_most_urgent_comes_first_with_its_reason(app: &TestApp) {
     let page = admin.get("/s/acme").await.expect(200).plain();
     let told = [
         "refusing has no active key",
-        "1 call refused in the last 24 hours; k-1 was its last active key",
+        "1 call with k-1 refused in the last 24 hours",
         "runs-out runs out in 2 days",
         "No successor. It lives for at most 5 days, so the warning shows from its 2nd day.",
         "runs-later runs out in 3 days",

@@ -8,6 +8,7 @@ on_both! {
     whoever_reads_only_is_offered_no_act,
     an_auditor_reads_the_log_and_a_member_does_not,
     an_owner_who_is_no_member_sees_names_and_counts_only,
+    an_owner_names_the_first_admin_and_no_further_one,
     a_lost_role_is_lost_at_the_next_request,
     settings_that_do_not_do_are_refused_beside_the_field,
 }
@@ -110,6 +111,17 @@ async fn an_owner_who_is_no_member_sees_names_and_counts_only(app: &TestApp) {
     for path in ["/s/acme", "/s/acme/groups", "/s/acme/keys", &path_of("acme", &key.instance)] {
         owner.get(path).await.expect(404);
     }
+}
+
+async fn an_owner_names_the_first_admin_and_no_further_one(app: &TestApp) {
+    app.subscription("acme").await;
+    let owner = app.owner().await;
+    let invite = [("email", "somebody@acme.example")];
+    let first = owner.post("/subscriptions/acme/invitation", &invite).await.expect(303);
+    assert_eq!(first.location(), "/subscriptions/acme/invitation/link");
+    app.user("acme", Role::Admin).await;
+    let refused = owner.post("/subscriptions/acme/invitation", &invite).await.expect(409);
+    assert!(refused.plain().contains("This subscription has an admin"), "{}", refused.plain());
 }
 
 async fn a_lost_role_is_lost_at_the_next_request(app: &TestApp) {

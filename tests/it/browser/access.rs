@@ -134,11 +134,12 @@ async fn the_key_that_is_shown_once_is_accessible(app: &TestApp) {
 async fn the_owners_pages_are_accessible(app: &TestApp) {
     Scene::set(app, &PLAIN).await;
     let owner = app.owner_user().await.email;
+    app.subscription("without-an-admin").await;
     browse(app, DESKTOP, |it| async move {
         it.sign_in(&owner).await?;
         let mut faults = it.faults_along(&owners()).await?;
         it.look(DESKTOP).await?;
-        it.open("/subscriptions/acme/invitation").await?;
+        it.open("/subscriptions/without-an-admin/invitation").await?;
         it.fill("email", "ada@northwind.example").await?;
         it.click("dialog button.primary").await?;
         it.wait("dialog[data-secret]:modal").await?;

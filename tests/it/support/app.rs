@@ -143,7 +143,8 @@ impl TestApp {
         installation::create_owner(&self.app, wanted, None, &actor, now).await.unwrap().0
     }
 
-    async fn subscription(&self, slug: &str) -> Subscription {
+    /// Made without any member, if needed.
+    pub(crate) async fn subscription(&self, slug: &str) -> Subscription {
         let owner = self.owner_user().await;
         if let Ok(found) = subscriptions::by_slug(&self.db, slug).await {
             return found;
