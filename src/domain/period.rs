@@ -38,6 +38,16 @@ impl ActivePeriod {
         self.until.is_some_and(|until| until <= now)
     }
 
+    /// Whether it starts earlier or ends later than `other`.
+    pub fn reaches_beyond(&self, other: &Self) -> bool {
+        let ends_later = match (self.until, other.until) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(this), Some(other)) => this > other,
+        };
+        self.from < other.from || ends_later
+    }
+
     /// `None`: it never ends.
     pub fn duration(&self) -> Option<TimeDelta> {
         self.until.map(|until| until - self.from)
@@ -85,6 +95,19 @@ mod tests {
     fn a_period_without_an_end_never_ends() {
         let period = ActivePeriod::new(at(1), None).unwrap();
         assert!(period.contains(at(1_000_000)) && !period.has_ended(at(1_000_000)));
+    }
+
+    #[test]
+    fn a_period_reaches_beyond_another_at_either_end() {
+        let of = |from, until: Option<i64>| ActivePeriod::new(at(from), until.map(at)).unwrap();
+        let other = of(10, Some(20));
+        for inside in [of(10, Some(20)), of(12, Some(18))] {
+            assert!(!inside.reaches_beyond(&other));
+        }
+        for beyond in [of(9, Some(20)), of(10, Some(21)), of(10, None)] {
+            assert!(beyond.reaches_beyond(&other));
+        }
+        assert!(!of(11, None).reaches_beyond(&of(10, None)));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
     key_groups::{self, KeyGroup, summary},
     sessions::throttle,
     submissions::{self, Submission},
-    subscriptions::{Act, Scope},
+    subscriptions::{self, Act, Scope},
 };
 
 /// Where the text of a new key comes from.
@@ -138,6 +138,7 @@ pub(crate) async fn insert(
     new: NewKey,
     id: Uuid,
 ) -> Result<(Issued, Event)> {
+    subscriptions::rules(tx, act.scope).await?.check(&new.period).map_err(at_until)?;
     let (secret, custom) = match new.source {
         Source::Generate => {
             let fill = |it: &mut [u8]| SysRng.try_fill_bytes(it);
@@ -206,12 +207,6 @@ pub async fn change_period(
     id: (Uuid, Uuid),
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
-    let before = find(act, id).await?.facts().period;
-    let within = |end: Option<_>| end.is_none_or(|end| period.until().is_some_and(|it| it <= end));
-    // What only gets shorter is allowed, also where the longest lifetime was lowered since.
-    if period.from() < before.from() || !within(before.until()) {
-        act.scope.subscription().period_rules().check(&period).map_err(at_until)?;
-    }
     let change = |it: &Facts| lifecycle::change_period(it, period, act.now);
     transition(act, id, "key_instance.period_changed", change).await
 }
@@ -228,7 +223,6 @@ pub async fn reactivate(
     id: (Uuid, Uuid),
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
-    act.scope.subscription().period_rules().check(&period).map_err(at_until)?;
     let change = |it: &Facts| lifecycle::reactivate(it, period, act.now);
     transition(act, id, "key_instance.reactivated", change).await
 }
@@ -253,6 +247,10 @@ async fn transition(
     key_groups::touch(act, &tx, group).await?;
     let instance = store::find(&*tx, act.scope, (group, id)).await?;
     let facts = change(&instance.facts())?;
+    // What only gets shorter is allowed, also where the longest lifetime was lowered since.
+    if facts.period.reaches_beyond(&instance.facts().period) {
+        subscriptions::rules(&tx, act.scope).await?.check(&facts.period).map_err(at_until)?;
+    }
     let event = save(act, &tx, &instance, &facts, action).await?;
     summary::refresh(&tx, act.scope.id(), &[group], act.now).await?;
     act.finish(tx, event).await?;

@@ -13,7 +13,7 @@ use crate::{
     audit::{self, Actor, Event},
     clock,
     db::{Db, Tx},
-    domain::{Refusal, Role, text},
+    domain::{PeriodRules, Refusal, Role, text},
     error::{Error, FieldError, Result},
     http::App,
     members,
@@ -71,6 +71,11 @@ impl Act<'_> {
 /// Locks a subscription for a derived write that no suspension stops.
 pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
     store::lock(tx, id).await.map(|_| ())
+}
+
+/// What the subscription allows for periods, as of the transaction that holds its lock.
+pub(crate) async fn rules(tx: &Tx, scope: &Scope) -> Result<PeriodRules> {
+    Ok(store::by_id(tx, scope.id()).await?.period_rules())
 }
 
 /// The subscriptions of a user and the roles in them, by name; at most 50.
@@ -240,14 +245,14 @@ pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let now = act.scope.subscription();
+    let tx = act.begin().await?;
+    let now = store::by_id(&tx, act.scope.id()).await?;
     let before = Settings {
         members_see_keys: now.members_see_keys,
         default_lifetime_days: now.default_lifetime_days,
         max_lifetime_days: now.max_lifetime_days,
         never_expires_allowed: now.never_expires_allowed,
     };
-    let tx = act.begin().await?;
     store::set_settings(&tx, now.id, &wanted).await?;
     let event = act
         .event("subscription.settings_changed")

@@ -44,6 +44,10 @@ pub(super) async fn by_slug(db: &Db, slug: &str) -> Result<entity::Model> {
     found.ok_or(Error::NotFound)
 }
 
+pub(super) async fn by_id(tx: &Tx, id: Uuid) -> Result<entity::Model> {
+    entity::Entity::find_by_id(id).one(&**tx).await?.ok_or(Error::NotFound)
+}
+
 pub(super) async fn insert(
     tx: &Tx,
     new: &NewSubscription,
