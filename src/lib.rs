@@ -32,10 +32,12 @@ pub mod key_instances;
 pub mod members;
 /// What needs attention in a subscription.
 pub mod overview;
-/// Signing in and out, session rows, throttle.
+/// Signing in and out, session rows.
 pub mod sessions;
 /// The tenants, and the scope below which everything lives.
 pub mod subscriptions;
+/// How often something may be tried.
+pub mod throttle;
 /// People who sign in.
 pub mod users;
 /// A presented secret becomes a verdict.

@@ -27,6 +27,7 @@ use crate::{
     installation::{self, SetUp},
     key_groups, server, sessions, submissions,
     subscriptions::NewSubscription,
+    throttle,
     users::{NewUser, Passwords},
     verify::usage,
 };
@@ -199,6 +200,7 @@ async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
 async fn prune(app: &App) -> crate::error::Result<()> {
     let now = app.clock.now();
     sessions::prune(&app.db, now).await?;
+    throttle::prune(&app.db, now).await?;
     submissions::prune(&app.db, now).await?;
     usage::prune(&app.db, now).await
 }

@@ -20,6 +20,7 @@ use crate::{
     members,
     pepper::{Keyring, random_token, token_digest},
     subscriptions::{self, NewSubscription, Subscription},
+    throttle,
     users::{self, NewUser, User},
 };
 
@@ -125,9 +126,11 @@ pub async fn set_up(
     client: crate::audit::Client,
     now: DateTime<Utc>,
 ) -> Result<(User, Subscription)> {
+    let attempt = throttle::link(app, client.address, now).await?;
     if !is_open(app, token, now).await? {
         return Err(Error::NotFound);
     }
+    attempt.take_back().await?;
     let actor = Actor { user_id: None, name: "set-up".to_owned(), client };
     create_owner(app, it, Some(token), &actor, now).await
 }

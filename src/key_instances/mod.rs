@@ -26,9 +26,9 @@ use crate::{
     error::{Error, FieldError, Result},
     http::words::iso,
     key_groups::{self, KeyGroup, summary},
-    sessions::throttle,
     submissions::{self, Submission},
     subscriptions::{self, Act, Scope},
+    throttle,
 };
 
 /// Where the text of a new key comes from.
@@ -306,10 +306,6 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
 /// nothing was found; never what was typed.
 pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
     let found = by_secret(act, typed).await?;
-    let searcher = act.actor.user_id.unwrap_or_default();
-    if found.is_none() {
-        throttle::miss(act.app, &format!("search:{searcher}"), act.now).await?;
-    }
     let tx = act.app.db.write().await?;
     let event = act.event("key_instance.searched_by_key");
     let event = match &found {
@@ -325,6 +321,7 @@ pub async fn is_key(act: &Act<'_>, typed: &str) -> Result<bool> {
     Ok(by_secret(act, typed).await?.is_some())
 }
 
+/// Nobody may guess: what is not found counts, and beyond the limit nothing is looked up.
 async fn by_secret(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
     let peppers = &act.app.peppers;
     let digests = match shape(typed) {
@@ -332,8 +329,14 @@ async fn by_secret(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
         Shape::Custom => peppers.custom_candidates(act.scope.id(), typed),
         Shape::Impossible => return Ok(None),
     };
+    let searcher = act.actor.user_id.unwrap_or_default();
+    let attempt = throttle::search(act.app, searcher, act.now).await?;
     let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
-    store::by_digest(act.app.db.read(), act.scope, digests).await
+    let found = store::by_digest(act.app.db.read(), act.scope, digests).await?;
+    if found.is_some() {
+        attempt.take_back().await?;
+    }
+    Ok(found)
 }
 
 pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {

@@ -17,6 +17,7 @@ use crate::{
     http::App,
     pepper::{random_token, token_digest},
     subscriptions::{self, Subscription},
+    throttle,
     users::{self, NewUser, User},
 };
 
@@ -87,7 +88,9 @@ pub async fn accept_as_new(
     client: Client,
     now: DateTime<Utc>,
 ) -> Result<(User, Subscription)> {
+    let attempt = throttle::link(app, client.address, now).await?;
     let (invitation, subscription) = open_invitation(app, token, now).await?;
+    attempt.take_back().await?;
     let new = NewUser { email: invitation.email.clone(), ..new }.checked()?;
     let hash = app.passwords.hash(new.password.clone()).await?;
     let tx = app.db.write().await?;

@@ -16,21 +16,3 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-pub mod failures {
-    //! Failed sign-ins by bucket.
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "sign_in_failures")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub bucket: String,
-        pub failures: i32,
-        pub first_at: i64,
-        pub last_at: i64,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

@@ -2,18 +2,18 @@
 pub(crate) mod entity;
 pub mod pages;
 mod store;
-pub mod throttle;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub(crate) use self::store::prune;
 pub use self::store::{ABSOLUTE, DbSessionStore, IDLE, of_user};
 use crate::{
     audit::{self, Actor, Event},
-    db::Db,
     domain::text,
     error::{Error, Result},
     http::App,
+    throttle,
     users::{self, Password, User},
 };
 
@@ -40,10 +40,12 @@ pub async fn sign_in(
     let browser = tried.known_browser.as_deref();
     let ticket = match throttle::admit(app, &email, browser, client.address, now).await {
         Err(error @ Error::TooMany(_)) => {
-            let actor = Actor { user_id: None, name: named(&email), client };
             let tx = app.db.write().await?;
-            let event = Event::new("authn.login_throttled", now).refused();
-            audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
+            if throttle::is_news(app, &tx, client.address, now).await? {
+                let actor = Actor { user_id: None, name: named(&email), client };
+                let event = Event::new("authn.login_throttled", now).refused();
+                audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
+            }
             tx.commit().await?;
             return Err(error);
         }
@@ -82,10 +84,4 @@ pub async fn sign_out(app: &App, user: Uuid, actor: &Actor, now: DateTime<Utc>) 
     let event = Event::new("authn.logout", now).on("user", user, &actor.name);
     audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
     Ok(tx.commit().await?)
-}
-
-/// Forgets sessions and throttle buckets that ended long ago.
-pub async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    store::prune(db, now).await?;
-    throttle::prune(db, now).await
 }

@@ -1,7 +1,7 @@
 //! Guessing passwords (SECURITY.md 3.6).
 use chrono::TimeDelta;
 
-use crate::support::{Answer, Database, PASSWORD, Person, TestApp, on_both};
+use crate::support::{Answer, Database, PASSWORD, Person, TestApp, on_both, own_text};
 
 on_both! {
     each_failure_makes_the_next_try_wait_until_the_account_is_locked_for_a_day,
@@ -12,6 +12,9 @@ on_both! {
     forwarded_addresses_count_behind_a_trusted_proxy_only,
     a_restart_or_a_second_node_forgets_nothing,
     parallel_tries_share_no_admission,
+    guessed_keys_are_not_even_looked_up_after_thirty_misses_a_minute,
+    one_address_may_not_try_many_links,
+    a_flood_of_tries_does_not_flood_the_audit_log,
 }
 
 const WRONG: &str = "a wrong password of 15";
@@ -136,4 +139,59 @@ async fn parallel_tries_share_no_admission(app: &TestApp) {
     let mut statuses = [a.status, b.status, c.status, d.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [401, 429, 429, 429]);
+}
+
+async fn guessed_keys_are_not_even_looked_up_after_thirty_misses_a_minute(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    let lower = "qwzrtplkxvbnmdsyghcf"; // without a digit it could be a name
+    desk.own_key(key.instance.key_group_id, lower, desk.days(90)).await;
+    let (admin, member) = (app.signed_in("admin@acme.example").await, app.member("acme").await);
+    let search = async |person: &Person<'_>, text: &str| {
+        person.post("/s/acme/search", &[("query", text)]).await
+    };
+    for n in 0..30 {
+        // Who finds what is searched for is not kept from searching.
+        search(&admin, key.secret.expose()).await.expect(303);
+        search(&admin, &own_text(n)).await.expect(303);
+    }
+    for text in [&own_text(30), key.secret.expose(), lower] {
+        assert_eq!(must_wait(&search(&admin, text).await), 60, "{text}");
+    }
+    search(&admin, "quote").await.expect(303); // no key at all
+    search(&member, key.secret.expose()).await.expect(303);
+    app.clock.advance(TimeDelta::seconds(60));
+    search(&admin, key.secret.expose()).await.expect(303);
+}
+
+async fn one_address_may_not_try_many_links(app: &TestApp) {
+    app.owner_user().await;
+    let person = app.anonymous();
+    for n in 0..15 {
+        person.post(&format!("/setup/never-made-{n}"), &[]).await;
+        person.post(&format!("/invitations/never-made-{n}"), &[]).await.expect(404);
+    }
+    for path in ["/setup/never-made", "/invitations/never-made"] {
+        assert_eq!(must_wait(&person.post(path, &[]).await), 60, "{path}");
+    }
+    app.clock.advance(TimeDelta::seconds(60));
+    person.post("/invitations/never-made", &[]).await.expect(404);
+}
+
+async fn a_flood_of_tries_does_not_flood_the_audit_log(app: &TestApp) {
+    let email = app.owner_user().await.email;
+    let person = app.anonymous();
+    person.sign_in(&email, WRONG).await.expect(401);
+    let told = async || {
+        let sql = "SELECT seq FROM audit_events WHERE action = 'authn.login_throttled'";
+        app.query(sql).await.len()
+    };
+    for _ in 0..20 {
+        must_wait(&person.sign_in(&email, WRONG).await);
+    }
+    assert_eq!(told().await, 1, "one row a minute of one address");
+    app.clock.advance(TimeDelta::minutes(1));
+    person.sign_in(&email, WRONG).await.expect(401);
+    must_wait(&person.sign_in(&email, WRONG).await);
+    assert_eq!(told().await, 2);
 }

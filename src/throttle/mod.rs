@@ -1,11 +1,12 @@
-//! Who may try to sign in, and how soon again (SECURITY.md 3.6). Buckets are rows, so that a
-//! restart or a second node forgets nothing.
+//! Who may try to sign in, to search by a whole key or to use a link, and how soon again (SECURITY.md
+//! 3.6). Buckets are rows, so that a restart or a second node forgets nothing.
+pub(crate) mod entity;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveValue::Set, ExprTrait, entity::prelude::*, sea_query::OnConflict};
 
-use super::entity::failures;
 use crate::{
     clock,
     db::{Db, Tx},
@@ -18,7 +19,7 @@ use crate::{
 const WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Failures in the window after which an account waits for its end (NIST SP 800-63B: 100).
 const LIMIT: i32 = 100;
-/// Tries a minute from one address, or key searches of one person that found nothing.
+/// Tries a minute from one address, or key searches of one person that find nothing.
 const PER_MINUTE: i32 = 30;
 
 /// A try that was let through. It counts as a failure until [`Ticket::succeeded`] takes it back,
@@ -43,7 +44,7 @@ pub async fn admit(
     let tx = app.db.write().await?;
     if known_browser.is_none() {
         let from = format!("address:{}", network(address));
-        count_up_to(app, &tx, &from, now).await?;
+        count_up_to(app, &tx, &from, PER_MINUTE, now).await?;
     }
     let by_account = load(&tx, &account, WINDOW, now).await?;
     let wait = wait(&by_account, now);
@@ -55,17 +56,59 @@ pub async fn admit(
     Ok(Ticket { account })
 }
 
-/// Counts a search by whole key that found nothing: 30 a minute, then `TooMany`.
-pub async fn miss(app: &App, who: &str, now: DateTime<Utc>) -> Result<()> {
-    let tx = app.db.write().await?;
-    count_up_to(app, &tx, who, now).await?;
-    Ok(tx.commit().await?)
+/// A try that counts until it is taken back.
+#[must_use = "a try that found what it looked for is taken back"]
+pub struct Attempt<'a> {
+    app: &'a App,
+    bucket: String,
 }
 
-async fn count_up_to(app: &App, tx: &Tx, who: &str, now: DateTime<Utc>) -> Result<()> {
+/// A search of this person by a whole key: 30 a minute may find nothing. Counted before it is made,
+/// so that beyond the limit, and in parallel, nothing is found either.
+pub async fn search(app: &App, person: Uuid, now: DateTime<Utc>) -> Result<Attempt<'_>> {
+    attempt(app, &format!("search:{person}"), now).await
+}
+
+/// A try from this address to use a link that makes an account: 30 a minute may be none.
+pub async fn link(app: &App, from: IpAddr, now: DateTime<Utc>) -> Result<Attempt<'_>> {
+    attempt(app, &format!("link:{}", network(from)), now).await
+}
+
+async fn attempt<'a>(app: &'a App, who: &str, now: DateTime<Utc>) -> Result<Attempt<'a>> {
+    let tx = app.db.write().await?;
+    count_up_to(app, &tx, who, PER_MINUTE, now).await?;
+    tx.commit().await?;
+    Ok(Attempt { app, bucket: bucket(app, who) })
+}
+
+impl Attempt<'_> {
+    pub async fn take_back(self) -> Result<()> {
+        let tx = self.app.db.write().await?;
+        let own = entity::COLUMN.bucket.eq(self.bucket);
+        entity::Entity::update_many()
+            .col_expr(entity::Column::Failures, Expr::col(entity::Column::Failures).sub(1))
+            .filter(own.clone())
+            .exec(&*tx)
+            .await?;
+        let empty = entity::Entity::delete_many().filter(own);
+        empty.filter(entity::COLUMN.failures.lte(0)).exec(&*tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Whether one more refusal of this address is worth a row of the audit log: one a minute is, so
+/// that nobody can fill the log without an account.
+pub async fn is_news(app: &App, tx: &Tx, from: IpAddr, now: DateTime<Utc>) -> Result<bool> {
+    match count_up_to(app, tx, &format!("told:{}", network(from)), 1, now).await {
+        Err(Error::TooMany(_)) => Ok(false),
+        counted => counted.map(|()| true),
+    }
+}
+
+async fn count_up_to(app: &App, tx: &Tx, who: &str, most: i32, now: DateTime<Utc>) -> Result<()> {
     let window = TimeDelta::minutes(1);
     let row = load(tx, &bucket(app, who), window, now).await?;
-    if row.failures >= PER_MINUTE {
+    if row.failures >= most {
         let wait = clock::instant(row.first_at) + window - now;
         return Err(Error::TooMany(Ord::max(wait.num_seconds(), 1)));
     }
@@ -75,13 +118,13 @@ async fn count_up_to(app: &App, tx: &Tx, who: &str, now: DateTime<Utc>) -> Resul
 impl Ticket {
     /// The password was right: the account's failures are forgotten.
     pub async fn succeeded(self, tx: &Tx) -> Result<()> {
-        failures::Entity::delete_by_id(self.account).exec(&**tx).await?;
+        entity::Entity::delete_by_id(self.account).exec(&**tx).await?;
         Ok(())
     }
 }
 
 /// How long after the last failure the next try must wait (kanidm's curve).
-fn wait(row: &failures::Model, now: DateTime<Utc>) -> TimeDelta {
+fn wait(row: &entity::Model, now: DateTime<Utc>) -> TimeDelta {
     let since_last = now - clock::instant(row.last_at);
     let pause = match row.failures {
         0 => return TimeDelta::zero(),
@@ -100,24 +143,22 @@ async fn load(
     bucket: &str,
     window: TimeDelta,
     now: DateTime<Utc>,
-) -> Result<failures::Model> {
+) -> Result<entity::Model> {
     let at = clock::millis(now);
-    let fresh =
-        failures::Model { bucket: bucket.to_owned(), failures: 0, first_at: at, last_at: at };
-    let same = Expr::col((failures::Entity, failures::Column::Failures)).add(0);
-    let lock = OnConflict::column(failures::Column::Bucket)
-        .value(failures::Column::Failures, same)
-        .to_owned();
-    failures::Entity::insert(failures::ActiveModel::from(fresh.clone()))
+    let fresh = entity::Model { bucket: bucket.to_owned(), failures: 0, first_at: at, last_at: at };
+    let same = Expr::col((entity::Entity, entity::Column::Failures)).add(0);
+    let lock =
+        OnConflict::column(entity::Column::Bucket).value(entity::Column::Failures, same).to_owned();
+    entity::Entity::insert(entity::ActiveModel::from(fresh.clone()))
         .on_conflict(lock)
         .exec_without_returning(&**tx)
         .await?;
-    let row = failures::Entity::find_by_id(bucket).one(&**tx).await?;
+    let row = entity::Entity::find_by_id(bucket).one(&**tx).await?;
     Ok(row.filter(|it| now < clock::instant(it.first_at) + window).unwrap_or(fresh))
 }
 
-async fn count(tx: &Tx, row: failures::Model, now: DateTime<Utc>) -> Result<()> {
-    let counted = failures::ActiveModel {
+async fn count(tx: &Tx, row: entity::Model, now: DateTime<Utc>) -> Result<()> {
+    let counted = entity::ActiveModel {
         bucket: Set(row.bucket),
         failures: Set(row.failures + 1),
         first_at: Set(row.first_at),
@@ -141,8 +182,8 @@ fn network(address: IpAddr) -> String {
 }
 
 pub(crate) async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    failures::Entity::delete_many()
-        .filter(failures::COLUMN.first_at.lt(clock::millis(now - WINDOW)))
+    entity::Entity::delete_many()
+        .filter(entity::COLUMN.first_at.lt(clock::millis(now - WINDOW)))
         .exec(db.read())
         .await?;
     Ok(())
@@ -157,8 +198,7 @@ mod tests {
         let now = clock::instant(1_000_000_000);
         let after = |failures| {
             let at = clock::millis(now);
-            let row =
-                failures::Model { bucket: String::new(), failures, first_at: at, last_at: at };
+            let row = entity::Model { bucket: String::new(), failures, first_at: at, last_at: at };
             wait(&row, now).num_seconds()
         };
         let curve = [0, 1, 2, 3, 8, 9, 24, 25, 99, 100].map(after);
