@@ -6,12 +6,11 @@ use uuid::Uuid;
 
 use super::{Filter, INSTALLATION, Record};
 use crate::{
-    clock::instant,
+    clock::{instant, iso},
     error::{Error, Result},
     http::{
-        AuditReader, Owner, Page, PageError, SignedIn, download, html,
-        page::Section,
-        words::{self, Moment},
+        AuditReader, Owner, Page, PageError, SignedIn, download, html, listing, page::Section,
+        words::Moment,
     },
 };
 
@@ -54,27 +53,17 @@ impl AuditQuery {
         })
     }
 
-    /// This query with one field changed, from its newest row on unless that is the field.
-    fn with(&self, name: &str, value: &str) -> String {
+    /// The log at `path` with one field changed, from its newest row on unless that is the field.
+    fn address(&self, path: &str, change: (&str, &str)) -> String {
         let fields = [
-            ("actor", &self.actor),
+            ("actor", self.actor.as_str()),
             ("action", &self.action),
             ("object", &self.object),
             ("since", &self.since),
             ("until", &self.until),
+            ("before", ""),
         ];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (field, current) in fields {
-            let value = if field == name { value } else { current };
-            if !value.is_empty() {
-                query.append_pair(field, value);
-            }
-        }
-        if name == "before" {
-            query.append_pair("before", value);
-        }
-        let query = query.finish();
-        if query.is_empty() { query } else { format!("?{query}") }
+        listing::address(path, &fields, change)
     }
 }
 
@@ -179,7 +168,7 @@ async fn show(
     let filter = query.filter(me)?;
     let listing = super::list(&me.app.db, scope, &filter, PAGE).await?;
     let rows = listing.rows.iter().map(|it| row(it, me, &path, &query)).collect();
-    let next = listing.next.map(|it| format!("{path}{}", query.with("before", &it.to_string())));
+    let next = listing.next.map(|it| query.address(&path, ("before", &it.to_string())));
     let choice = |it: &(&'static str, &'static str)| Choice {
         value: it.0,
         label: it.1,
@@ -191,7 +180,7 @@ async fn show(
         rows,
         actions: ACTIONS.iter().map(choice).collect(),
         chips: chips(&query, &path, &listing.rows),
-        csv: format!("{path}.csv{}", query.with("", "")),
+        csv: query.address(&format!("{path}.csv"), ("", "")),
         next,
         zone: me.here.zone.to_string(),
         query,
@@ -209,12 +198,12 @@ fn chips(query: &AuditQuery, path: &str, rows: &[Record]) -> Vec<(String, String
         ("until", &query.until, format!("Until {}", query.until)),
     ];
     let set = labels.into_iter().filter(|it| !it.1.is_empty());
-    set.map(|(field, _, label)| (label, format!("{path}{}", query.with(field, "")))).collect()
+    set.map(|(field, _, label)| (label, query.address(path, (field, "")))).collect()
 }
 
 fn row(it: &Record, me: &SignedIn, path: &str, query: &AuditQuery) -> AuditRow {
     let narrowed = |field, id: Option<Uuid>| {
-        id.map(|it| format!("{path}{}", query.with(field, &it.to_string()))).unwrap_or_default()
+        id.map(|it| query.address(path, (field, &it.to_string()))).unwrap_or_default()
     };
     AuditRow {
         at: me.here.minute(instant(it.at)),
@@ -275,13 +264,11 @@ async fn csv(
 ) -> Result<HttpResponse, PageError> {
     let filter = Filter { before: None, ..query.filter(me)? };
     let listing = super::list(&me.app.db, scope, &filter, download::MOST_ROWS).await?;
-    if listing.next.is_some() {
-        return Err(download::TOO_LONG.into());
-    }
+    download::must_end(listing.next.as_ref())?;
     let row = |it: &Record| {
         vec![
             it.seq.to_string(),
-            words::iso(instant(it.at)),
+            iso(instant(it.at)),
             it.actor.clone(),
             it.action.clone(),
             it.outcome.clone(),

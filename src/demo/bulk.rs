@@ -101,18 +101,10 @@ fn instance(
         pepper_version: Set(pepper_version),
         custom: Set(false),
         mask: Set(secret.mask()),
-        created_at: Set(at),
         created_by: Set(act.actor.user_id.unwrap_or_default()),
         saved_at: Set(Some(at)),
         saved_by: Set(Some("box".to_owned())),
-        last_used_at: Set(None),
-        last_used_from: Set(None),
-        last_used_agent: Set(None),
-        last_refused_at: Set(None),
-        last_refused_from: Set(None),
-        last_refused_reason: Set(None),
-        idle_since: Set(at),
-        ..Default::default()
+        ..entity::ActiveModel::unused(at)
     };
     row.set_facts(facts);
     Ok((row, secret))

@@ -46,6 +46,15 @@ const fn key(group: &'static str, label: i32, until: i64, note: &'static str) ->
     Key { group, label, until: Some(until), note, own: None }
 }
 
+const fn later(
+    group: &'static str,
+    label: i32,
+    (from, until): (i64, i64),
+    note: &'static str,
+) -> Step {
+    Later { group, label, from, until, note }
+}
+
 const fn saved(group: &'static str, label: i32) -> Step {
     Saved { group, label }
 }
@@ -75,16 +84,7 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-88 * DAY, saved("payments-gateway", 1)),
     (-83 * DAY, key("claims-intake", 1, 7 * DAY, "Portal")),
     (-83 * DAY, saved("claims-intake", 1)),
-    (
-        -2 * DAY,
-        Later {
-            group: "claims-intake",
-            label: 2,
-            from: 10 * DAY,
-            until: 100 * DAY,
-            note: "Portal, next",
-        },
-    ),
+    (-2 * DAY, later("claims-intake", 2, (10 * DAY, 100 * DAY), "Portal, next")),
     (-2 * DAY, saved("claims-intake", 2)),
     (-265 * DAY, key("quote-engine", 1, -175 * DAY, "January rotation")),
     (-265 * DAY, saved("quote-engine", 1)),
@@ -108,16 +108,7 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-85 * DAY, saved("quote-engine", 5)),
     (-50 * DAY, key("quote-engine", 6, 40 * DAY, "Load test")),
     (-50 * DAY, saved("quote-engine", 6)),
-    (
-        -2 * DAY,
-        Later {
-            group: "quote-engine",
-            label: 7,
-            from: 3 * DAY,
-            until: 93 * DAY,
-            note: "October rotation",
-        },
-    ),
+    (-2 * DAY, later("quote-engine", 7, (3 * DAY, 93 * DAY), "October rotation")),
     (-2 * DAY, saved("quote-engine", 7)),
     (-11 * DAY, key("ci-regression", 1, -4 * DAY, "")),
     (-11 * DAY, saved("ci-regression", 1)),
@@ -125,7 +116,7 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-4 * DAY - 2, saved("ci-regression", 2)),
     (-62 * DAY, key("broker-api", 1, 28 * DAY, "")),
     (-62 * DAY, saved("broker-api", 1)),
-    (-DAY, Later { group: "broker-api", label: 2, from: 21 * DAY, until: 111 * DAY, note: "" }),
+    (-DAY, later("broker-api", 2, (21 * DAY, 111 * DAY), "")),
     (-DAY, saved("broker-api", 2)),
     (-160 * DAY, key("policy-portal", 1, -70 * DAY, "")),
     (-160 * DAY, saved("policy-portal", 1)),

@@ -6,9 +6,11 @@ use crate::error::Error;
 /// Rows of one file. A longer list is refused rather than cut.
 pub const MOST_ROWS: u64 = 250_000;
 
-/// What is said of a list that does not fit into one file.
-pub const TOO_LONG: Error =
-    Error::Malformed("This list has more than 250 000 rows. Narrow it with filters first.");
+/// Refuses a list that goes on after [`MOST_ROWS`].
+pub fn must_end<T>(next: Option<&T>) -> Result<(), Error> {
+    let told = "This list has more than 250 000 rows. Narrow it with filters first.";
+    next.map_or(Ok(()), |_| Err(Error::Malformed(told)))
+}
 
 /// An RFC 4180 file. Cells that a spreadsheet would take for a formula get a leading `'`.
 pub fn csv(name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<HttpResponse, Error> {

@@ -8,6 +8,7 @@ pub mod flash;
 pub mod form;
 pub mod guard;
 mod icon;
+pub mod listing;
 pub mod page;
 pub mod words;
 

@@ -4,6 +4,8 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+use crate::clock::iso;
+
 /// An instant for a template: what is read, and what a title or a script needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -88,11 +90,6 @@ impl Here {
         let known = (2000..=2200).contains(&day.year());
         Some((start(day)?, start(day.succ_opt()?)?)).filter(|_| known)
     }
-}
-
-/// RFC 3339 with milliseconds, in UTC: for machines.
-pub fn iso(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
 fn relative(now: DateTime<Utc>, at: DateTime<Utc>) -> String {

@@ -93,6 +93,23 @@ impl Model {
 }
 
 impl ActiveModel {
+    /// What every new instance begins with: nobody has used it, nobody has confirmed to have it.
+    pub(crate) fn unused(at: i64) -> Self {
+        Self {
+            created_at: Set(at),
+            saved_at: Set(None),
+            saved_by: Set(None),
+            last_used_at: Set(None),
+            last_used_from: Set(None),
+            last_used_agent: Set(None),
+            last_refused_at: Set(None),
+            last_refused_from: Set(None),
+            last_refused_reason: Set(None),
+            idle_since: Set(at),
+            ..Default::default()
+        }
+    }
+
     /// The only way to write facts: their shadows follow.
     pub(crate) fn set_facts(&mut self, facts: &Facts) {
         let until = facts.period.until();

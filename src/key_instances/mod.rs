@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     audit::Event,
-    clock::{instant, millis, new_id},
+    clock::{instant, iso, millis, new_id},
     db::Tx,
     domain::{
         ActivePeriod, Facts, Refusal, SecretText, coverage, custom_key,
@@ -24,7 +24,6 @@ use crate::{
         text,
     },
     error::{Error, FieldError, Result},
-    http::words::iso,
     key_groups::{self, KeyGroup, summary},
     submissions::{self, Submission},
     subscriptions::{self, Act, Scope},
@@ -179,18 +178,8 @@ pub(crate) async fn insert(
         pepper_version: Set(pepper_version),
         custom: Set(custom),
         mask: Set(secret.mask()),
-        created_at: Set(millis(act.now)),
         created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
-        saved_at: Set(None),
-        saved_by: Set(None),
-        last_used_at: Set(None),
-        last_used_from: Set(None),
-        last_used_agent: Set(None),
-        last_refused_at: Set(None),
-        last_refused_from: Set(None),
-        last_refused_reason: Set(None),
-        idle_since: Set(millis(act.now)),
-        ..Default::default()
+        ..entity::ActiveModel::unused(millis(act.now))
     };
     row.set_facts(&Facts::new(new.period));
     let instance = store::insert(tx, row).await?;

@@ -11,9 +11,10 @@ use actix_web::{
 
 use super::{Holder, Presented, Verdict, usage::Call, verify};
 use crate::{
+    clock::iso,
     domain::Denial,
     error::Error,
-    http::{App, caller, words},
+    http::{App, caller},
     sessions,
 };
 
@@ -107,7 +108,7 @@ fn call(req: &HttpRequest, app: &App, denial: Option<Denial>) -> Call {
 fn accepted(holder: &Holder, now: chrono::DateTime<chrono::Utc>) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     let until = holder.facts.period.until();
-    let expires = until.map_or_else(|| "never".to_owned(), words::iso);
+    let expires = until.map_or_else(|| "never".to_owned(), iso);
     guarded(&mut answer)
         .insert_header(("keyward-subscription", holder.subscription.as_str()))
         .insert_header(("keyward-key-group", header_text(&holder.group_name)))

@@ -5,18 +5,15 @@ use serde::Deserialize;
 
 use super::CoverageView;
 use crate::{
-    clock::instant,
+    clock::{instant, iso},
     error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
+        listing::{self, LinkView, cursor, cursor_text},
         page::Section,
         words::{self, Moment},
     },
     key_groups::{self, Filter, KeyGroup, Listing, Show},
-    key_instances::pages::{
-        list::LinkView,
-        query::{cursor, cursor_text},
-    },
     verify::usage,
 };
 
@@ -55,15 +52,10 @@ impl GroupQuery {
         Ok(Filter { show: *show, text: self.q.trim().chars().take(100).collect(), after })
     }
 
-    fn path(&self, list: &str, show: &str, q: &str, after: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in [("show", show), ("q", q), ("after", after)] {
-            if !value.is_empty() {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
-        if query.is_empty() { list.to_owned() } else { format!("{list}?{query}") }
+    /// The list at `path` with one field changed, from the first page on unless that is the field.
+    fn address(&self, path: &str, change: (&str, &str)) -> String {
+        let fields = [("show", self.show.as_str()), ("q", &self.q), ("after", "")];
+        listing::address(path, &fields, change)
     }
 }
 
@@ -126,7 +118,7 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     let path = it.path("/groups");
     let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
         label: (*label).to_owned(),
-        path: query.path(&path, value, &query.q, ""),
+        path: query.address(&path, ("show", value)),
         count: match *value {
             "unused" if unused >= COUNTED => format!("{}+", words::count(count.into())),
             _ => words::count(count.into()),
@@ -137,9 +129,9 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         tabs: SHOWS.iter().zip(counts).map(tab).collect(),
         rows: groups.iter().zip(calls).map(|(group, calls)| row(it, group, calls)).collect(),
         total: sums.group_count.into(),
-        clear: query.path(&path, &query.show, "", ""),
-        csv: query.path(&format!("{path}.csv"), &query.show, &query.q, ""),
-        next: next.map(|it| query.path(&path, &query.show, &query.q, &cursor_text(it))),
+        clear: query.address(&path, ("q", "")),
+        csv: query.address(&format!("{path}.csv"), ("", "")),
+        next: next.map(|it| query.address(&path, ("after", &cursor_text(it)))),
         search: it.path("/search"),
         keys_path: it.path("/keys"),
         acts: it.role.changes_keys(),
@@ -179,9 +171,7 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
     let act = viewer.act();
     let filter = Filter { after: None, ..query.filter()? };
     let Listing { groups, next } = key_groups::list(&act, &filter, download::MOST_ROWS).await?;
-    if next.is_some() {
-        return Err(download::TOO_LONG.into());
-    }
+    download::must_end(next.as_ref())?;
     let mut rows = Vec::with_capacity(groups.len());
     for chunk in groups.chunks(1_000) {
         let calls = calls(&viewer, chunk).await?;
@@ -207,7 +197,7 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
 }
 
 fn csv_row(it: &InPlace, group: &KeyGroup, calls: i64) -> Vec<String> {
-    let time = |at: Option<i64>| at.map(|it| words::iso(instant(it))).unwrap_or_default();
+    let time = |at: Option<i64>| at.map(|it| iso(instant(it))).unwrap_or_default();
     vec![
         group.name.clone(),
         group.description.clone(),

@@ -12,13 +12,18 @@ use uuid::Uuid;
 use super::{
     head::{self, GroupHead},
     id,
-    query::{ListQuery, SHOWS, USES, cursor_text},
+    query::{ListQuery, SHOWS, USES},
     row::{Badge, KeyRow},
 };
 use crate::{
-    clock::instant,
+    clock::{instant, iso},
     error::Result,
-    http::{InPlace, Page, PageError, Viewer, download, html, page::Section, words},
+    http::{
+        InPlace, Page, PageError, Viewer, download, html,
+        listing::{LinkView, cursor_text},
+        page::Section,
+        words,
+    },
     key_groups::{self, KeyGroup},
     key_instances::{self, Filter, KeyInstance, Listing, Show},
     users,
@@ -26,14 +31,6 @@ use crate::{
 
 /// Rows of one page.
 pub const PAGE: u64 = 25;
-
-/// A tab with its count, or an active filter that can be taken away.
-pub struct LinkView {
-    pub label: String,
-    pub path: String,
-    pub count: String,
-    pub current: bool,
-}
 
 /// Everything that the template of a list shows.
 pub struct KeyList {
@@ -151,11 +148,11 @@ async fn listed(
     let rows = listing.instances.iter().map(row).collect();
     let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
         label: (*label).to_owned(),
-        path: format!("{path}{}", query.with("status", value)),
+        path: query.address(&path, ("status", value)),
         count: words::count(count.into()),
         current: query.status == *value,
     };
-    let next = listing.next.map(|it| format!("{path}{}", query.with("after", &cursor_text(it))));
+    let next = listing.next.map(|it| query.address(&path, ("after", &cursor_text(it))));
     Ok(KeyList {
         group: None,
         tabs: SHOWS.iter().zip(counts).map(tab).collect(),
@@ -164,8 +161,8 @@ async fn listed(
         uses: USES.iter().map(|it| (it.0, it.2, it.0 == query.used)).collect(),
         chips: chips(&query, &path),
         csv: match path.strip_suffix("/keys") {
-            Some(_) => format!("{path}.csv{}", query.with("", "")),
-            None => format!("{path}/keys.csv{}", query.with("", "")),
+            Some(_) => query.address(&format!("{path}.csv"), ("", "")),
+            None => query.address(&format!("{path}/keys.csv"), ("", "")),
         },
         next,
         search: it.path("/search"),
@@ -186,7 +183,7 @@ fn chips(query: &ListQuery, path: &str) -> Vec<LinkView> {
         ("q", (!query.q.is_empty()).then(|| format!("Text: {}", query.q))),
     ];
     let chip = |(field, label): (&str, Option<String>)| {
-        let path = format!("{path}{}", query.with(field, ""));
+        let path = query.address(path, (field, ""));
         Some(LinkView { label: label?, path, count: String::new(), current: false })
     };
     labels.into_iter().filter_map(chip).collect()
@@ -221,13 +218,11 @@ async fn csv(
     let act = viewer.act();
     let filter = Filter { after: None, ..query.filter(group, &viewer.me.here)? };
     let listing = key_instances::list(&act, &filter, download::MOST_ROWS).await?;
-    if listing.next.is_some() {
-        return Err(download::TOO_LONG.into());
-    }
+    download::must_end(listing.next.as_ref())?;
     let groups = key_groups::of_instances(&act, &listing.instances).await?;
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&act.app.db, creators).await?;
-    let time = |at: Option<i64>| at.map(|it| words::iso(instant(it))).unwrap_or_default();
+    let time = |at: Option<i64>| at.map(|it| iso(instant(it))).unwrap_or_default();
     let groups: HashMap<Uuid, KeyGroup> = groups.into_iter().map(|it| (it.id, it)).collect();
     let row = |it: &KeyInstance| {
         let group = groups.get(&it.key_group_id);

@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
-    http::words::Here,
+    http::{
+        listing::{self, cursor},
+        words::Here,
+    },
     key_instances::{Filter, Show, Used},
 };
 
@@ -67,36 +70,16 @@ impl ListQuery {
         Ok(Filter { group, show: show.1, used: used.1, from, until, text, after })
     }
 
-    /// This query with one field changed, from the first page on.
-    pub fn with(&self, name: &str, value: &str) -> String {
+    /// The list at `path` with one field changed, from the first page on unless that is the field.
+    pub fn address(&self, path: &str, change: (&str, &str)) -> String {
         let fields = [
-            ("status", &self.status),
+            ("status", self.status.as_str()),
             ("used", &self.used),
             ("from", &self.from),
             ("until", &self.until),
             ("q", &self.q),
+            ("after", ""),
         ];
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        for (field, current) in fields {
-            let value = if field == name { value } else { current };
-            if !value.is_empty() {
-                text.append_pair(field, value);
-            }
-        }
-        if name == "after" {
-            text.append_pair("after", value);
-        }
-        let text = text.finish();
-        if text.is_empty() { text } else { format!("?{text}") }
+        listing::address(path, &fields, change)
     }
-}
-
-/// `{value}_{id}`, opaque to callers.
-pub fn cursor(text: &str) -> Option<(i64, Uuid)> {
-    let (value, id) = text.split_once('_')?;
-    Some((value.parse().ok()?, Uuid::try_parse(id).ok()?))
-}
-
-pub fn cursor_text((value, id): (i64, Uuid)) -> String {
-    format!("{value}_{}", id.simple())
 }

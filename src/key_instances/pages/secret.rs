@@ -16,11 +16,11 @@ use super::{
     list::{self, KeyList},
 };
 use crate::{
-    clock::{instant, millis},
+    clock::{instant, iso, millis},
     error::{Error, Result},
     http::{
         Admin, App, Flash, Form, Page, PageError, SignedIn, cookies, download, html, page::Section,
-        see_other, words,
+        see_other,
     },
     key_instances::{self, Issued, KeyInstance},
 };
@@ -140,14 +140,14 @@ pub async fn json(
 ) -> Result<HttpResponse, PageError> {
     let it = Download::of(&admin, &req, &path).await?;
     let header = if it.instance.custom { "x-synthetic-key" } else { "Authorization: Bearer" };
-    let until = it.instance.active_until.map(|at| words::iso(instant(at)));
+    let until = it.instance.active_until.map(|at| iso(instant(at)));
     let text = json!({
         "_comment": it.comment(),
         "tenant": admin.scope.subscription().slug,
         "key_group": it.group_name,
         "key_id": it.instance.name(),
         "api_key": it.sealed.secret,
-        "active_from": words::iso(instant(it.instance.active_from)),
+        "active_from": iso(instant(it.instance.active_from)),
         "active_until": until,
         "header": header,
     });
@@ -182,7 +182,7 @@ impl Download {
     }
 
     fn comment(&self) -> String {
-        let end = self.instance.active_until.map(|at| words::iso(instant(at)));
+        let end = self.instance.active_until.map(|at| iso(instant(at)));
         let end = end.map_or("It has no end.".to_owned(), |it| format!("It ends {it}."));
         format!("Keep this in your secret store and delete the file. {end}")
     }
