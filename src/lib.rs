@@ -20,6 +20,8 @@ pub mod pepper;
 /// A form that creates something is sent once.
 pub mod submissions;
 
+/// What key groups hold, what follows from it, and what an edit would change.
+pub mod access;
 /// Who did what, appended in the same transaction.
 pub mod audit;
 /// The first start: pepper and owner.
@@ -32,16 +34,24 @@ pub mod key_instances;
 pub mod members;
 /// What needs attention in a subscription.
 pub mod overview;
+/// What services let their callers do.
+pub mod permissions;
+/// Named sets of permissions.
+pub mod policies;
 /// Signing in and out, session rows.
 pub mod sessions;
 /// The tenants, and the scope below which everything lives.
 pub mod subscriptions;
 /// How often something may be tried.
 pub mod throttle;
+/// Named sets of policies, and of people.
+pub mod user_groups;
 /// People who sign in.
 pub mod users;
 /// A presented secret becomes a verdict.
 pub mod verify;
+/// Parts of a subscription, and policies held in them.
+pub mod workspaces;
 
 /// Web kit: state, callers, pages, forms, cookies, headers, assets.
 pub mod http;

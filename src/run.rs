@@ -17,6 +17,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use crate::{
+    access,
     audit::{self, Actor},
     clock::Clock,
     config::{Admin, Audit, Cli, Command, Config, CreateOwner, LogFormat},
@@ -202,6 +203,7 @@ async fn prune(app: &App) -> crate::error::Result<()> {
     sessions::prune(&app.db, now).await?;
     throttle::prune(&app.db, now).await?;
     submissions::prune(&app.db, now).await?;
+    access::undo::prune(&app.db, now).await?;
     usage::prune(&app.db, now).await
 }
 

@@ -10,6 +10,7 @@ pub use sea_orm_migration::prelude::*;
 mod m20261120_000001_people;
 mod m20261120_000002_keys;
 mod m20261120_000003_audit;
+mod m20261120_000004_access;
 
 pub struct Migrator;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000001_people::Migration),
             Box::new(m20261120_000002_keys::Migration),
             Box::new(m20261120_000003_audit::Migration),
+            Box::new(m20261120_000004_access::Migration),
         ]
     }
 }

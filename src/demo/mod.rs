@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use self::story::{CALLS, GROUPS, STEPS, Step};
 use crate::{
+    access::Held,
     audit::{Actor, Client},
     config::Config,
     db,
@@ -162,6 +163,7 @@ async fn tell(
                 denial: calls.refused.then_some(Denial::Expired),
                 from,
                 agent: "okhttp/5.1".to_owned(),
+                asked: None,
             };
             let at = it.now - TimeDelta::seconds(calls.last_seconds) - TimeDelta::days(day);
             it.app.recorder.note_many((instance, group), call, calls.per_day, at);
@@ -236,7 +238,7 @@ async fn issue(
                 description: description.unwrap_or_default().to_owned(),
                 contact: "platform@northwind.example".to_owned(),
             };
-            key_groups::create(act, &new_group, new, &token).await?
+            key_groups::create(act, (&new_group, &Held::default()), new, &token).await?
         }
     };
     made.insert((group, label), (issued.instance.key_group_id, issued.instance.id));

@@ -1,8 +1,10 @@
 //! Pure rules: no IO, no clock, no other module of ours. Time is an argument; DOMAIN.md is the source.
+pub mod access;
 pub mod coverage;
 pub mod custom_key;
 pub mod lifecycle;
 pub mod period;
+pub mod permission;
 pub mod refusal;
 pub mod role;
 pub mod secret;
@@ -12,8 +14,10 @@ pub mod verdict;
 pub mod warning;
 
 pub use {
+    access::Access,
     coverage::Coverage,
     period::{ActivePeriod, PeriodRules},
+    permission::Permissions,
     refusal::Refusal,
     role::Role,
     secret::SecretText,

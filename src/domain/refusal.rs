@@ -33,6 +33,20 @@ pub enum Refusal {
     SlugTaken,
     #[error("The key group has changed meanwhile. Look at it once more.")]
     GroupChanged,
+    #[error("Somebody changed this meanwhile. Look at it once more.")]
+    ChangedMeanwhile,
+    #[error("Keys of this subscription need a policy. Choose one for the key group.")]
+    PolicyRequired,
+    #[error("What would be deleted has changed meanwhile, so nothing was deleted. Look once more.")]
+    DoomedChanged,
+    #[error("This edit was undone already.")]
+    AlreadyUndone,
+    #[error("An edit can be undone for 10 minutes, and these are over.")]
+    TooLateToUndo,
+    #[error("It was changed again since, so this edit can no longer be undone.")]
+    ChangedSinceEdit,
+    #[error("This subscription has {most} {what}, which is as many as it can have.")]
+    TooMany { most: usize, what: &'static str },
     #[error("This subscription is suspended. Nothing can be changed in it.")]
     SubscriptionSuspended,
     #[error("This subscription has an admin, who invites further members.")]

@@ -25,6 +25,8 @@ pub struct Model {
     /// Rises with every change of the group or of its instances.
     pub version: i32,
     pub last_label: i32,
+    /// Rises with every change of what the group holds: see `access`.
+    pub access_version: i32,
     pub created_at: i64,
     pub created_by: Uuid,
     // The summary: see `summary.rs`.

@@ -18,6 +18,7 @@ pub use self::{
     summary::Attention,
 };
 use crate::{
+    access::{self, Held},
     clock::{millis, new_id},
     db::{Db, Tx},
     domain::{Refusal, text},
@@ -68,7 +69,7 @@ impl Description {
 /// A group and its first instance, in one transaction (document 004).
 pub async fn create(
     act: &Act<'_>,
-    new: &Description,
+    (new, held): (&Description, &Held),
     first: NewKey,
     submission: &str,
 ) -> Result<Issued> {
@@ -88,10 +89,12 @@ pub async fn create(
     let submission = Submission { token: submission, location };
     submissions::claim(&act.app.db, &tx, submission, act.now).await?;
     add(act, &tx, &group).await?;
+    let mut told = new.json();
+    told["access"] = access::give(act, &tx, group.id, held).await?;
     let event = act
         .event("key_group.created")
         .on("key_group", group.id, &group.name)
-        .change(Value::Null, new.json());
+        .change(Value::Null, told);
     act.record(&tx, event).await?;
     let (issued, event) = key_instances::insert(act, &tx, &group, first, issued_id).await?;
     summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
@@ -125,6 +128,7 @@ pub(crate) fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
         kind: "token".to_owned(),
         version: 1,
         last_label: 0,
+        access_version: 1,
         created_at,
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
         active_count: 0,
@@ -185,19 +189,33 @@ pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<KeyGroup> {
     if group.version != version {
         return Err(Refusal::GroupChanged.into());
     }
-    let instances = key_instances::labels(&tx, act.scope, id).await?;
-    store::delete(&tx, act.scope, id).await?;
-    // After the instances: in the order in which batches of usage lock them.
-    usage::forget_group(&tx, id).await?;
-    let mut sums = summary::Sums::default();
-    sums.subtract(&group);
-    sums.apply(&tx, act.scope.id()).await?;
-    let event = act
-        .event("key_group.deleted")
-        .on("key_group", id, &group.name)
-        .change(json!({ "name": group.name, "instances": instances }), Value::Null);
-    act.finish(tx, event).await?;
+    delete_all(act, &tx, std::slice::from_ref(&group)).await?;
+    tx.commit().await?;
     Ok(group)
+}
+
+/// Deletes groups of the subscription that were read in this transaction, with their instances.
+pub(crate) async fn delete_all(act: &Act<'_>, tx: &Tx, groups: &[KeyGroup]) -> Result<()> {
+    // Both databases limit the parameters of a statement.
+    for groups in groups.chunks(500) {
+        let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+        let mut instances = key_instances::labels(tx, groups).await?;
+        store::delete(tx, act.scope, &ids).await?;
+        // After the instances: in the order in which batches of usage lock them.
+        usage::forget_groups(tx, &ids).await?;
+        let mut sums = summary::Sums::default();
+        groups.iter().for_each(|it| sums.subtract(it));
+        sums.apply(tx, act.scope.id()).await?;
+        for it in groups {
+            let instances = instances.remove(&it.id).unwrap_or_default();
+            let event = act
+                .event("key_group.deleted")
+                .on("key_group", it.id, &it.name)
+                .change(json!({ "name": it.name, "instances": instances }), Value::Null);
+            act.record(tx, event).await?;
+        }
+    }
+    Ok(())
 }
 
 pub async fn find(act: &Act<'_>, id: Uuid) -> Result<KeyGroup> {

@@ -173,10 +173,10 @@ pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> 
     Ok(find(&**tx, scope, id).await?.last_label)
 }
 
-pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
+pub(super) async fn delete(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
-        .filter(COLUMN.id.eq(id))
+        .filter(COLUMN.id.is_in(ids.to_vec()))
         .exec(&**tx)
         .await?;
     Ok(())

@@ -47,6 +47,8 @@ pub struct Model {
     pub last_refused_at: Option<i64>,
     pub last_refused_from: Option<String>,
     pub last_refused_reason: Option<String>,
+    /// The permission that it lacked, and where: `orders:write in emea`.
+    pub last_refused_asked: Option<String>,
     /// The last use, or the creation.
     pub idle_since: i64,
 }
@@ -105,6 +107,7 @@ impl ActiveModel {
             last_refused_at: Set(None),
             last_refused_from: Set(None),
             last_refused_reason: Set(None),
+            last_refused_asked: Set(None),
             idle_since: Set(at),
             ..Default::default()
         }

@@ -4,6 +4,8 @@ pub(crate) mod entity;
 pub mod pages;
 pub(crate) mod store;
 
+use std::collections::HashMap;
+
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ pub use self::{
     store::{Filter, Listing, Show, Used},
 };
 use crate::{
+    access,
     audit::Event,
     clock::{instant, iso, millis, new_id},
     db::Tx,
@@ -26,7 +29,7 @@ use crate::{
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
     submissions::{self, Submission},
-    subscriptions::{self, Act, Scope},
+    subscriptions::{self, Act},
     throttle,
 };
 
@@ -126,6 +129,7 @@ async fn begin_issue(act: &Act<'_>, group: Uuid, submission: &str) -> Result<(Tx
     let submission = Submission { token: submission, location };
     submissions::claim(&act.app.db, &tx, submission, act.now).await?;
     let group = key_groups::touch(act, &tx, group).await?;
+    access::demand_policy(act, &tx, group.id).await?;
     Ok((tx, group, id))
 }
 
@@ -356,10 +360,13 @@ pub async fn of_group(act: &Act<'_>, group: Uuid, limit: u64) -> Result<Vec<KeyI
     store::of_group(act.app.db.read(), act.scope, group, limit).await
 }
 
-/// Names of a group's instances, for the audit row of its deletion: at most 1,000.
-pub(crate) async fn labels(tx: &Tx, scope: &Scope, group: Uuid) -> Result<Vec<String>> {
-    let instances = store::of_group(&**tx, scope, group, 1_000).await?;
-    Ok(instances.iter().map(KeyInstance::name).collect())
+/// Names of the instances of these groups, for the audit rows of their deletion: at most 10,000.
+pub(crate) async fn labels(tx: &Tx, groups: &[KeyGroup]) -> Result<HashMap<Uuid, Vec<String>>> {
+    let mut names: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for (group, label) in store::labels(&**tx, groups, 10_000).await? {
+        names.entry(group).or_default().push(format!("k-{label}"));
+    }
+    Ok(names)
 }
 
 /// The one of `others` that takes over when `ending` ends.

@@ -119,6 +119,22 @@ pub(super) async fn of_group(
         .await?)
 }
 
+/// Groups and labels of at most `limit` instances of these groups.
+pub(super) async fn labels(
+    db: &impl ConnectionTrait,
+    groups: &[KeyGroup],
+    limit: u64,
+) -> Result<Vec<(Uuid, i32)>> {
+    let rows = in_groups(groups)
+        .select_only()
+        .column(Column::KeyGroupId)
+        .column(Column::Label)
+        .order_by_asc(Column::KeyGroupId)
+        .order_by_asc(Column::Label)
+        .limit(limit);
+    Ok(rows.into_tuple().all(db).await?)
+}
+
 pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
     use sea_orm::ActiveModelTrait;
     row.insert(&**tx).await.map_err(|error| {

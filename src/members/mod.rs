@@ -3,7 +3,9 @@ pub(crate) mod entity;
 pub mod pages;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, entity::prelude::*};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+};
 use serde_json::json;
 
 use self::entity::invitation;
@@ -16,7 +18,7 @@ use crate::{
     error::{Error, Result, is_duplicate},
     http::App,
     pepper::{random_token, token_digest},
-    subscriptions::{self, Subscription},
+    subscriptions::{self, Act, Scope, Subscription},
     throttle,
     users::{self, NewUser, User},
 };
@@ -170,6 +172,29 @@ pub async fn has_admin(db: &Db, subscription: Uuid) -> Result<bool> {
         .filter(entity::COLUMN.subscription_id.eq(subscription))
         .filter(entity::COLUMN.role.eq(Role::Admin.as_str()));
     Ok(admins.one(db.read()).await?.is_some())
+}
+
+/// Ids, names and e-mail addresses of the subscription's members, by name.
+pub(crate) async fn users(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+) -> Result<Vec<(Uuid, String, String)>> {
+    let is_member = entity::Entity::find()
+        .select_only()
+        .column(entity::Column::UserId)
+        .filter(entity::COLUMN.subscription_id.eq(scope.id()))
+        .into_query();
+    let rows = users::entity::Entity::find()
+        .filter(users::entity::Column::Id.in_subquery(is_member))
+        .order_by_asc(users::entity::Column::Name)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|it| (it.id, it.name, it.email)).collect())
+}
+
+/// The same for a page.
+pub async fn people(act: &Act<'_>) -> Result<Vec<(Uuid, String, String)>> {
+    users(act.app.db.read(), act.scope).await
 }
 
 async fn role_of(tx: &Tx, subscription: Uuid, user: Uuid) -> Result<Option<Role>> {

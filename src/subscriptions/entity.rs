@@ -17,6 +17,8 @@ pub struct Model {
     pub default_lifetime_days: i32,
     pub max_lifetime_days: Option<i32>,
     pub never_expires_allowed: bool,
+    /// No key without a policy of its group (document 002).
+    pub policy_required: bool,
     pub created_at: i64,
     // Sums over the key groups, kept by the verbs that change them.
     pub group_count: i32,

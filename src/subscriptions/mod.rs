@@ -73,9 +73,14 @@ pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
     store::lock(tx, id).await.map(|_| ())
 }
 
+/// The subscription's settings, as of the transaction that holds its lock.
+pub(crate) async fn current(tx: &Tx, scope: &Scope) -> Result<Subscription> {
+    store::by_id(tx, scope.id()).await
+}
+
 /// What the subscription allows for periods, as of the transaction that holds its lock.
 pub(crate) async fn rules(tx: &Tx, scope: &Scope) -> Result<PeriodRules> {
-    Ok(store::by_id(tx, scope.id()).await?.period_rules())
+    Ok(current(tx, scope).await?.period_rules())
 }
 
 /// The subscriptions of a user and the roles in them, by name; at most 50.
@@ -96,6 +101,11 @@ pub async fn enter(
     }
     let found = store::of_user(db, user, Some(slug)).await?;
     found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
+}
+
+/// For the operator at the command line of this machine, whom every door is open to.
+pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
+    store::by_slug(db, slug).await.map(Scope)
 }
 
 /// All subscriptions of the installation, for its owner, by slug from behind `after` on.
@@ -130,7 +140,8 @@ impl NewSubscription {
     }
 }
 
-fn slug_from(name: &str) -> String {
+/// A slug made from a name: it may be too short to be one.
+pub(crate) fn slug_from(name: &str) -> String {
     let plain = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
     let slug: String = name.chars().map(plain).take(63).collect();
     slug.trim_matches('-').to_owned()
@@ -224,6 +235,8 @@ pub struct Settings {
     pub default_lifetime_days: i32,
     pub max_lifetime_days: Option<i32>,
     pub never_expires_allowed: bool,
+    /// No key without a policy of its group (document 002).
+    pub policy_required: bool,
 }
 
 /// Longest lifetime that can be configured: ten years.
@@ -252,6 +265,7 @@ pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
         default_lifetime_days: now.default_lifetime_days,
         max_lifetime_days: now.max_lifetime_days,
         never_expires_allowed: now.never_expires_allowed,
+        policy_required: now.policy_required,
     };
     store::set_settings(&tx, now.id, &wanted).await?;
     let event = act
@@ -267,6 +281,7 @@ fn described(it: &Settings) -> Value {
         "default_lifetime_days": it.default_lifetime_days,
         "max_lifetime_days": it.max_lifetime_days,
         "never_expires_allowed": it.never_expires_allowed,
+        "policy_required": it.policy_required,
     })
 }
 

@@ -34,6 +34,8 @@ pub struct SettingsForm {
     max_lifetime_days: String,
     #[serde(default)]
     never_expires_allowed: String,
+    #[serde(default)]
+    policy_required: String,
 }
 
 impl SettingsForm {
@@ -58,6 +60,7 @@ impl SettingsForm {
             default_lifetime_days,
             max_lifetime_days,
             never_expires_allowed: !self.never_expires_allowed.is_empty(),
+            policy_required: !self.policy_required.is_empty(),
         })
     }
 }
@@ -71,6 +74,7 @@ pub async fn form(admin: Admin, draft: Draft<SettingsForm>) -> Result<HttpRespon
         default_lifetime_days: it.default_lifetime_days.to_string(),
         max_lifetime_days: it.max_lifetime_days.map(|it| it.to_string()).unwrap_or_default(),
         never_expires_allowed: ticked(it.never_expires_allowed),
+        policy_required: ticked(it.policy_required),
     };
     show(&admin, draft.0.unwrap_or(now), Errors::none())
 }

@@ -62,6 +62,7 @@ pub(super) async fn insert(
         default_lifetime_days: Set(90),
         max_lifetime_days: Set(None),
         never_expires_allowed: Set(true),
+        policy_required: Set(false),
         created_at: Set(clock::millis(now)),
         group_count: Set(0),
         warning_groups: Set(0),
@@ -117,6 +118,7 @@ pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()>
         default_lifetime_days: Set(it.default_lifetime_days),
         max_lifetime_days: Set(it.max_lifetime_days),
         never_expires_allowed: Set(it.never_expires_allowed),
+        policy_required: Set(it.policy_required),
         ..Default::default()
     };
     row.update(&**tx).await?;

@@ -12,11 +12,14 @@ use actix_web::{
 use super::{Holder, Presented, Verdict, usage::Call, verify};
 use crate::{
     clock::iso,
-    domain::Denial,
+    domain::{Denial, permission},
     error::Error,
     http::{App, caller},
     sessions,
 };
+
+/// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
+const LONGEST_LIST: usize = 2_048;
 
 const REALM: &str = "Bearer realm=\"keyward\"";
 
@@ -27,17 +30,21 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
         Err(code) => return problem(StatusCode::BAD_REQUEST, code).json(code_body(code)),
     };
     let Some(secret) = asked.secret else { return denied(Denial::Unknown, false) };
-    let presented =
-        Presented { secret, tenant: asked.tenant, permission: asked.permission.as_deref() };
+    let presented = Presented {
+        secret,
+        tenant: asked.tenant,
+        permission: asked.permission.as_deref(),
+        workspace: asked.workspace.as_deref(),
+    };
     let now = app.clock.now();
     match verify(&app, &presented, now).await {
         Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(holder)) => {
-            app.recorder.note(&holder, call(&req, &app, None), now);
+            app.recorder.note(&holder, call(&req, &app, &asked, None), now);
             accepted(&holder, now)
         }
         Ok(Verdict::Denied(holder, denial)) => {
-            app.recorder.note(&holder, call(&req, &app, Some(denial)), now);
+            app.recorder.note(&holder, call(&req, &app, &asked, Some(denial)), now);
             denied(denial, true)
         }
         Err(error) => unanswered(&error),
@@ -50,15 +57,20 @@ struct Asked<'a> {
     secret: Option<&'a str>,
     tenant: Option<&'a str>,
     permission: Option<String>,
+    workspace: Option<String>,
 }
 
 impl<'a> Asked<'a> {
     fn read(req: &'a HttpRequest, app: &App) -> Result<Self, &'static str> {
-        let mut permission = None;
+        let (mut permission, mut workspace) = (None, None);
         for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
             match &*name {
+                // A variable that a gateway forgot to fill must not ask for nothing.
+                "permission" | "workspace" if value.is_empty() => return Err("empty_parameter"),
+                "permission" if !permission::is_name(&value) => return Err("malformed_permission"),
                 "permission" if permission.is_none() => permission = Some(value.into_owned()),
-                "workspace" => {}
+                "workspace" if workspace.is_none() => workspace = Some(value.into_owned()),
+                "permission" | "workspace" => return Err("repeated_parameter"),
                 // Whatever else stands in a URL ends in logs: it could be a key.
                 _ => return Err("credentials_never_in_url"),
             }
@@ -80,7 +92,7 @@ impl<'a> Asked<'a> {
         });
         // `x-synthetic-key` means nothing without the tenant's name (document 004).
         let secret = bearer.or(synthetic.filter(|_| tenant.is_some()));
-        Ok(Self { secret, tenant, permission })
+        Ok(Self { secret, tenant, permission, workspace })
     }
 }
 
@@ -95,13 +107,19 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, &'s
     Ok(first.map(|it| it.to_str().unwrap_or("?")))
 }
 
-fn call(req: &HttpRequest, app: &App, denial: Option<Denial>) -> Call {
+fn call(req: &HttpRequest, app: &App, asked: &Asked<'_>, denial: Option<Denial>) -> Call {
     let text = |name| req.headers().get(name).and_then(|it| it.to_str().ok());
     let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
     Call {
         denial,
         from: caller::address(req, &app.config.trusted_proxies),
         agent: agent.chars().take(200).collect(),
+        asked: asked.permission.as_ref().map(|it| match &asked.workspace {
+            Some(workspace) if denial.is_some() => {
+                format!("{it} in {}", workspace.chars().take(63).collect::<String>())
+            }
+            _ => it.clone(),
+        }),
     }
 }
 
@@ -113,8 +131,11 @@ fn accepted(holder: &Holder, now: chrono::DateTime<chrono::Utc>) -> HttpResponse
         .insert_header(("keyward-subscription", holder.subscription.as_str()))
         .insert_header(("keyward-key-group", header_text(&holder.group_name)))
         .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
-        .insert_header(("keyward-permissions", ""))
         .insert_header(("keyward-expires", expires));
+    // Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
+    if holder.permissions.as_str().len() <= LONGEST_LIST {
+        answer.insert_header(("keyward-permissions", holder.permissions.as_str()));
+    }
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
         // RFC 8594: the callers' own code can warn its people.
         let sunset = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();

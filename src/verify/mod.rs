@@ -1,22 +1,20 @@
 //! A presented secret becomes a verdict: one indexed read of the live row, no cache.
 pub mod gateway;
+mod live;
 pub mod usage;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{FromQueryResult, JoinType, QuerySelect, entity::prelude::*};
+use sea_orm::{QuerySelect, entity::prelude::*};
 use subtle::ConstantTimeEq;
 
+use self::live::Live;
 use crate::{
-    clock::instant,
     domain::{
-        ActivePeriod, Denial, Facts,
+        Denial, Facts, Permissions,
         secret::{Kind, Shape, shape},
     },
     error::Result,
     http::App,
-    key_groups::entity as groups,
-    key_instances::entity as instances,
-    pepper::Digest32,
     subscriptions::entity as subscriptions,
 };
 
@@ -27,6 +25,8 @@ pub struct Presented<'a> {
     pub tenant: Option<&'a str>,
     /// The permission asked for, if one is.
     pub permission: Option<&'a str>,
+    /// The slug of the workspace in which, if one is named.
+    pub workspace: Option<&'a str>,
 }
 
 /// The answer to a presented secret.
@@ -47,6 +47,8 @@ pub struct Holder {
     pub group_name: String,
     pub subscription: String,
     pub facts: Facts,
+    /// All that it may do at the place that was asked for.
+    pub permissions: Permissions,
 }
 
 /// Decides. Says nothing about a database that is away: that is an error, never a verdict.
@@ -60,99 +62,34 @@ pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result
         },
         _ => return Ok(Verdict::Unknown),
     };
-    let Some(row) = find(app, &digests).await? else { return Ok(Verdict::Unknown) };
-    let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&row.digest).into());
+    let Some(live) = live::find(app, &digests, it.workspace).await? else {
+        return Ok(Verdict::Unknown);
+    };
+    let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&live.digest).into());
     if !same {
         return Ok(Verdict::Unknown);
     }
-    let suspended = row.suspended_at.is_some();
-    let holder = row.holder()?;
-    Ok(match decide(&holder, suspended, it, now) {
-        Ok(()) => Verdict::Accepted(holder),
-        Err(denial) => Verdict::Denied(holder, denial),
+    Ok(match decide(&live, it, now) {
+        Ok(()) => Verdict::Accepted(live.holder),
+        Err(denial) => Verdict::Denied(live.holder, denial),
     })
 }
 
-fn decide(
-    holder: &Holder,
-    suspended: bool,
-    it: &Presented<'_>,
-    now: DateTime<Utc>,
-) -> std::result::Result<(), Denial> {
-    if it.tenant.is_some_and(|tenant| tenant != holder.subscription) {
+/// In this order: a reason that lies deeper is not told before the ones above it.
+fn decide(live: &Live, it: &Presented<'_>, now: DateTime<Utc>) -> std::result::Result<(), Denial> {
+    if it.tenant.is_some_and(|tenant| tenant != live.holder.subscription) {
         return Err(Denial::WrongSubscription);
     }
-    if suspended {
+    if live.suspended {
         return Err(Denial::Suspended);
     }
-    holder.facts.accept(now)?;
-    // No key holds a permission yet: policies and user groups come with access.
-    if it.permission.is_some() { Err(Denial::InsufficientPermissions) } else { Ok(()) }
-}
-
-#[derive(FromQueryResult)]
-struct Row {
-    id: Uuid,
-    digest: Vec<u8>,
-    label: i32,
-    active_from: i64,
-    active_until: Option<i64>,
-    deactivated_at: Option<i64>,
-    revoked_at: Option<i64>,
-    key_group_id: Uuid,
-    group_name: String,
-    slug: String,
-    suspended_at: Option<i64>,
-}
-
-impl Row {
-    fn holder(self) -> Result<Holder> {
-        let until = self.active_until.map(instant);
-        let period = ActivePeriod::new(instant(self.active_from), until)?;
-        Ok(Holder {
-            instance: self.id,
-            label: self.label,
-            group: self.key_group_id,
-            group_name: self.group_name,
-            subscription: self.slug,
-            facts: Facts {
-                period,
-                deactivated_at: self.deactivated_at.map(instant),
-                revoked_at: self.revoked_at.map(instant),
-            },
-        })
+    live.holder.facts.accept(now)?;
+    match it.permission {
+        Some(asked) if !live.holder.permissions.contains(asked) => {
+            Err(Denial::InsufficientPermissions)
+        }
+        _ => Ok(()),
     }
-}
-
-async fn find(app: &App, digests: &[Digest32]) -> Result<Option<Row>> {
-    use instances::Column as I;
-    let to_group =
-        instances::Entity::belongs_to(groups::Entity).from(I::KeyGroupId).to(groups::Column::Id);
-    let to_subscription = instances::Entity::belongs_to(subscriptions::Entity)
-        .from(I::SubscriptionId)
-        .to(subscriptions::Column::Id);
-    let facts = [
-        I::Id,
-        I::Digest,
-        I::Label,
-        I::ActiveFrom,
-        I::ActiveUntil,
-        I::DeactivatedAt,
-        I::RevokedAt,
-        I::KeyGroupId,
-    ];
-    Ok(instances::Entity::find()
-        .select_only()
-        .columns(facts)
-        .column_as(groups::Column::Name, "group_name")
-        .column(subscriptions::Column::Slug)
-        .column(subscriptions::Column::SuspendedAt)
-        .join(JoinType::InnerJoin, to_group.into())
-        .join(JoinType::InnerJoin, to_subscription.into())
-        .filter(I::Digest.is_in(digests.iter().map(|it| it.to_vec())))
-        .into_model()
-        .one(app.db.read())
-        .await?)
 }
 
 async fn subscription_id(app: &App, slug: &str) -> Result<Option<Uuid>> {

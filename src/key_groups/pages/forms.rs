@@ -119,7 +119,7 @@ pub async fn create(admin: Admin, form: Form<GroupForm>) -> Result<HttpResponse,
         return show_new(&admin, Some((group, key)), Errors::none()).await;
     }
     let made = match key.take(&admin) {
-        Ok(first) => key_groups::create(&admin.act(), &group, first, &key.submission).await,
+        Ok(first) => key_groups::create(&admin.act(), (&group, &crate::access::Held::default()), first, &key.submission).await,
         // One try shows every error: those of the group too.
         Err(Error::Invalid(mut fields)) => {
             if let Err(Error::Invalid(more)) = group.checked() {

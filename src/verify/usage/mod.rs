@@ -9,8 +9,9 @@ use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub(crate) use self::read::by_permission;
 pub use self::read::{Calls, last_day, of_groups};
-pub(crate) use self::write::forget_group;
+pub(crate) use self::write::forget_groups;
 pub use self::write::prune;
 use super::Holder;
 use crate::{clock::millis, db::Db, domain::Denial, error::Result};
@@ -27,14 +28,24 @@ pub struct Call {
     pub from: IpAddr,
     /// The user agent, or `x-bs-clientid` (document 000).
     pub agent: String,
+    /// The permission that it asked for; of a refused call also where: `orders:write in emea`.
+    pub asked: Option<String>,
 }
 
-/// What has come in since the last batch, by instance and hour.
+/// What has come in since the last batch.
 #[derive(Default)]
 pub struct Recorder(Mutex<Batch>);
 
-/// By instance and hour.
-type Batch = HashMap<(Uuid, i64), Pending>;
+#[derive(Default)]
+struct Batch {
+    /// By instance and hour.
+    uses: HashMap<(Uuid, i64), Pending>,
+    /// Accepted calls by what they asked for.
+    asked: HashMap<Asked, i64>,
+}
+
+/// Key group, permission, day since 1970.
+type Asked = (Uuid, String, i32);
 
 #[derive(Clone)]
 struct Pending {
@@ -77,6 +88,7 @@ impl Recorder {
     ) {
         let at = millis(now);
         let mut one = Pending::of(group);
+        let asked = call.asked.clone().filter(|_| call.denial.is_none());
         if call.denial.is_none() {
             (one.accepted, one.last_accepted) = (n, Some((at, call)));
         } else {
@@ -84,13 +96,17 @@ impl Recorder {
         }
         let mut all = self.0.lock().expect("no holder of this lock panics");
         let key = (instance, at / HOUR);
-        all.entry(key).or_insert_with(|| Pending::of(group)).merge(one);
+        all.uses.entry(key).or_insert_with(|| Pending::of(group)).merge(one);
+        if let Some(permission) = asked {
+            let day = i32::try_from(at / HOUR / 24).unwrap_or(i32::MAX);
+            *all.asked.entry((group, permission, day)).or_default() += n;
+        }
     }
 
     /// Writes what has come in. What cannot be written is kept for the next time.
     pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
         let mut batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
-        if batch.is_empty() {
+        if batch.uses.is_empty() && batch.asked.is_empty() {
             return Ok(());
         }
         let written = write_all(db, &mut batch, now).await;
@@ -102,25 +118,36 @@ impl Recorder {
 
     fn keep(&self, batch: Batch) {
         let mut all = self.0.lock().expect("no holder of this lock panics");
-        for (key, mut older) in batch {
-            if let Some(newer) = all.remove(&key) {
+        for (key, mut older) in batch.uses {
+            if let Some(newer) = all.uses.remove(&key) {
                 older.merge(newer);
             }
-            all.insert(key, older);
+            all.uses.insert(key, older);
+        }
+        for (key, n) in batch.asked {
+            *all.asked.entry(key).or_default() += n;
         }
     }
 }
 
 /// Leaves in `batch` what would have to be written again.
 async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()> {
-    let keys: Vec<_> = batch.keys().copied().collect();
+    let keys: Vec<_> = batch.uses.keys().copied().collect();
     for keys in keys.chunks(write::CHUNK) {
-        let rows: Vec<_> = keys.iter().map(|it| (it, &batch[it])).collect();
+        let rows: Vec<_> = keys.iter().map(|it| (it, &batch.uses[it])).collect();
         write::instances(db, &rows).await?;
         // Counted. Times may be written twice: they never go backwards.
         for it in keys {
-            batch.entry(*it).and_modify(|it| (it.accepted, it.refused) = (0, 0));
+            batch.uses.entry(*it).and_modify(|it| (it.accepted, it.refused) = (0, 0));
         }
     }
-    write::groups(db, batch, now).await
+    let mut asked: Vec<_> = batch.asked.drain().collect();
+    while !asked.is_empty() {
+        let chunk = asked.split_off(asked.len().saturating_sub(write::CHUNK));
+        if let Err(error) = write::asked(db, &chunk).await {
+            batch.asked.extend(asked.into_iter().chain(chunk));
+            return Err(error);
+        }
+    }
+    write::groups(db, &batch.uses, now).await
 }

@@ -2,11 +2,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{FromQueryResult, QuerySelect, entity::prelude::*, sea_query::ExprTrait};
+use sea_orm::{
+    FromQueryResult, QuerySelect,
+    entity::prelude::*,
+    sea_query::{ExprTrait, SelectStatement},
+};
 
 use super::{
     HOUR,
-    entity::{days, hours},
+    entity::{days, hours, permissions},
 };
 use crate::{clock::millis, db::Db, error::Result};
 
@@ -75,4 +79,26 @@ pub async fn last_day(
         .all(db.read())
         .await?;
     Ok(by_id(rows))
+}
+
+/// Accepted calls of the last 30 days, today included, by which of these permissions they asked
+/// for; of the key groups whose ids `groups` gives.
+pub(crate) async fn by_permission(
+    db: &Db,
+    groups: SelectStatement,
+    names: Vec<String>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<String, i64>> {
+    let rows: Vec<(String, Option<i64>)> = permissions::Entity::find()
+        .select_only()
+        .column(permissions::Column::Permission)
+        .column_as(permissions::Column::Accepted.sum().cast_as("BIGINT"), "n")
+        .filter(permissions::Column::KeyGroupId.in_subquery(groups))
+        .filter(permissions::COLUMN.permission.is_in(names))
+        .filter(permissions::COLUMN.day.gt(today(now) - 30))
+        .group_by(permissions::Column::Permission)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    Ok(rows.into_iter().map(|(name, n)| (name, n.unwrap_or_default())).collect())
 }

@@ -10,8 +10,8 @@ use sea_orm::{
 };
 
 use super::{
-    Call, HOUR, Pending,
-    entity::{days, hours},
+    Asked, Call, HOUR, Pending,
+    entity::{days, hours, permissions},
 };
 use crate::{
     clock::millis,
@@ -21,6 +21,8 @@ use crate::{
     key_groups::{entity as groups, summary},
     key_instances::entity as instances,
 };
+
+const LACKING: Option<Denial> = Some(Denial::InsufficientPermissions);
 
 /// Rows of one statement.
 pub(super) const CHUNK: usize = 100;
@@ -80,7 +82,11 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
 }
 
 /// `ON CONFLICT DO UPDATE`: the counts are added to what is there.
-fn added<E: EntityTrait, C: ColumnTrait>(table: E, key: [C; 2], counts: [C; 2]) -> OnConflict {
+fn added<E: EntityTrait, C: ColumnTrait, const K: usize, const N: usize>(
+    table: E,
+    key: [C; K],
+    counts: [C; N],
+) -> OnConflict {
     let mut conflict = OnConflict::columns(key);
     for count in counts {
         let sum = Expr::col((table, count)).add(Expr::col(("excluded", count)));
@@ -125,6 +131,12 @@ async fn write_last_uses(tx: &Tx, rows: &Rows<'_>) -> Result<()> {
                 I::LastRefusedReason,
                 chosen(&refused, newer, I::LastRefusedReason, |_, it| {
                     it.denial.map_or("", Denial::code).into()
+                }),
+            )
+            .col_expr(
+                I::LastRefusedAsked,
+                chosen(&refused, newer, I::LastRefusedAsked, |_, it| {
+                    it.asked.clone().filter(|_| it.denial == LACKING).into()
                 }),
             );
         let ids = refused.iter().map(|it| it.0);
@@ -228,9 +240,38 @@ async fn set_times(
     Ok(())
 }
 
-/// With the deletion of a group go its counts.
-pub(crate) async fn forget_group(tx: &Tx, group: Uuid) -> Result<()> {
-    days::Entity::delete_many().filter(days::COLUMN.key_group_id.eq(group)).exec(&**tx).await?;
+/// A chunk of accepted calls by what they asked for.
+pub(super) async fn asked(db: &Db, counts: &[(Asked, i64)]) -> Result<()> {
+    let rows = counts.iter().map(|((group, permission, day), n)| permissions::ActiveModel {
+        key_group_id: Set(*group),
+        permission: Set(permission.clone()),
+        day: Set(*day),
+        accepted: Set(*n),
+    });
+    let key = [
+        permissions::Column::KeyGroupId,
+        permissions::Column::Permission,
+        permissions::Column::Day,
+    ];
+    let tx = db.write().await?;
+    permissions::Entity::insert_many(rows)
+        .on_conflict(added(permissions::Entity, key, [permissions::Column::Accepted]))
+        .exec_without_returning(&*tx)
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+/// With the deletion of groups go their counts.
+pub(crate) async fn forget_groups(tx: &Tx, groups: &[Uuid]) -> Result<()> {
+    let groups = || groups.iter().copied();
+    days::Entity::delete_many()
+        .filter(days::COLUMN.key_group_id.is_in(groups()))
+        .exec(&**tx)
+        .await?;
+    permissions::Entity::delete_many()
+        .filter(permissions::COLUMN.key_group_id.is_in(groups()))
+        .exec(&**tx)
+        .await?;
     Ok(())
 }
 

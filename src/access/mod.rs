@@ -1,0 +1,202 @@
+//! What key groups may do: which policy, user groups and workspace roles each of them holds, what
+//! follows from that, and what an edit would change. Verification reads the same rows live.
+pub mod catalogue;
+pub(crate) mod entity;
+pub mod impact;
+pub(crate) mod store;
+pub mod undo;
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::catalogue::Catalogue;
+use self::undo::{Change, Object, State};
+use crate::{
+    db::Tx,
+    domain::{Refusal, access::Source},
+    error::{Error, Result},
+    key_groups::{self, KeyGroup},
+    subscriptions::{self, Act},
+};
+
+/// What a key group holds: at most one policy (document 002), any number of user groups (document
+/// 004) and workspace roles (document 001).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub policy: Option<Uuid>,
+    pub user_groups: BTreeSet<Uuid>,
+    pub roles: BTreeSet<Uuid>,
+}
+
+impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.policy.is_none() && self.user_groups.is_empty() && self.roles.is_empty()
+    }
+
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        let policy = self.policy.map(Source::Policy);
+        let user_groups = self.user_groups.iter().map(|it| Source::UserGroup(*it));
+        policy.into_iter().chain(user_groups).chain(self.roles.iter().map(|it| Source::Role(*it)))
+    }
+
+    fn add(&mut self, source: Source) {
+        match source {
+            Source::Policy(id) => self.policy = Some(id),
+            Source::UserGroup(id) => {
+                self.user_groups.insert(id);
+            }
+            Source::Role(id) => {
+                self.roles.insert(id);
+            }
+        }
+    }
+}
+
+/// What a key group holds now.
+pub async fn of_group(act: &Act<'_>, group: Uuid) -> Result<Held> {
+    Ok(of_groups(act, &[group]).await?.remove(&group).unwrap_or_default())
+}
+
+/// The same of several, in one query. A group that holds nothing is left out.
+pub async fn of_groups(act: &Act<'_>, groups: &[Uuid]) -> Result<HashMap<Uuid, Held>> {
+    Ok(by_group(store::of_groups(act.app.db.read(), act.scope, groups).await?))
+}
+
+/// The same as of a transaction.
+pub(crate) async fn of_groups_in(
+    act: &Act<'_>,
+    tx: &Tx,
+    groups: &[Uuid],
+) -> Result<HashMap<Uuid, Held>> {
+    Ok(by_group(store::of_groups(&**tx, act.scope, groups).await?))
+}
+
+fn by_group(rows: Vec<(Uuid, Source)>) -> HashMap<Uuid, Held> {
+    let mut held: HashMap<Uuid, Held> = HashMap::new();
+    for (group, source) in rows {
+        held.entry(group).or_default().add(source);
+    }
+    held
+}
+
+async fn held_in(act: &Act<'_>, tx: &Tx, group: Uuid) -> Result<Held> {
+    Ok(of_groups_in(act, tx, &[group]).await?.remove(&group).unwrap_or_default())
+}
+
+/// Changes what a key group holds, as `version` (of its access) was a picture of. Gives the edit,
+/// which can be undone for a while; `None` if nothing changes.
+pub async fn set(
+    act: &Act<'_>,
+    group: Uuid,
+    version: i32,
+    wanted: &Held,
+) -> Result<(KeyGroup, Option<Uuid>)> {
+    let tx = act.begin().await?;
+    let it = key_groups::store::find(&*tx, act.scope, group).await?;
+    if it.access_version != version {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
+    let before = held_in(act, &tx, group).await?;
+    if before == *wanted {
+        return Ok((it, None));
+    }
+    let required = subscriptions::current(&tx, act.scope).await?.policy_required;
+    if required && wanted.policy.is_none() {
+        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
+    }
+    let described = put(act, &tx, group, &before, wanted).await?;
+    let change = Change {
+        object: Object::KeyGroup(group),
+        before: State::Held(before),
+        version: version + 1,
+    };
+    let edit = undo::remember(act, &tx, group, vec![change]).await?;
+    let event = act
+        .event("key_group.access_changed")
+        .on("key_group", group, &it.name)
+        .change(described.0, described.1);
+    act.finish(tx, event).await?;
+    Ok((it, Some(edit)))
+}
+
+/// For a new group: nothing was held before.
+pub(crate) async fn give(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Result<Value> {
+    let required = subscriptions::current(tx, act.scope).await?.policy_required;
+    if required && held.policy.is_none() {
+        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
+    }
+    let all = Catalogue::load_in(act, tx).await?;
+    check(&all, held)?;
+    store::replace(act, tx, group, held).await?;
+    Ok(described(&all, held))
+}
+
+/// Replaces what a group holds. Gives before and after for the audit log.
+async fn put(
+    act: &Act<'_>,
+    tx: &Tx,
+    group: Uuid,
+    before: &Held,
+    wanted: &Held,
+) -> Result<(Value, Value)> {
+    let all = Catalogue::load_in(act, tx).await?;
+    check(&all, wanted)?;
+    store::replace(act, tx, group, wanted).await?;
+    store::touch(tx, act.scope, group).await?;
+    Ok((described(&all, before), described(&all, wanted)))
+}
+
+/// What is gone cannot be held.
+fn check(all: &Catalogue, held: &Held) -> Result<()> {
+    for source in held.sources() {
+        let (field, is_there) = match source {
+            Source::Policy(id) => ("policy", all.policy(id).is_some()),
+            Source::UserGroup(id) => ("user_groups", all.user_group(id).is_some()),
+            Source::Role(id) => ("roles", all.role(id).is_some()),
+        };
+        if !is_there {
+            return Err(Error::field(field, "This is not there any more. Choose again."));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a group back to what it held, if nothing changed that since.
+pub(crate) async fn restore(
+    act: &Act<'_>,
+    tx: &Tx,
+    (group, version): (Uuid, i32),
+    wanted: &Held,
+) -> Result<undo::Restored> {
+    let it = key_groups::store::find(&**tx, act.scope, group).await?;
+    if it.access_version != version {
+        return Err(Refusal::ChangedSinceEdit.into());
+    }
+    let held = held_in(act, tx, group).await?;
+    let (before, after) = put(act, tx, group, &held, wanted).await?;
+    Ok(undo::Restored { kind: "key_group", id: group, name: it.name, before, after })
+}
+
+/// For the audit log: names.
+fn described(all: &Catalogue, it: &Held) -> Value {
+    let names = |ids: &BTreeSet<Uuid>, name: fn(Uuid) -> Source| {
+        ids.iter().map(|id| all.name(name(*id))).collect::<Vec<_>>()
+    };
+    json!({
+        "policy": it.policy.map(|id| all.name(Source::Policy(id))),
+        "user_groups": names(&it.user_groups, Source::UserGroup),
+        "workspace_roles": names(&it.roles, Source::Role),
+    })
+}
+
+/// No key without a policy of its group, where the subscription's setting says so (document 002).
+pub(crate) async fn demand_policy(act: &Act<'_>, tx: &Tx, group: Uuid) -> Result<()> {
+    if !subscriptions::current(tx, act.scope).await?.policy_required {
+        return Ok(());
+    }
+    let held = held_in(act, tx, group).await?;
+    if held.policy.is_some() { Ok(()) } else { Err(Refusal::PolicyRequired.into()) }
+}

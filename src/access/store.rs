@@ -1,0 +1,228 @@
+//! The queries of what key groups hold. Every one starts from the subscription.
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::Set, Condition, ExprTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait,
+    Select, entity::prelude::*, sea_query::SelectStatement,
+};
+
+use super::{
+    Held,
+    entity::{ActiveModel, COLUMN, Column, Entity, Model},
+};
+use crate::{
+    clock::new_id,
+    db::Tx,
+    domain::access::Source,
+    error::Result,
+    key_groups::{KeyGroup, entity as groups},
+    subscriptions::{Act, Scope},
+};
+
+/// The only way to start a query here: inside one subscription.
+fn of(scope: &Scope) -> Select<Entity> {
+    Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
+}
+
+fn source(row: &Model) -> Option<Source> {
+    let user_group = row.user_group_id.map(Source::UserGroup);
+    row.policy_id.map(Source::Policy).or(user_group).or(row.workspace_role_id.map(Source::Role))
+}
+
+pub(super) async fn of_groups(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, Source)>> {
+    let mut found = Vec::new();
+    // Both databases limit the parameters of a statement.
+    for ids in ids.chunks(1_000) {
+        let rows = of(scope).filter(COLUMN.key_group_id.is_in(ids.to_vec())).all(db).await?;
+        found.extend(rows.iter().filter_map(|it| Some((it.key_group_id, source(it)?))));
+    }
+    Ok(found)
+}
+
+pub(super) async fn replace(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Result<()> {
+    Entity::delete_many()
+        .filter(COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(COLUMN.key_group_id.eq(group))
+        .exec(&**tx)
+        .await?;
+    let rows: Vec<_> = held.sources().map(|it| row(act, group, it)).collect();
+    if !rows.is_empty() {
+        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    }
+    Ok(())
+}
+
+fn row(act: &Act<'_>, group: Uuid, source: Source) -> ActiveModel {
+    let mut row = ActiveModel {
+        id: Set(new_id(act.now)),
+        subscription_id: Set(act.scope.id()),
+        key_group_id: Set(group),
+        policy_id: Set(None),
+        user_group_id: Set(None),
+        workspace_role_id: Set(None),
+    };
+    match source {
+        Source::Policy(id) => row.policy_id = Set(Some(id)),
+        Source::UserGroup(id) => row.user_group_id = Set(Some(id)),
+        Source::Role(id) => row.workspace_role_id = Set(Some(id)),
+    }
+    row
+}
+
+/// Counts a change of what a group holds.
+pub(super) async fn touch(tx: &Tx, scope: &Scope, group: Uuid) -> Result<()> {
+    touch_where(tx, scope, groups::COLUMN.id.eq(group)).await
+}
+
+/// The same for all that hold one of these, whose deletion takes it away from them.
+pub(crate) async fn touch_holders(tx: &Tx, scope: &Scope, sources: &[Source]) -> Result<()> {
+    touch_where(tx, scope, groups::Column::Id.in_subquery(holders(scope, sources))).await
+}
+
+async fn touch_where(tx: &Tx, scope: &Scope, which: Expr) -> Result<()> {
+    let up = Expr::col(groups::Column::AccessVersion).add(1);
+    groups::Entity::update_many()
+        .col_expr(groups::Column::AccessVersion, up)
+        .filter(groups::COLUMN.subscription_id.eq(scope.id()))
+        .filter(which)
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Ids of the key groups that hold any of these.
+pub(super) fn holders(scope: &Scope, sources: &[Source]) -> SelectStatement {
+    let ids =
+        |pick: fn(&Source) -> Option<Uuid>| sources.iter().filter_map(pick).collect::<Vec<_>>();
+    let policies = ids(|it| if let Source::Policy(id) = it { Some(*id) } else { None });
+    let user_groups = ids(|it| if let Source::UserGroup(id) = it { Some(*id) } else { None });
+    let roles = ids(|it| if let Source::Role(id) = it { Some(*id) } else { None });
+    let mut any = Condition::any();
+    for (column, ids) in [
+        (Column::PolicyId, policies),
+        (Column::UserGroupId, user_groups),
+        (Column::WorkspaceRoleId, roles),
+    ] {
+        if !ids.is_empty() {
+            any = any.add(column.is_in(ids));
+        }
+    }
+    let none = any.is_empty();
+    let query = of(scope).select_only().column(Column::KeyGroupId).filter(any);
+    // Without any source nobody holds one; an empty condition would mean everybody.
+    let query = if none { query.filter(Expr::value(false)) } else { query };
+    query.into_query()
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    key_groups: i64,
+    keys: Option<i64>,
+}
+
+/// How many key groups hold any of these, and how many keys they have.
+pub(super) async fn count(act: &Act<'_>, sources: &[Source]) -> Result<(i64, i64)> {
+    let count = groups::Entity::find()
+        .select_only()
+        .column_as(groups::Column::Id.count(), "key_groups")
+        .column_as(keys().sum().cast_as("BIGINT"), "keys")
+        .filter(groups::COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(groups::Column::Id.in_subquery(holders(act.scope, sources)))
+        .into_model::<Count>()
+        .one(act.app.db.read())
+        .await?;
+    Ok(count.map_or((0, 0), |it| (it.key_groups, it.keys.unwrap_or_default())))
+}
+
+/// All instances of a group, from its summary.
+fn keys() -> Expr {
+    use groups::Column as G;
+    let col = |it| Expr::col((groups::Entity, it));
+    col(G::ActiveCount)
+        .add(col(G::FutureCount))
+        .add(col(G::ExpiredCount))
+        .add(col(G::DeactivatedCount))
+}
+
+#[derive(FromQueryResult)]
+struct CountOf {
+    id: Uuid,
+    key_groups: i64,
+    keys: Option<i64>,
+}
+
+/// For a list: how many key groups and keys there are by each value of one column.
+pub(super) async fn count_by(act: &Act<'_>, column: Column) -> Result<HashMap<Uuid, (i64, i64)>> {
+    let rows = of(act.scope)
+        .select_only()
+        .column_as(column, "id")
+        .column_as(Column::KeyGroupId.count(), "key_groups")
+        .column_as(keys().sum().cast_as("BIGINT"), "keys")
+        .join(
+            sea_orm::JoinType::InnerJoin,
+            Entity::belongs_to(groups::Entity)
+                .from(Column::KeyGroupId)
+                .to(groups::Column::Id)
+                .into(),
+        )
+        .filter(column.is_not_null())
+        .group_by(column)
+        .into_model::<CountOf>()
+        .all(act.app.db.read())
+        .await?;
+    Ok(rows.into_iter().map(|it| (it.id, (it.key_groups, it.keys.unwrap_or_default()))).collect())
+}
+
+/// Key groups that hold any of these, what runs out first before all else.
+pub(super) async fn groups_of(
+    act: &Act<'_>,
+    sources: &[Source],
+    limit: u64,
+) -> Result<Vec<KeyGroup>> {
+    let query = groups::Entity::find()
+        .filter(groups::COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(groups::Column::Id.in_subquery(holders(act.scope, sources)))
+        .order_by_asc(groups::Column::CoverageRank)
+        .order_by_asc(groups::Column::Id)
+        .limit(limit);
+    Ok(query.all(act.app.db.read()).await?)
+}
+
+/// The id of one key group, if it is in the subscription.
+pub(super) fn one(scope: &Scope, group: Uuid) -> SelectStatement {
+    groups::Entity::find()
+        .select_only()
+        .column(groups::Column::Id)
+        .filter(groups::COLUMN.subscription_id.eq(scope.id()))
+        .filter(groups::COLUMN.id.eq(group))
+        .into_query()
+}
+
+/// Every key group whose policy this is, by id.
+pub(crate) async fn groups_of_policy(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    policy: Uuid,
+) -> Result<Vec<KeyGroup>> {
+    let query = groups::Entity::find()
+        .filter(groups::COLUMN.subscription_id.eq(scope.id()))
+        .filter(groups::Column::Id.in_subquery(holders(scope, &[Source::Policy(policy)])))
+        .order_by_asc(groups::Column::Id);
+    Ok(query.all(db).await?)
+}
+
+/// The policy of all these groups becomes another one.
+pub(crate) async fn move_policy(tx: &Tx, scope: &Scope, from: Uuid, to: Uuid) -> Result<()> {
+    touch_holders(tx, scope, &[Source::Policy(from)]).await?;
+    Entity::update_many()
+        .col_expr(Column::PolicyId, Expr::value(to))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.policy_id.eq(from))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}

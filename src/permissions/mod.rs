@@ -1,0 +1,180 @@
+//! What services let their callers do. A service declares its permissions as a whole; one that it
+//! drops is kept, and shown as no longer declared, while a policy holds it.
+pub(crate) mod entity;
+pub mod file;
+
+use std::collections::{BTreeMap, HashSet};
+
+use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+use serde_json::{Value, json};
+
+pub use self::entity::Model as Permission;
+use crate::{
+    audit::Object,
+    clock::{millis, new_id},
+    db::Tx,
+    domain::{Permissions, Refusal, permission, text},
+    error::{Error, FieldError, Result},
+    policies,
+    subscriptions::{Act, Scope},
+};
+
+/// As many as a subscription can have declared.
+pub const MOST: usize = 1_000;
+
+/// What a service lets its callers do: actions with their descriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declaration {
+    pub service: String,
+    pub actions: BTreeMap<String, String>,
+}
+
+impl Declaration {
+    /// Cleans it, or says what is wrong, once for each field of the form.
+    fn checked(&self) -> Result<Self> {
+        let mut errors = Vec::new();
+        let service = permission::service(&self.service).unwrap_or_else(|it| {
+            errors.push(FieldError::new("service", it));
+            String::new()
+        });
+        let mut actions = BTreeMap::new();
+        for (name, description) in &self.actions {
+            let checked = permission::action(name).and_then(|name| {
+                let described = text::line(description, 300);
+                let described = described.map_err(|it| format!("The description of {name}: {it}"));
+                Ok((name, described?))
+            });
+            match checked {
+                Ok((name, description)) => {
+                    actions.insert(name, description);
+                }
+                Err(message) => errors.push(FieldError::new("actions", message)),
+            }
+        }
+        errors.truncate(5);
+        if errors.is_empty() { Ok(Self { service, actions }) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
+/// What a declaration has changed: numbers of permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub added: usize,
+    pub described: usize,
+    pub withdrawn: usize,
+}
+
+/// A service declares all that it knows; what it no longer names is withdrawn.
+pub async fn declare(act: &Act<'_>, it: &Declaration) -> Result<Changes> {
+    let it = it.checked()?;
+    let tx = act.begin().await?;
+    let known = all(&*tx, act.scope).await?;
+    let (own, others): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|row| row.service == it.service);
+    let declared = others.iter().filter(|row| row.is_declared()).count() + it.actions.len();
+    if declared > MOST {
+        return Err(Refusal::TooMany { most: MOST, what: "declared permissions" }.into());
+    }
+    let (now, mut changes) = (millis(act.now), Changes::default());
+    let (mut left, mut fresh) = (it.actions.clone(), Vec::new());
+    for row in &own {
+        let wanted = left.remove(row.action());
+        let (description, withdrawn_at) = match (&wanted, row.withdrawn_at) {
+            (Some(text), _) => (text.clone(), None),
+            (None, at) => (row.description.clone(), at.or(Some(now))),
+        };
+        if (&description, withdrawn_at) == (&row.description, row.withdrawn_at) {
+            continue;
+        }
+        match (row.is_declared(), wanted.is_some()) {
+            (true, true) => changes.described += 1,
+            (true, false) => changes.withdrawn += 1,
+            (false, _) => changes.added += 1,
+        }
+        let changed = entity::ActiveModel {
+            id: Set(row.id),
+            description: Set(description),
+            declared_at: Set(if row.is_declared() { row.declared_at } else { now }),
+            withdrawn_at: Set(withdrawn_at),
+            ..Default::default()
+        };
+        entity::Entity::update(changed).exec_without_returning(&*tx).await?;
+    }
+    changes.added += left.len();
+    for (action, description) in left {
+        fresh.push(entity::ActiveModel {
+            id: Set(new_id(act.now)),
+            subscription_id: Set(act.scope.id()),
+            name: Set(format!("{}:{action}", it.service)),
+            service: Set(it.service.clone()),
+            description: Set(description),
+            declared_at: Set(now),
+            withdrawn_at: Set(None),
+        });
+    }
+    // Both databases limit the parameters of a statement.
+    for rows in fresh.chunks(100) {
+        entity::Entity::insert_many(rows.to_vec()).exec_without_returning(&*tx).await?;
+    }
+    if changes == Changes::default() {
+        return Ok(changes);
+    }
+    let before = own.iter().filter(|it| it.is_declared());
+    let before: BTreeMap<_, _> = before.map(|it| (it.action(), &it.description)).collect();
+    let mut event = act.event("permissions.declared").change(json!(before), json!(it.actions));
+    event.object = Object { kind: "service", id: None, name: it.service };
+    act.finish(tx, event).await?;
+    Ok(changes)
+}
+
+/// Every row of the subscription, by name; also what nobody declares any more.
+async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Permission>> {
+    let rows = entity::Entity::find()
+        .filter(entity::COLUMN.subscription_id.eq(scope.id()))
+        .order_by_asc(entity::Column::Name);
+    Ok(rows.all(db).await?)
+}
+
+/// What is declared, and what a policy still holds though its service dropped it; by name.
+pub async fn list(act: &Act<'_>) -> Result<Vec<Permission>> {
+    let policies = policies::all(act).await?;
+    let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
+    let mut rows = all(act.app.db.read(), act.scope).await?;
+    rows.retain(|it| it.is_declared() || held.contains(it.name.as_str()));
+    Ok(rows)
+}
+
+/// The permissions of a service that it declares now.
+pub async fn of_service(act: &Act<'_>, service: &str) -> Result<Vec<Permission>> {
+    let mut rows = all(act.app.db.read(), act.scope).await?;
+    rows.retain(|it| it.is_declared() && it.service == service);
+    if rows.is_empty() { Err(Error::NotFound) } else { Ok(rows) }
+}
+
+/// A permission that no service declares cannot be put into a policy (DOMAIN.md). What is in
+/// `before` may stay.
+pub(crate) async fn check(
+    tx: &Tx,
+    scope: &Scope,
+    wanted: &Permissions,
+    before: &Permissions,
+) -> Result<()> {
+    let added = wanted.without(before);
+    if added.is_empty() {
+        return Ok(());
+    }
+    let rows = all(&**tx, scope).await?;
+    let declared: HashSet<&str> =
+        rows.iter().filter(|it| it.is_declared()).map(|it| it.name.as_str()).collect();
+    match added.iter().find(|it| !declared.contains(it)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(Error::field("permissions", format!("No service declares the permission {name}.")))
+        }
+    }
+}
+
+/// For the audit log: a set as a list of names.
+pub(crate) fn names(set: &Permissions) -> Value {
+    json!(set.iter().collect::<Vec<_>>())
+}

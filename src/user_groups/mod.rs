@@ -1,0 +1,214 @@
+//! User groups: uniquely named sets of policies (document 004), and the members of the subscription
+//! in them. Nobody need be in one: then it is for keys only, as an action group is.
+pub(crate) mod entity;
+mod store;
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::entity::Model as UserGroup;
+use crate::{
+    access::{
+        self, Catalogue,
+        undo::{self, Change, Object, State},
+    },
+    clock::{millis, new_id},
+    db::Tx,
+    domain::{Refusal, access::Source},
+    error::{Error, Result},
+    members,
+    policies::named,
+    submissions::{self, Submission},
+    subscriptions::{Act, Scope},
+};
+
+/// As many as a subscription can have: each form lists them all.
+pub const MOST: usize = 500;
+
+/// A user group as somebody wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    pub name: String,
+    pub description: String,
+    pub policies: BTreeSet<Uuid>,
+    /// Users.
+    pub members: BTreeSet<Uuid>,
+}
+
+impl Wanted {
+    fn checked(&self) -> Result<Self> {
+        let (name, description) = named(&self.name, &self.description)?;
+        Ok(Self { name, description, ..self.clone() })
+    }
+}
+
+/// Its policies and people now.
+pub async fn wanted(act: &Act<'_>, it: &UserGroup) -> Result<Wanted> {
+    store::wanted(act.app.db.read(), it).await
+}
+
+pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<UserGroup> {
+    let wanted = wanted.checked()?;
+    let group = UserGroup {
+        id: new_id(act.now),
+        subscription_id: act.scope.id(),
+        name_folded: wanted.name.to_lowercase(),
+        name: wanted.name.clone(),
+        description: wanted.description.clone(),
+        version: 1,
+        created_at: millis(act.now),
+        created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
+    };
+    let tx = act.begin().await?;
+    let location = format!("/s/{}/user-groups/{}", act.scope.subscription().slug, group.id);
+    let submission = Submission { token: submission, location };
+    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    let all = Catalogue::load_in(act, &tx).await?;
+    if all.user_groups.len() >= MOST {
+        return Err(Refusal::TooMany { most: MOST, what: "user groups" }.into());
+    }
+    store::insert(&tx, group.clone()).await?;
+    let after = put(act, &tx, &all, &group, &wanted).await?;
+    let event = act
+        .event("user_group.created")
+        .on("user_group", group.id, &group.name)
+        .change(Value::Null, after);
+    act.finish(tx, event).await?;
+    Ok(group)
+}
+
+/// Changes the user group that `version` was a picture of. Gives the edit, which can be undone for
+/// a while; `None` if nothing changes.
+pub async fn edit(
+    act: &Act<'_>,
+    id: Uuid,
+    version: i32,
+    wanted: &Wanted,
+) -> Result<(UserGroup, Option<Uuid>)> {
+    let wanted = wanted.checked()?;
+    let tx = act.begin().await?;
+    let group = store::find(&*tx, act.scope, id).await?;
+    if group.version != version {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
+    let before = store::wanted(&*tx, &group).await?;
+    if before == wanted {
+        return Ok((group, None));
+    }
+    let all = Catalogue::load_in(act, &tx).await?;
+    let was = described(act, &all, &before).await?;
+    let after = put(act, &tx, &all, &group, &wanted).await?;
+    let change = Change {
+        object: Object::UserGroup(id),
+        before: State::UserGroup(before),
+        version: version + 1,
+    };
+    let edit = undo::remember(act, &tx, id, vec![change]).await?;
+    let event =
+        act.event("user_group.edited").on("user_group", id, &wanted.name).change(was, after);
+    act.finish(tx, event).await?;
+    Ok((UserGroup { name: wanted.name, ..group }, Some(edit)))
+}
+
+/// Writes all of a user group. Gives it as the audit log tells it.
+async fn put(
+    act: &Act<'_>,
+    tx: &Tx,
+    all: &Catalogue,
+    group: &UserGroup,
+    wanted: &Wanted,
+) -> Result<Value> {
+    if wanted.policies.iter().any(|id| all.policy(*id).is_none()) {
+        return Err(Error::field("policies", "One of these policies is gone. Choose again."));
+    }
+    let people = members::users(&**tx, act.scope).await?;
+    if wanted.members.iter().any(|id| people.iter().all(|it| it.0 != *id)) {
+        return Err(Error::field("members", "One of these people is no member any more."));
+    }
+    let changed = entity::ActiveModel {
+        id: Set(group.id),
+        name: Set(wanted.name.clone()),
+        name_folded: Set(wanted.name.to_lowercase()),
+        description: Set(wanted.description.clone()),
+        version: Set(group.version + 1),
+        ..Default::default()
+    };
+    store::update(tx, changed).await?;
+    store::replace(tx, group, wanted).await?;
+    described(act, all, wanted).await
+}
+
+async fn described(act: &Act<'_>, all: &Catalogue, it: &Wanted) -> Result<Value> {
+    let people = members::users(act.app.db.read(), act.scope).await?;
+    let policies: Vec<_> = it.policies.iter().map(|id| all.name(Source::Policy(*id))).collect();
+    let known = people.iter().filter(|person| it.members.contains(&person.0));
+    let members: Vec<_> = known.map(|person| &person.2).collect();
+    Ok(json!({
+        "name": it.name,
+        "description": it.description,
+        "policies": policies,
+        "members": members,
+    }))
+}
+
+/// Puts a user group back to what it was, if nothing changed it since.
+pub(crate) async fn restore(
+    act: &Act<'_>,
+    tx: &Tx,
+    (id, version): (Uuid, i32),
+    wanted: &Wanted,
+) -> Result<undo::Restored> {
+    let group = store::find(&**tx, act.scope, id).await?;
+    if group.version != version {
+        return Err(Refusal::ChangedSinceEdit.into());
+    }
+    let all = Catalogue::load_in(act, tx).await?;
+    let before = described(act, &all, &store::wanted(&**tx, &group).await?).await?;
+    let after = put(act, tx, &all, &group, wanted).await?;
+    Ok(undo::Restored { kind: "user_group", id, name: wanted.name.clone(), before, after })
+}
+
+/// Key groups merely lose what they had through it.
+pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<UserGroup> {
+    let tx = act.begin().await?;
+    let group = store::find(&*tx, act.scope, id).await?;
+    if group.version != version {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
+    let all = Catalogue::load_in(act, &tx).await?;
+    let before = described(act, &all, &store::wanted(&*tx, &group).await?).await?;
+    access::store::touch_holders(&tx, act.scope, &[Source::UserGroup(id)]).await?;
+    store::delete(&tx, act.scope, id).await?;
+    let event = act
+        .event("user_group.deleted")
+        .on("user_group", id, &group.name)
+        .change(before, Value::Null);
+    act.finish(tx, event).await?;
+    Ok(group)
+}
+
+pub async fn find(act: &Act<'_>, id: Uuid) -> Result<UserGroup> {
+    store::find(act.app.db.read(), act.scope, id).await
+}
+
+/// All of the subscription, by name, each with the ids of its policies.
+pub(crate) async fn all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+) -> Result<Vec<(UserGroup, Vec<Uuid>)>> {
+    store::all(db, scope).await
+}
+
+/// A policy is about to be deleted: counts the change of every user group that it is in.
+pub(crate) async fn touch_with_policy(tx: &Tx, scope: &Scope, policy: Uuid) -> Result<()> {
+    store::touch_with_policy(tx, scope, policy).await
+}
+
+/// How many people are in each user group.
+pub async fn people(act: &Act<'_>) -> Result<std::collections::HashMap<Uuid, i64>> {
+    store::people(act).await
+}
