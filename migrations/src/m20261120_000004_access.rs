@@ -100,6 +100,7 @@ impl MigrationTrait for Migration {
         m.create_index(whole).await?;
         m.alter_table(added("key_groups", integer("access_version").default(1))).await?;
         m.alter_table(added("subscriptions", boolean("policy_required").default(false))).await?;
+        m.alter_table(added("subscriptions", integer("workspace_count").default(0))).await?;
         m.alter_table(added("key_instances", &mut text_null("last_refused_asked"))).await
     }
 }

@@ -2,7 +2,9 @@
 //! follows from that, and what an edit would change. Verification reads the same rows live.
 pub mod catalogue;
 pub(crate) mod entity;
+pub mod explain;
 pub mod impact;
+pub mod pages;
 pub(crate) mod store;
 pub mod undo;
 
@@ -42,7 +44,7 @@ impl Held {
         policy.into_iter().chain(user_groups).chain(self.roles.iter().map(|it| Source::Role(*it)))
     }
 
-    fn add(&mut self, source: Source) {
+    pub(crate) fn add(&mut self, source: Source) {
         match source {
             Source::Policy(id) => self.policy = Some(id),
             Source::UserGroup(id) => {
@@ -190,6 +192,32 @@ fn described(all: &Catalogue, it: &Held) -> Value {
         "user_groups": names(&it.user_groups, Source::UserGroup),
         "workspace_roles": names(&it.roles, Source::Role),
     })
+}
+
+/// How many key groups and keys there are, by id.
+pub type Counts = HashMap<Uuid, (i64, i64)>;
+
+/// By the policy of the key group.
+pub async fn count_by_policy(act: &Act<'_>) -> Result<Counts> {
+    store::count_by(act, entity::Column::PolicyId).await
+}
+
+pub async fn count_by_user_group(act: &Act<'_>) -> Result<Counts> {
+    store::count_by(act, entity::Column::UserGroupId).await
+}
+
+pub async fn count_by_role(act: &Act<'_>) -> Result<Counts> {
+    store::count_by(act, entity::Column::WorkspaceRoleId).await
+}
+
+/// How many key groups hold any of these, and how many keys they have.
+pub async fn count(act: &Act<'_>, sources: &[Source]) -> Result<(i64, i64)> {
+    store::count(act, sources).await
+}
+
+/// Key groups that hold any of these, what runs out first before all else.
+pub async fn groups_of(act: &Act<'_>, sources: &[Source], limit: u64) -> Result<Vec<KeyGroup>> {
+    store::groups_of(act, sources, limit).await
 }
 
 /// No key without a policy of its group, where the subscription's setting says so (document 002).

@@ -2,8 +2,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, Condition, ExprTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait,
-    Select, entity::prelude::*, sea_query::SelectStatement,
+    ActiveValue::Set, Condition, ExprTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect,
+    QueryTrait, Select, entity::prelude::*, sea_query::SelectStatement,
 };
 
 use super::{
@@ -155,20 +155,16 @@ struct CountOf {
     keys: Option<i64>,
 }
 
-/// For a list: how many key groups and keys there are by each value of one column.
+/// For lists: how many key groups hold each policy, user group or role, and how many keys they have.
 pub(super) async fn count_by(act: &Act<'_>, column: Column) -> Result<HashMap<Uuid, (i64, i64)>> {
+    let to_group =
+        Entity::belongs_to(groups::Entity).from(Column::KeyGroupId).to(groups::Column::Id);
     let rows = of(act.scope)
         .select_only()
         .column_as(column, "id")
         .column_as(Column::KeyGroupId.count(), "key_groups")
         .column_as(keys().sum().cast_as("BIGINT"), "keys")
-        .join(
-            sea_orm::JoinType::InnerJoin,
-            Entity::belongs_to(groups::Entity)
-                .from(Column::KeyGroupId)
-                .to(groups::Column::Id)
-                .into(),
-        )
+        .join(JoinType::InnerJoin, to_group.into())
         .filter(column.is_not_null())
         .group_by(column)
         .into_model::<CountOf>()

@@ -68,7 +68,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 25] = [
+pub const ACTIONS: [(&str, &str); 39] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -81,6 +81,20 @@ pub const ACTIONS: [(&str, &str); 25] = [
     ("key_instance.reactivated", "Key reactivated"),
     ("key_instance.revoked", "Key revoked"),
     ("key_instance.searched_by_key", "Searched by whole key"),
+    ("key_group.access_changed", "Access changed"),
+    ("policy.created", "Policy created"),
+    ("policy.edited", "Policy edited"),
+    ("policy.deleted", "Policy deleted"),
+    ("user_group.created", "User group created"),
+    ("user_group.edited", "User group edited"),
+    ("user_group.deleted", "User group deleted"),
+    ("workspace.created", "Workspace created"),
+    ("workspace.edited", "Workspace edited"),
+    ("workspace.deleted", "Workspace deleted"),
+    ("workspace_role.created", "Workspace role created"),
+    ("workspace_role.deleted", "Workspace role deleted"),
+    ("permissions.declared", "Permissions declared"),
+    ("access.edit_undone", "Edit of access undone"),
     ("member.invited", "Member invited"),
     ("member.joined", "Member joined"),
     ("subscription.created", "Subscription created"),

@@ -22,6 +22,6 @@ pub use {
     role::Role,
     secret::SecretText,
     status::{Facts, Status},
-    verdict::Denial,
+    verdict::{Denial, decide},
     warning::Warning,
 };

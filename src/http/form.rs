@@ -9,6 +9,7 @@ use actix_web::{
 };
 use futures_util::{StreamExt, future::LocalBoxFuture};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::{App, PageError, cookies};
 use crate::error::{Error, FieldError};
@@ -26,6 +27,33 @@ impl<T> Deref for Form<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+/// The fields of a form in which one name may stand several times, as tick boxes do.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The first value of a field; empty if it is not there.
+    pub fn one(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |it| it.0 == name).map(|it| it.1.as_str())
+    }
+
+    /// Moves the first value out: of a secret no second copy is made.
+    pub fn take(&mut self, name: &str) -> String {
+        let found = self.0.iter_mut().find(|it| it.0 == name);
+        found.map(|it| std::mem::take(&mut it.1)).unwrap_or_default()
+    }
+
+    /// The ids among the values of a field. What is none was not offered.
+    pub fn ids<T: FromIterator<Uuid>>(&self, name: &str) -> T {
+        self.all(name).filter_map(|it| Uuid::try_parse(it).ok()).collect()
     }
 }
 

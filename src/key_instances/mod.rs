@@ -360,6 +360,11 @@ pub async fn of_group(act: &Act<'_>, group: Uuid, limit: u64) -> Result<Vec<KeyI
     store::of_group(act.app.db.read(), act.scope, group, limit).await
 }
 
+/// Instances of groups that are about to be deleted: at most 500, the last used of each group first.
+pub async fn of_dying(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<KeyInstance>> {
+    store::of_dying(act.app.db.read(), groups, 500).await
+}
+
 /// Names of the instances of these groups, for the audit rows of their deletion: at most 10,000.
 pub(crate) async fn labels(tx: &Tx, groups: &[KeyGroup]) -> Result<HashMap<Uuid, Vec<String>>> {
     let mut names: HashMap<Uuid, Vec<String>> = HashMap::new();

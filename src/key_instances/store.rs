@@ -119,6 +119,21 @@ pub(super) async fn of_group(
         .await?)
 }
 
+/// At most `limit` instances of these groups, group by group, the last used first.
+pub(super) async fn of_dying(
+    db: &impl ConnectionTrait,
+    groups: &[KeyGroup],
+    limit: u64,
+) -> Result<Vec<Model>> {
+    Ok(in_groups(groups)
+        .order_by_asc(Column::KeyGroupId)
+        .order_by_desc(Column::IdleSince)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?)
+}
+
 /// Groups and labels of at most `limit` instances of these groups.
 pub(super) async fn labels(
     db: &impl ConnectionTrait,

@@ -2,6 +2,7 @@
 //! drops is kept, and shown as no longer declared, while a policy holds it.
 pub(crate) mod entity;
 pub mod file;
+pub mod pages;
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -2,6 +2,7 @@
 //! the very next verification: nothing between keeps a copy.
 pub mod deletion;
 pub(crate) mod entity;
+pub mod pages;
 mod store;
 
 use sea_orm::ActiveValue::Set;

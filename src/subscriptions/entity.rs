@@ -31,6 +31,8 @@ pub struct Model {
     pub future_count: i32,
     pub expired_count: i32,
     pub deactivated_count: i32,
+    /// Pages speak of workspaces only where there are some.
+    pub workspace_count: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

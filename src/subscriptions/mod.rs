@@ -73,6 +73,11 @@ pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
     store::lock(tx, id).await.map(|_| ())
 }
 
+/// A workspace more, or one less.
+pub(crate) async fn count_workspaces(tx: &Tx, scope: &Scope, by: i32) -> Result<()> {
+    store::count_workspaces(tx, scope.id(), by).await
+}
+
 /// The subscription's settings, as of the transaction that holds its lock.
 pub(crate) async fn current(tx: &Tx, scope: &Scope) -> Result<Subscription> {
     store::by_id(tx, scope.id()).await

@@ -21,6 +21,9 @@ struct SettingsPage {
     slug: String,
     form: SettingsForm,
     path: String,
+    permissions_path: String,
+    workspaces_path: String,
+    has_workspaces: bool,
     errors: Errors,
 }
 
@@ -86,6 +89,9 @@ fn show(admin: &Admin, form: SettingsForm, errors: Errors) -> Result<HttpRespons
         name: it.name.clone(),
         slug: it.slug.clone(),
         path: admin.path("/settings"),
+        permissions_path: admin.path("/permissions"),
+        workspaces_path: admin.path("/workspaces"),
+        has_workspaces: it.workspace_count > 0,
         form,
         errors,
     };

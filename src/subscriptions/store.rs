@@ -1,6 +1,8 @@
 //! The queries of subscriptions.
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, entity::prelude::*,
+};
 
 use super::{NewSubscription, Settings, entity};
 use crate::{
@@ -74,6 +76,7 @@ pub(super) async fn insert(
         future_count: Set(0),
         expired_count: Set(0),
         deactivated_count: Set(0),
+        workspace_count: Set(0),
     };
     row.insert(&**tx).await.map_err(|error| {
         if is_duplicate(&error) {
@@ -122,5 +125,14 @@ pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()>
         ..Default::default()
     };
     row.update(&**tx).await?;
+    Ok(())
+}
+
+pub(super) async fn count_workspaces(tx: &Tx, id: Uuid, by: i32) -> Result<()> {
+    entity::Entity::update_many()
+        .col_expr(entity::Column::WorkspaceCount, Expr::col(entity::Column::WorkspaceCount).add(by))
+        .filter(entity::COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
     Ok(())
 }

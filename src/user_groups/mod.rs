@@ -1,6 +1,7 @@
 //! User groups: uniquely named sets of policies (document 004), and the members of the subscription
 //! in them. Nobody need be in one: then it is for keys only, as an action group is.
 pub(crate) mod entity;
+pub mod pages;
 mod store;
 
 use std::collections::BTreeSet;

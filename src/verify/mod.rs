@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use self::live::Live;
 use crate::{
     domain::{
-        Denial, Facts, Permissions,
+        self, Denial, Facts, Permissions,
         secret::{Kind, Shape, shape},
     },
     error::Result,
@@ -69,27 +69,17 @@ pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result
     if !same {
         return Ok(Verdict::Unknown);
     }
-    Ok(match decide(&live, it, now) {
-        Ok(()) => Verdict::Accepted(live.holder),
-        Err(denial) => Verdict::Denied(live.holder, denial),
+    let foreign = it.tenant.is_some_and(|tenant| tenant != live.holder.subscription);
+    let Live { holder, suspended, .. } = live;
+    let verdict = if foreign {
+        Err(Denial::WrongSubscription)
+    } else {
+        domain::decide(suspended, &holder.facts, &holder.permissions, it.permission, now)
+    };
+    Ok(match verdict {
+        Ok(()) => Verdict::Accepted(holder),
+        Err(denial) => Verdict::Denied(holder, denial),
     })
-}
-
-/// In this order: a reason that lies deeper is not told before the ones above it.
-fn decide(live: &Live, it: &Presented<'_>, now: DateTime<Utc>) -> std::result::Result<(), Denial> {
-    if it.tenant.is_some_and(|tenant| tenant != live.holder.subscription) {
-        return Err(Denial::WrongSubscription);
-    }
-    if live.suspended {
-        return Err(Denial::Suspended);
-    }
-    live.holder.facts.accept(now)?;
-    match it.permission {
-        Some(asked) if !live.holder.permissions.contains(asked) => {
-            Err(Denial::InsufficientPermissions)
-        }
-        _ => Ok(()),
-    }
 }
 
 async fn subscription_id(app: &App, slug: &str) -> Result<Option<Uuid>> {

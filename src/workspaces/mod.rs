@@ -1,6 +1,7 @@
 //! Workspaces, which are optional, and workspace roles: a policy held in one of them or in the whole
 //! subscription (document 001).
 pub(crate) mod entity;
+pub mod pages;
 mod store;
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait};
@@ -15,7 +16,7 @@ use crate::{
     error::{Error, FieldError, Result},
     policies::named,
     submissions::{self, Submission},
-    subscriptions::{Act, Scope, slug_from},
+    subscriptions::{self, Act, Scope, slug_from},
 };
 
 /// As many as a subscription can have: each form lists them all.
@@ -75,6 +76,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         return Err(Error::field("slug", "Another workspace has this short name."));
     }
     store::insert(&tx, it.clone()).await?;
+    subscriptions::count_workspaces(&tx, act.scope, 1).await?;
     let event = act.event("workspace.created").on("workspace", it.id, &it.name).change(
         Value::Null,
         json!({ "name": it.name, "slug": it.slug, "description": it.description }),
@@ -122,6 +124,7 @@ pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<Workspace> 
     let names: Vec<String> = roles.iter().map(|it| all.name(*it)).collect();
     access::store::touch_holders(&tx, act.scope, &roles).await?;
     store::delete(&tx, act.scope, id).await?;
+    subscriptions::count_workspaces(&tx, act.scope, -1).await?;
     let event = act
         .event("workspace.deleted")
         .on("workspace", id, &it.name)

@@ -47,7 +47,7 @@
     if (form.querySelector('[name=make]')) applyMake(form);
   }
 
-  // --- form[data-preview]: a change of [data-preview-input] fetches a new #preview
+  // --- form[data-preview]: a change of [data-preview-input] fetches a new #preview and #effective
   let timer, request;
   const refresh = (form) => {
     const body = new URLSearchParams(new FormData(form));
@@ -59,8 +59,10 @@
     request.responseType = 'document';
     request.setRequestHeader('X-Requested-With', 'fetch');
     request.onload = (e) => {
-      const fresh = e.target.response?.getElementById('preview');
-      if (fresh) document.getElementById('preview')?.replaceWith(document.importNode(fresh, true));
+      for (const old of document.querySelectorAll('#preview, #effective')) {
+        const fresh = e.target.response?.getElementById(old.id);
+        if (fresh) old.replaceWith(document.importNode(fresh, true));
+      }
     };
     request.send(body);
   };

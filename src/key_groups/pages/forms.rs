@@ -1,15 +1,18 @@
 //! The dialogs for a new group, with its first key in the same form, and for editing one.
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::list::{GroupList, GroupQuery, view};
 use crate::{
+    access::{
+        Catalogue, Held,
+        pages::edit::{self, HeldFields},
+    },
     error::{Error, Result},
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
-        form::Draft,
+        form::{Draft, Fields},
         page::{Section, refused},
     },
     key_groups::{self, Description},
@@ -20,53 +23,38 @@ use crate::{
     },
 };
 
-#[derive(Clone, Default, Deserialize)]
-pub struct GroupForm {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    contact: String,
-    #[serde(default)]
-    submission: String,
-    #[serde(default)]
-    make: String,
-    #[serde(default)]
-    key: String,
-    #[serde(default)]
-    preset: String,
-    #[serde(default)]
-    from: String,
-    #[serde(default)]
-    until: String,
-    #[serde(default)]
-    note: String,
-    #[serde(default)]
-    act: String,
+fn description(form: &Fields) -> Description {
+    Description {
+        name: form.one("name").to_owned(),
+        description: form.one("description").to_owned(),
+        contact: form.one("contact").to_owned(),
+    }
 }
 
-impl GroupForm {
-    fn description(&self) -> Description {
-        Description {
-            name: self.name.clone(),
-            description: self.description.clone(),
-            contact: self.contact.clone(),
-        }
+/// The first key's part. The text of an own key moves along.
+fn key(form: &mut Fields) -> NewKeyForm {
+    NewKeyForm {
+        key: form.take("key"),
+        submission: form.one("submission").to_owned(),
+        make: form.one("make").to_owned(),
+        preset: form.one("preset").to_owned(),
+        from: form.one("from").to_owned(),
+        until: form.one("until").to_owned(),
+        note: form.one("note").to_owned(),
+        ..Default::default()
     }
+}
 
-    /// The first key's part. The text of an own key moves along.
-    fn key(&mut self) -> NewKeyForm {
-        NewKeyForm {
-            submission: self.submission.clone(),
-            make: self.make.clone(),
-            key: std::mem::take(&mut self.key),
-            preset: self.preset.clone(),
-            from: self.from.clone(),
-            until: self.until.clone(),
-            note: self.note.clone(),
-            ..Default::default()
-        }
+/// A new group as it was typed.
+struct Typed {
+    group: Description,
+    held: Held,
+    key: NewKeyForm,
+}
+
+impl Typed {
+    fn of(mut form: Fields) -> Self {
+        Self { group: description(&form), held: edit::held(&form), key: key(&mut form) }
     }
 }
 
@@ -76,6 +64,7 @@ struct NewGroupPage {
     page: Page,
     list: GroupList,
     group: Description,
+    held: HeldFields,
     fields: KeyFieldsView,
     path: String,
     back: String,
@@ -83,20 +72,20 @@ struct NewGroupPage {
 }
 
 /// `GET /s/{slug}/groups/new`
-pub async fn new_form(admin: Admin, draft: Draft<GroupForm>) -> Result<HttpResponse, PageError> {
-    let draft = draft.0.map(|mut it| (it.description(), it.key()));
-    show_new(&admin, draft, Errors::none()).await
+pub async fn new_form(admin: Admin, draft: Draft<Fields>) -> Result<HttpResponse, PageError> {
+    show_new(&admin, draft.0.map(Typed::of), Errors::none()).await
 }
 
 async fn show_new(
     admin: &Admin,
-    typed: Option<(Description, NewKeyForm)>,
+    typed: Option<Typed>,
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
     let list = view(admin, GroupQuery::default()).await?;
-    let (group, fields) = match typed {
-        Some((group, key)) => (group, KeyFieldsView::of(admin, key, &[])),
-        None => (Description::default(), KeyFieldsView::fresh(admin, &[])),
+    let all = Catalogue::load(&admin.act()).await?;
+    let (group, held, fields) = match typed {
+        Some(it) => (it.group, it.held, KeyFieldsView::of(admin, it.key, &[])),
+        None => (Description::default(), Held::default(), KeyFieldsView::fresh(admin, &[])),
     };
     let page = NewGroupPage {
         page: Page::within(admin, Section::Keys),
@@ -104,6 +93,7 @@ async fn show_new(
         back: list.path.clone(),
         list,
         group,
+        held: HeldFields::of(admin, &all, &held),
         fields,
         errors,
     };
@@ -111,18 +101,21 @@ async fn show_new(
 }
 
 /// `POST /s/{slug}/groups/new`
-pub async fn create(admin: Admin, form: Form<GroupForm>) -> Result<HttpResponse, PageError> {
-    let mut form = form.0;
-    let (group, mut key) = (form.description(), form.key());
-    if form.act == "check" {
-        key.key.clear();
-        return show_new(&admin, Some((group, key)), Errors::none()).await;
+pub async fn create(admin: Admin, form: Form<Fields>) -> Result<HttpResponse, PageError> {
+    let is_check = form.one("act") == "check";
+    let mut it = Typed::of(form.0);
+    if is_check {
+        it.key.key.clear();
+        return show_new(&admin, Some(it), Errors::none()).await;
     }
-    let made = match key.take(&admin) {
-        Ok(first) => key_groups::create(&admin.act(), (&group, &crate::access::Held::default()), first, &key.submission).await,
+    let made = match it.key.take(&admin) {
+        Ok(first) => {
+            let new = (&it.group, &it.held);
+            key_groups::create(&admin.act(), new, first, &it.key.submission).await
+        }
         // One try shows every error: those of the group too.
         Err(Error::Invalid(mut fields)) => {
-            if let Err(Error::Invalid(more)) = group.checked() {
+            if let Err(Error::Invalid(more)) = it.group.checked() {
                 fields.splice(0..0, more);
             }
             Err(Error::Invalid(fields))
@@ -131,7 +124,7 @@ pub async fn create(admin: Admin, form: Form<GroupForm>) -> Result<HttpResponse,
     };
     match made {
         Ok(issued) => show_once(&admin, issued),
-        Err(error) => show_new(&admin, Some((group, key)), Errors::of(error)?).await,
+        Err(error) => show_new(&admin, Some(it), Errors::of(error)?).await,
     }
 }
 
@@ -151,9 +144,9 @@ struct EditPage {
 pub async fn edit_form(
     admin: Admin,
     path: Path<(String, String)>,
-    draft: Draft<GroupForm>,
+    draft: Draft<Fields>,
 ) -> Result<HttpResponse, PageError> {
-    let typed = draft.0.map(|it| it.description());
+    let typed = draft.0.as_ref().map(description);
     show_edit(&admin, id(&path.1), typed, Errors::none()).await
 }
 
@@ -179,17 +172,17 @@ async fn show_edit(
 }
 
 /// `POST /s/{slug}/groups/{group}/edit`
-pub async fn edit(
+pub async fn save(
     admin: Admin,
     path: Path<(String, String)>,
-    form: Form<GroupForm>,
+    form: Form<Fields>,
 ) -> Result<HttpResponse, PageError> {
     let group = id(&path.1);
-    match key_groups::edit(&admin.act(), group, &form.description()).await {
+    match key_groups::edit(&admin.act(), group, &description(&form)).await {
         Ok(it) => {
             let flash = Flash::new(format!("{} is saved. Its keys follow at once.", it.name));
             Ok(flash.then(&admin.me.app, &admin.path(&format!("/groups/{group}"))))
         }
-        Err(error) => show_edit(&admin, group, Some(form.description()), Errors::of(error)?).await,
+        Err(error) => show_edit(&admin, group, Some(description(&form)), Errors::of(error)?).await,
     }
 }

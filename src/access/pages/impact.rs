@@ -1,0 +1,71 @@
+//! What an edit changes, as its form shows it before it is saved.
+use crate::{
+    access::{Catalogue, impact::Impact, pages::in_words},
+    http::{InPlace, words},
+    pepper::token_digest,
+};
+
+/// Removed first: what hurts.
+pub struct ImpactView {
+    /// `Applies at once to 7 keys in 3 groups.`
+    pub touched: String,
+    /// A permission, and how much it was used.
+    pub removed: Vec<(String, String)>,
+    pub added: Vec<String>,
+    pub groups: Vec<GroupLine>,
+    pub more: i64,
+    /// Sent along with the form: only what was looked at is saved.
+    pub seen: String,
+    /// Somebody saved without having looked.
+    pub look: bool,
+}
+
+/// What one key group loses and gains.
+pub struct GroupLine {
+    pub name: String,
+    pub path: String,
+    pub lost: Vec<String>,
+    pub gained: Vec<String>,
+}
+
+impl ImpactView {
+    /// `picture`: all that the edit would save.
+    pub fn of(it: &InPlace, all: &Catalogue, impact: &Impact, picture: &str) -> Self {
+        let keys = words::plural(impact.keys, "key");
+        let key_groups = words::plural(impact.key_groups, "key group");
+        let calls = |n: i64| match n {
+            0 => "no call asked for it in 30 days".to_owned(),
+            n => format!("{} asked for it in 30 days", words::plural(n, "call")),
+        };
+        let line = |group: &crate::access::impact::GroupImpact| GroupLine {
+            name: group.group.name.clone(),
+            path: it.path(&format!("/groups/{}/access", group.group.id)),
+            lost: in_words(all, &group.lost),
+            gained: in_words(all, &group.gained),
+        };
+        let listed = i64::try_from(impact.groups.len()).unwrap_or_default();
+        Self {
+            touched: match impact.key_groups {
+                0 => "No key group holds it.".to_owned(),
+                _ => format!("Applies at once to {keys} in {key_groups}."),
+            },
+            removed: impact.removed.iter().map(|(name, n)| (name.clone(), calls(*n))).collect(),
+            added: impact.added.iter().map(str::to_owned).collect(),
+            groups: impact.groups.iter().map(line).collect(),
+            more: impact.key_groups - listed,
+            seen: token_digest(picture),
+            look: false,
+        }
+    }
+
+    /// Whether permissions go or come, here or in a workspace.
+    pub fn is_change(&self) -> bool {
+        let is_change = |it: &GroupLine| !it.lost.is_empty() || !it.gained.is_empty();
+        !self.removed.is_empty() || !self.added.is_empty() || self.groups.iter().any(is_change)
+    }
+
+    /// Whether a form that carries `seen` shows that its author has looked at this.
+    pub fn was_seen(&self, seen: &str) -> bool {
+        !self.is_change() || self.seen == seen
+    }
+}
