@@ -44,6 +44,23 @@ pub enum Command {
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// Manage what services let their callers do.
+    #[command(subcommand)]
+    Permissions(Permissions),
+}
+
+#[derive(Subcommand)]
+pub enum Permissions {
+    /// Declare all permissions of a service, as a file names them. What it no longer names is
+    /// withdrawn; policies that hold it keep it, marked.
+    Declare {
+        /// Short name of the subscription.
+        #[arg(long)]
+        subscription: String,
+        /// A .toml or .json file: service = "pricing", and a table [permissions] of actions with
+        /// their descriptions.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]

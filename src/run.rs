@@ -3,6 +3,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
+    path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -20,14 +21,14 @@ use crate::{
     access,
     audit::{self, Actor},
     clock::Clock,
-    config::{Admin, Audit, Cli, Command, Config, CreateOwner, LogFormat},
+    config::{Admin, Audit, Cli, Command, Config, CreateOwner, LogFormat, Permissions},
     db::{self, Db},
     demo,
     error::Error,
     http::App,
     installation::{self, SetUp},
-    key_groups, server, sessions, submissions,
-    subscriptions::NewSubscription,
+    key_groups, permissions, server, sessions, submissions,
+    subscriptions::{self, Act, NewSubscription},
     throttle,
     users::{NewUser, Passwords},
     verify::usage,
@@ -59,6 +60,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Admin(Admin::CreateOwner(it)) => create_owner(config, it).await,
         Command::Audit(Audit::Verify) => verify_audit(config).await,
+        Command::Permissions(Permissions::Declare { subscription, file }) => {
+            declare(config, &subscription, &file).await
+        }
     }
 }
 
@@ -230,19 +234,39 @@ async fn create_owner(config: Config, it: CreateOwner) -> anyhow::Result<()> {
     let wanted = SetUp { owner, subscription };
     let actor = Actor::command_line();
     let made = installation::create_owner(&app, wanted, None, &actor, app.clock.now()).await;
-    let (user, subscription) = match made {
-        Ok(made) => made,
-        Err(Error::Invalid(fields)) => {
-            let lines: Vec<_> =
-                fields.iter().map(|it| format!("{}: {}", it.field, it.message)).collect();
-            bail!("{}", lines.join("\n"));
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let (user, subscription) = made.map_err(in_lines)?;
     println!(
         "{} owns this installation and is admin of {}. Start `keyward serve` and sign in.",
         user.email, subscription.name
     );
+    Ok(())
+}
+
+/// Errors of fields, one a line.
+fn in_lines(error: Error) -> anyhow::Error {
+    match error {
+        Error::Invalid(fields) => {
+            let lines: Vec<_> =
+                fields.iter().map(|it| format!("{}: {}", it.field, it.message)).collect();
+            anyhow::anyhow!(lines.join("\n"))
+        }
+        other => other.into(),
+    }
+}
+
+/// What a service declares, from a file. Seen at once by servers on the same database.
+async fn declare(config: Config, subscription: &str, file: &Path) -> anyhow::Result<()> {
+    let declaration = permissions::file::read(file)?;
+    let app = open(config, Clock::System).await?;
+    let scope = subscriptions::enter_as_operator(&app.db, subscription).await;
+    let scope = scope.map_err(|error| match error {
+        Error::NotFound => anyhow::anyhow!("there is no subscription {subscription}"),
+        other => other.into(),
+    })?;
+    let now = app.clock.now();
+    let act = Act { app: &app, scope: &scope, actor: Actor::command_line(), now };
+    let changes = permissions::declare(&act, &declaration).await.map_err(in_lines)?;
+    println!("{}", permissions::pages::told(&declaration.service, changes));
     Ok(())
 }
 

@@ -95,7 +95,7 @@ async fn touch_where(tx: &Tx, scope: &Scope, which: Expr) -> Result<()> {
 }
 
 /// Ids of the key groups that hold any of these.
-pub(super) fn holders(scope: &Scope, sources: &[Source]) -> SelectStatement {
+pub(crate) fn holders(scope: &Scope, sources: &[Source]) -> SelectStatement {
     let ids =
         |pick: fn(&Source) -> Option<Uuid>| sources.iter().filter_map(pick).collect::<Vec<_>>();
     let policies = ids(|it| if let Source::Policy(id) = it { Some(*id) } else { None });

@@ -7,9 +7,10 @@ use sea_orm::{
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
+    access,
     clock::millis,
     db::{Db, Tx},
-    domain::Refusal,
+    domain::{Refusal, access::Source},
     error::{Error, Result, is_duplicate},
     subscriptions::{Act, Scope},
 };
@@ -46,6 +47,8 @@ pub struct Filter {
     pub show: Show,
     /// Part of the name or the description.
     pub text: String,
+    /// Holds this user group.
+    pub user_group: Option<Uuid>,
     /// The last row of the page before: its value in the tab's order, and its id.
     pub after: Option<(i64, Uuid)>,
 }
@@ -74,6 +77,10 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
     };
     if !filter.text.is_empty() {
         query = query.filter(contains(Column::SearchText, &filter.text));
+    }
+    if let Some(id) = filter.user_group {
+        let holders = access::store::holders(act.scope, &[Source::UserGroup(id)]);
+        query = query.filter(Column::Id.in_subquery(holders));
     }
     if let Some((value, id)) = filter.after {
         query = query.filter(behind(column, value, id));

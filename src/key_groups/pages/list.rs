@@ -2,10 +2,13 @@
 use actix_web::{HttpResponse, web::Query};
 use askama::Template;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::CoverageView;
 use crate::{
+    access::{self, Catalogue, Held, pages::edit::Choice},
     clock::{instant, iso},
+    domain::access::Source,
     error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
@@ -14,6 +17,7 @@ use crate::{
         words::{self, Moment},
     },
     key_groups::{self, Filter, KeyGroup, Listing, Show},
+    user_groups::UserGroup,
     verify::usage,
 };
 
@@ -27,6 +31,9 @@ pub struct GroupQuery {
     pub show: String,
     #[serde(default)]
     pub q: String,
+    /// The id of a user group that they hold.
+    #[serde(default)]
+    pub user_group: String,
     #[serde(default)]
     pub after: String,
 }
@@ -41,20 +48,35 @@ const SHOWS: [(&str, Show, &str); 5] = [
 
 impl GroupQuery {
     fn filter(&self) -> Result<Filter> {
-        let wrong = Error::Malformed("This list cannot be filtered like that. Clear the filters.");
+        let wrong =
+            || Error::Malformed("This list cannot be filtered like that. Clear the filters.");
         let Some((_, show, _)) = SHOWS.iter().find(|it| it.0 == self.show) else {
-            return Err(wrong);
+            return Err(wrong());
         };
         let after = match self.after.as_str() {
             "" => None,
-            text => Some(cursor(text).ok_or(wrong)?),
+            text => Some(cursor(text).ok_or_else(wrong)?),
         };
-        Ok(Filter { show: *show, text: self.q.trim().chars().take(100).collect(), after })
+        let user_group = match self.user_group.as_str() {
+            "" => None,
+            text => Some(Uuid::try_parse(text).map_err(|_| wrong())?),
+        };
+        Ok(Filter {
+            show: *show,
+            text: self.q.trim().chars().take(100).collect(),
+            user_group,
+            after,
+        })
     }
 
     /// The list at `path` with one field changed, from the first page on unless that is the field.
     fn address(&self, path: &str, change: (&str, &str)) -> String {
-        let fields = [("show", self.show.as_str()), ("q", &self.q), ("after", "")];
+        let fields = [
+            ("show", self.show.as_str()),
+            ("q", &self.q),
+            ("user_group", &self.user_group),
+            ("after", ""),
+        ];
         listing::address(path, &fields, change)
     }
 }
@@ -69,8 +91,37 @@ pub struct GroupRow {
     /// `1 expires soon`, `1 in the future`
     pub soon: String,
     pub future: String,
+    /// Its policy and user groups; the rest is counted.
+    pub access: AccessTags,
     pub calls: String,
     pub last_used: Option<Moment>,
+}
+
+/// What a group holds, as small tags.
+#[derive(Default)]
+pub struct AccessTags {
+    pub policy: String,
+    pub others: Vec<String>,
+    pub more: usize,
+}
+
+impl AccessTags {
+    /// `shown` others besides the policy.
+    pub fn of(all: &Catalogue, held: &Held, shown: usize) -> Self {
+        let mut others: Vec<_> =
+            held.sources().filter(|it| !matches!(it, Source::Policy(_))).collect();
+        let more = others.len().saturating_sub(shown);
+        others.truncate(shown);
+        Self {
+            policy: held.policy.map(|id| all.name(Source::Policy(id))).unwrap_or_default(),
+            others: others.into_iter().map(|it| all.name(it)).collect(),
+            more,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.policy.is_empty() && self.others.is_empty()
+    }
 }
 
 /// Everything that the template of the list shows; dialogs draw it behind themselves.
@@ -81,6 +132,10 @@ pub struct GroupList {
     pub total: i64,
     pub query: GroupQuery,
     pub clear: String,
+    /// User groups to filter by.
+    pub user_groups: Vec<Choice>,
+    /// The one that is filtered by, and the list without it.
+    pub of_user_group: Option<LinkView>,
     pub csv: String,
     pub next: Option<String>,
     pub search: String,
@@ -107,6 +162,19 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     let Listing { groups, next } = key_groups::list(&act, &query.filter()?, PAGE).await?;
     let calls = calls(it, &groups).await?;
     let unused = key_groups::count_unused(&act, COUNTED).await?;
+    let all = Catalogue::load(&act).await?;
+    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+    let held = access::of_groups(&act, &ids).await?;
+    let tags = |group: &KeyGroup| {
+        held.get(&group.id).map(|it| AccessTags::of(&all, it, 2)).unwrap_or_default()
+    };
+    let user_group = |(it, _): &(UserGroup, Vec<Uuid>)| Choice {
+        id: it.id.to_string(),
+        name: it.name.clone(),
+        help: String::new(),
+        chosen: it.id.to_string() == query.user_group,
+    };
+    let user_groups: Vec<_> = all.user_groups.iter().map(user_group).collect();
     let sums = it.scope.subscription();
     let counts = [
         sums.group_count,
@@ -127,7 +195,22 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     };
     Ok(GroupList {
         tabs: SHOWS.iter().zip(counts).map(tab).collect(),
-        rows: groups.iter().zip(calls).map(|(group, calls)| row(it, group, calls)).collect(),
+        rows: groups
+            .iter()
+            .zip(calls)
+            .map(|(group, calls)| GroupRow { access: tags(group), ..row(it, group, calls) })
+            .collect(),
+        of_user_group: (!query.user_group.is_empty()).then(|| LinkView {
+            label: user_groups
+                .iter()
+                .find(|it| it.chosen)
+                .map_or("deleted", |it| &it.name)
+                .to_owned(),
+            path: query.address(&path, ("user_group", "")),
+            count: String::new(),
+            current: false,
+        }),
+        user_groups,
         total: sums.group_count.into(),
         clear: query.address(&path, ("q", "")),
         csv: query.address(&format!("{path}.csv"), ("", "")),
@@ -161,6 +244,7 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
         // Where the coverage says so already, it is not said twice.
         soon: if group.no_successor { String::new() } else { soon },
         future: some(group.future_count, "in the future"),
+        access: AccessTags::default(),
         calls: words::count(calls),
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
     }
@@ -173,15 +257,24 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
     let Listing { groups, next } = key_groups::list(&act, &filter, download::MOST_ROWS).await?;
     download::must_end(next.as_ref())?;
     let mut rows = Vec::with_capacity(groups.len());
+    let all = Catalogue::load(&act).await?;
     for chunk in groups.chunks(1_000) {
         let calls = calls(&viewer, chunk).await?;
-        rows.extend(chunk.iter().zip(calls).map(|(group, calls)| csv_row(&viewer, group, calls)));
+        let ids: Vec<Uuid> = chunk.iter().map(|it| it.id).collect();
+        let held = access::of_groups(&act, &ids).await?;
+        let nothing = Held::default();
+        rows.extend(chunk.iter().zip(calls).map(|(group, calls)| {
+            let tags = AccessTags::of(&all, held.get(&group.id).unwrap_or(&nothing), usize::MAX);
+            csv_row(&viewer, group, tags, calls)
+        }));
     }
     let header = [
         "group",
         "description",
         "contact",
         "client_id",
+        "policy",
+        "user_groups_and_roles",
         "coverage",
         "covered_until",
         "active",
@@ -196,13 +289,15 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
     Ok(download::csv(&name, &header, &rows)?)
 }
 
-fn csv_row(it: &InPlace, group: &KeyGroup, calls: i64) -> Vec<String> {
+fn csv_row(it: &InPlace, group: &KeyGroup, tags: AccessTags, calls: i64) -> Vec<String> {
     let time = |at: Option<i64>| at.map(|it| iso(instant(it))).unwrap_or_default();
     vec![
         group.name.clone(),
         group.description.clone(),
         group.contact.clone(),
         group.client_id.clone(),
+        tags.policy,
+        tags.others.join("; "),
         CoverageView::of(group, &it.me.here).text,
         time(group.covered_until),
         group.active_count.to_string(),

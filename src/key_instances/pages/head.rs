@@ -1,12 +1,16 @@
 //! The head of a group's page: its facts, and what needs attention in it.
 use crate::{
+    access::{self, Catalogue},
     clock::instant,
     error::Result,
     http::{
         InPlace,
         words::{self, Moment},
     },
-    key_groups::{KeyGroup, pages::CoverageView},
+    key_groups::{
+        KeyGroup,
+        pages::{CoverageView, list::AccessTags},
+    },
     key_instances::{self, KeyInstance},
     subscriptions::Act,
     verify::usage,
@@ -22,6 +26,7 @@ pub struct GroupHead {
     pub calls: String,
     pub refused: String,
     pub last_used: Option<Moment>,
+    pub access: AccessTags,
     /// What needs attention: a sentence in bold, one in plain, one button.
     pub notices: Vec<Notice>,
 }
@@ -43,6 +48,8 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
     let ahead = key_instances::ahead(act, group.id).await?;
     let notices = notices(it, group, &ahead, &path);
+    let held = access::of_group(act, group.id).await?;
+    let all = if held.is_empty() { Catalogue::default() } else { Catalogue::load(act).await? };
     Ok(GroupHead {
         name: group.name.clone(),
         description: group.description.clone(),
@@ -51,6 +58,7 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         calls: words::count(calls.accepted),
         refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
+        access: AccessTags::of(&all, &held, 3),
         notices,
         path,
     })

@@ -97,10 +97,11 @@ pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
         acts: false,
     };
     let activity = item("Details and activity", "activity", "", false);
+    let may = item("May it do that?", "shield-check", "/access", false);
     let revoke = item("Revoke…", "shield-alert", "/revocation", true);
     let is_active = it.status(here.now) == Status::Active;
     let mut items = match it.status(here.now) {
-        _ if it.is_revoked() => return vec![activity],
+        _ if it.is_revoked() => return vec![activity, may],
         Status::Active | Status::ActiveInTheFuture => {
             let rotate = is_active.then(|| item("Rotate…", "rotate-cw", "/rotation", false));
             let replace = it.is_replaceable(here.now);
@@ -112,11 +113,11 @@ pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
             if off.acts {
                 off.label = "Deactivate";
             }
-            let all = [rotate, Some(edit), replace, Some(activity), Some(off)];
+            let all = [rotate, Some(edit), replace, Some(activity), Some(may), Some(off)];
             all.into_iter().flatten().collect()
         }
         Status::Expired | Status::Deactivated => {
-            vec![item("Reactivate…", "power", "/reactivation", false), activity]
+            vec![item("Reactivate…", "power", "/reactivation", false), activity, may]
         }
     };
     items.push(revoke);
