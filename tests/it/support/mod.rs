@@ -4,6 +4,7 @@ mod answer;
 mod app;
 pub(crate) mod browser;
 mod desk;
+mod eventually;
 mod home;
 mod html;
 mod person;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     answer::Answer,
     app::{PASSWORD, TestApp},
     desk::{Desk, ids, own_text, path_of},
+    eventually::eventually,
     home::{Database, Home},
     person::Person,
 };
