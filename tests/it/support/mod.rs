@@ -10,6 +10,7 @@ mod html;
 mod person;
 pub(crate) mod program;
 mod reading;
+mod routes;
 mod service;
 mod snapshot;
 pub(crate) mod wire;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     eventually::eventually,
     home::{Database, Home},
     person::Person,
+    routes::path_to,
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it
