@@ -3,7 +3,6 @@ use keyward::{
     key_instances::KeyInstance,
     pepper::random_token,
     server::{Access, MACHINE_ROUTES, ROUTES, Route},
-    subscriptions::{self, Settings},
 };
 use reqwest::Method;
 
@@ -220,14 +219,7 @@ async fn a_key_of_another_subscription_is_the_same_as_one_that_never_was(app: &T
 
 async fn members_see_no_keys_where_the_subscription_says_so(app: &TestApp) {
     let walk = Walk::new(app).await;
-    let desk = app.desk("acme").await;
-    let settings = Settings {
-        members_see_keys: false,
-        default_lifetime_days: 90,
-        max_lifetime_days: None,
-        never_expires_allowed: true,
-    };
-    subscriptions::change_settings(&desk.act(), settings).await.unwrap();
+    app.desk("acme").await.change_settings(|it| it.members_see_keys = false).await;
     let member = walk.person(Caller::Member).await;
     let auditor = walk.person(Caller::Auditor).await;
     for route in ROUTES.iter().filter(|it| it.access == Access::Viewer) {

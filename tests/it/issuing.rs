@@ -1,5 +1,5 @@
 //! A new key on its pages: generated or one's own, and for how long.
-use keyward::subscriptions::{self, Settings};
+use keyward::subscriptions::Settings;
 
 use crate::support::{Answer, Person, TestApp, on_both, own_text};
 
@@ -213,13 +213,12 @@ async fn impossible_dates_are_refused_beside_the_field(app: &TestApp) {
 async fn the_subscription_limits_the_lifetime(app: &TestApp) {
     let it = Form::new(app).await;
     let desk = app.desk("acme").await;
-    let rules = Settings {
-        members_see_keys: true,
-        default_lifetime_days: 30,
-        max_lifetime_days: Some(60),
-        never_expires_allowed: false,
+    let strict = |it: &mut Settings| {
+        it.default_lifetime_days = 30;
+        it.max_lifetime_days = Some(60);
+        it.never_expires_allowed = false;
     };
-    subscriptions::change_settings(&desk.act(), rules.clone()).await.unwrap();
+    desk.change_settings(strict).await;
     let form = it.admin.get(&it.path).await.expect(200);
     assert_eq!(form.field("preset"), "30");
     for preset in ["90", "never"] {
@@ -235,9 +234,7 @@ async fn the_subscription_limits_the_lifetime(app: &TestApp) {
     }
     assert_eq!(app.snapshot().await, before);
     it.send(&[("preset", "60")]).await.expect(303);
-    let rules = Settings { max_lifetime_days: None, ..rules };
-    let desk = app.desk("acme").await;
-    subscriptions::change_settings(&desk.act(), rules).await.unwrap();
+    desk.change_settings(|it| it.max_lifetime_days = None).await;
     let page = it.send(&[("preset", "never")]).await.expect(422);
     assert_eq!(page.error_at("until"), "Keys of this subscription must have an end.");
     it.send(&[("preset", "3650")]).await.expect(303);

@@ -5,7 +5,7 @@ use keyward::{
         ActivePeriod, SecretText,
         secret::{Kind, shape},
     },
-    key_groups, key_instances, subscriptions,
+    key_groups, key_instances,
 };
 use reqwest::Method;
 
@@ -290,21 +290,10 @@ async fn a_key_that_ends_soon_says_so_to_its_callers(app: &TestApp) {
     assert_eq!(answer.header("keyward-warning"), Some("expires_soon"));
     assert_eq!(answer.header("sunset"), Some("Thu, 18 Feb 2027 10:30:00 GMT"));
     let endless = ActivePeriod::new(app.clock.now(), None).unwrap();
-    subscriptions::change_settings(&desk.act(), forever()).await.unwrap();
-    let desk = app.desk("acme").await;
     let key = desk.key(key.instance.key_group_id, endless).await;
     let answer = app.service().bearer(key.secret.expose()).await.expect(204);
     assert_eq!(answer.header("keyward-expires"), Some("never"));
     assert_eq!(answer.header("sunset"), None);
-}
-
-fn forever() -> subscriptions::Settings {
-    subscriptions::Settings {
-        members_see_keys: true,
-        default_lifetime_days: 90,
-        max_lifetime_days: None,
-        never_expires_allowed: true,
-    }
 }
 
 /// O15, and point 37: the start is included, the end is not.
