@@ -66,9 +66,7 @@ async fn the_secret_is_sealed_into_a_cookie_of_its_own_page(app: &TestApp) {
     let group = desk.group("quote-engine", desk.days(90)).await.instance.key_group_id;
     let admin = app.signed_in("admin@acme.example").await;
     let form = format!("/s/acme/groups/{group}/keys/new");
-    let token = admin.get(&form).await.field("submission");
-    let fields = [("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
-    let answer = admin.post(&form, &fields).await.expect(303);
+    let answer = admin.submit(&form, &[]).await.expect(303);
     let cookie = answer.set_cookie(COOKIE).unwrap();
     assert_eq!(cookie.path(), Some(answer.location()));
     assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
