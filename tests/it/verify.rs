@@ -149,6 +149,8 @@ async fn strangers_get_one_constant_answer(app: &TestApp) {
     let mut mistyped = key.to_owned();
     let last = mistyped.pop().unwrap();
     mistyped.push(if last == 'a' { 'b' } else { 'a' });
+    let mut mangled = key.to_owned();
+    mangled.replace_range(10..11, if &key[10..11] == "a" { "b" } else { "a" });
 
     let service = app.service();
     let strangers = [
@@ -158,6 +160,7 @@ async fn strangers_get_one_constant_answer(app: &TestApp) {
         service.bearer(&never[1]).await,
         service.bearer(&never[2]).await,
         service.bearer(&mistyped).await,
+        service.bearer(&mangled).await,
         service.bearer(gone.secret.expose()).await,
         service.bearer(&key[..key.len() - 1]).await,
         service.bearer(&format!("{key}0")).await,
