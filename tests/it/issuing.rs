@@ -1,4 +1,5 @@
 //! A new key on its pages: generated or one's own, and for how long.
+use chrono::{DateTime, Utc};
 use keyward::subscriptions::Settings;
 
 use crate::support::{Answer, Person, TestApp, on_both, own_text};
@@ -38,15 +39,21 @@ impl<'a> Form<'a> {
         self.send(&[("make", "own"), ("key", key)]).await
     }
 
-    /// When the newest key starts and ends.
+    /// When a new key starts and ends. It is accepted from its start on, not before.
     async fn made(&self, app: &TestApp, fields: &[(&str, &str)]) -> (String, String) {
         let made = self.send(fields).await.expect(303);
         let page = self.admin.follow(&made).await.expect(200);
         let json = self.admin.get(&format!("{}/download.json", made.location())).await.expect(200);
         let content: serde_json::Value = serde_json::from_str(json.text()).unwrap();
-        app.service().bearer(&page.secret()).await;
         let time = |name: &str| content[name].as_str().unwrap_or("never").to_owned();
-        (time("active_from"), time("active_until"))
+        let (from, until) = (time("active_from"), time("active_until"));
+        let verdict = app.service().bearer(&page.secret()).await;
+        if from.parse::<DateTime<Utc>>().unwrap() > app.clock.now() {
+            assert_eq!(verdict.expect(401).header("keyward-reason"), Some("not_yet_active"));
+        } else {
+            assert_eq!(verdict.expect(204).header("keyward-expires"), Some(until.as_str()));
+        }
+        (from, until)
     }
 }
 
