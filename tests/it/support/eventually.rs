@@ -1,5 +1,8 @@
 //! Waiting for what happens by itself, without knowing when.
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -14,4 +17,13 @@ pub(crate) async fn eventually(limit: Duration, is_so: impl AsyncFn() -> bool) -
         tokio::time::sleep(PAUSE).await;
     }
     true
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_it_came_true_or_at_its_limit() {
+    let asked = AtomicUsize::new(0);
+    let third = async || asked.fetch_add(1, Relaxed) == 2;
+    assert!(eventually(Duration::from_secs(10), third).await);
+    assert_eq!(asked.load(Relaxed), 3);
+    assert!(!eventually(Duration::from_millis(10), async || false).await);
 }
