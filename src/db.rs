@@ -6,10 +6,13 @@ use anyhow::{Context, bail};
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::{Instant, sleep},
+};
 
 /// The pool. On SQLite writers queue here: its own lock is polled and unfair.
 #[derive(Clone)]
@@ -53,7 +56,7 @@ impl Db {
             .map_sqlx_postgres_opts(|it| {
                 it.options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
             });
-        let pool = Database::connect(options).await?;
+        let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
         Ok(Self { pool, writer: sqlite.then(Default::default) })
     }
@@ -98,6 +101,26 @@ impl std::ops::Deref for Tx {
     }
 }
 
+/// While another process turns a new file into one with a WAL, SQLite refuses at once, whatever
+/// its `busy_timeout`: then this tries again, for five seconds.
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(it) if is_busy(&it) && Instant::now() < end => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// SQLITE_BUSY; no code of Postgres looks like it.
+fn is_busy(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(it)) = error else { return false };
+    it.as_database_error().is_some_and(|it| it.code().as_deref() == Some("5"))
+}
+
 /// Applies every migration that is missing, one process at a time, all or nothing.
 pub async fn migrate(url: &str) -> anyhow::Result<()> {
     let mut options = ConnectOptions::new(url);
@@ -109,7 +132,7 @@ pub async fn migrate(url: &str) -> anyhow::Result<()> {
             .foreign_keys(false)
             .busy_timeout(Duration::from_secs(60))
     });
-    let pool = Database::connect(options).await.context("cannot open the database")?;
+    let pool = connect(options).await.context("cannot open the database")?;
     let backend = pool.get_database_backend();
     let mode = (backend == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
     let begin = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };

@@ -40,10 +40,6 @@ async fn stage(app: &TestApp) -> (Issued, Person<'_>, Uuid) {
     (key, admin, desk.act().scope.id())
 }
 
-async fn token(admin: &Person<'_>, form: &str) -> String {
-    admin.get(form).await.expect(200).field("submission")
-}
-
 async fn each_act_on_a_key_leaves_one_row_that_tells_all_of_it(app: &TestApp) {
     let (key, admin, scope) = stage(app).await;
     let group = key.instance.key_group_id;
@@ -110,10 +106,8 @@ async fn acts_on_groups_and_settings_tell_before_and_after(app: &TestApp) {
     let (key, admin, scope) = stage(app).await;
     let group = format!("/s/acme/groups/{}", key.instance.key_group_id);
     let before = rows(app, scope).await.len();
-    let form = "/s/acme/groups/new";
-    let token = token(&admin, form).await;
-    let fields = [("submission", &*token), ("name", "other"), ("preset", "30")];
-    admin.post(form, &fields).await.expect(303);
+    let fields = [("name", "other"), ("preset", "30")];
+    admin.submit("/s/acme/groups/new", &fields).await.expect(303);
     admin.post(&format!("{group}/edit"), &[("name", "rating")]).await.expect(303);
     let settings = [("default_lifetime_days", "30"), ("max_lifetime_days", "60")];
     admin.post("/s/acme/settings", &settings).await.expect(303);
@@ -162,7 +156,7 @@ async fn a_change_whose_row_cannot_be_written_is_not_made(app: &TestApp) {
     let (key, admin, _) = stage(app).await;
     let path = path_of("acme", &key.instance);
     let form = "/s/acme/groups/new";
-    let token = token(&admin, form).await;
+    let token = admin.get(form).await.expect(200).field("submission");
     let before = app.snapshot().await;
     let db = app.home.connect().await;
     db.execute_unprepared("ALTER TABLE audit_events RENAME TO away").await.unwrap();

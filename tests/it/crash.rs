@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use reqwest::Method;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::{
-    Database, Home,
+    Database, Home, eventually,
     program::{Program, command},
 };
 
@@ -56,14 +56,9 @@ async fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
             writers.spawn(writer.run());
         }
         let goal = journal.lock().unwrap().len() + 8 + round % 5;
-        let started = Instant::now();
-        while journal.lock().unwrap().len() < goal {
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "round {round}: no change is made"
-            );
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let changed = async || journal.lock().unwrap().len() >= goal;
+        let limit = Duration::from_secs(20);
+        assert!(eventually(limit, changed).await, "round {round}: no change is made");
         // Somewhere in the middle of a change, each round at another place.
         tokio::time::sleep(Duration::from_micros(700 * round as u64 % 9_000)).await;
         program.kill_now();

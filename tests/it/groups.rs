@@ -20,32 +20,20 @@ on_both! {
 
 const NEW: &str = "/s/acme/groups/new";
 
-async fn create(admin: &Person<'_>, fields: &[(&str, &str)]) -> crate::support::Answer {
-    let token = admin.get(NEW).await.expect(200).field("submission");
-    let mut all = vec![("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
-    all.retain(|it| fields.iter().all(|other| other.0 != it.0));
-    all.extend(fields);
-    admin.post(NEW, &all).await
-}
-
 /// Point 34.
 async fn a_group_and_its_first_key_are_made_in_one_form(app: &TestApp) {
     let admin = app.admin("acme").await;
     let form = admin.get(NEW).await.expect(200);
     let fields = ["preset", "from", "until", "make"].map(|it| form.field(it));
     assert_eq!(fields, ["90", "2026-11-20T10:30", "2027-02-18T10:30", "generate"]);
-    let made = create(
-        &admin,
-        &[
-            ("name", "  quote-engine "),
-            ("description", "Rating calls"),
-            ("contact", "team@acme.example"),
-            ("note", "first"),
-            ("preset", "30"),
-        ],
-    )
-    .await
-    .expect(303);
+    let fields = [
+        ("name", "  quote-engine "),
+        ("description", "Rating calls"),
+        ("contact", "team@acme.example"),
+        ("note", "first"),
+        ("preset", "30"),
+    ];
+    let made = admin.submit(NEW, &fields).await.expect(303);
     let page = admin.follow(&made).await.expect(200);
     let accepted = app.service().bearer(&page.secret()).await.expect(204);
     assert_eq!(accepted.header("keyward-key-group"), Some("quote-engine"));
@@ -64,7 +52,7 @@ async fn a_group_and_its_first_key_are_made_in_one_form(app: &TestApp) {
     // With a key of one's own as well.
     let own = own_text(1);
     let fields = [("name", "own"), ("make", "own"), ("key", own.as_str())];
-    create(&admin, &fields).await.expect(303);
+    admin.submit(NEW, &fields).await.expect(303);
     app.service().synthetic(&own, "acme").await.expect(204);
 }
 
@@ -120,7 +108,7 @@ async fn what_a_group_cannot_be_called_is_said_beside_the_field(app: &TestApp) {
         let mut fields = vec![("name", "fresh"), ("description", ""), ("contact", "")];
         fields.retain(|it| it.0 != field);
         fields.push((field, text));
-        for refused in [create(&admin, &fields).await, admin.post(&edit, &fields).await] {
+        for refused in [admin.submit(NEW, &fields).await, admin.post(&edit, &fields).await] {
             let page = refused.expect(422);
             assert_eq!(page.error_at(field), told);
             let kept = page.field(field);
@@ -147,7 +135,7 @@ async fn one_try_shows_every_error_and_keeps_what_was_typed(app: &TestApp) {
         ("make", "own"),
         ("key", "secret-that-is-not-echoed-1"),
     ];
-    let page = create(&admin, &typed).await.expect(422);
+    let page = admin.submit(NEW, &typed).await.expect(422);
     assert_eq!(page.error_at("name"), "Remove the control character U+0007.");
     assert!(page.error_at("until").starts_with("The end must be after the start."));
     for (field, value) in typed.iter().filter(|it| it.0 != "key" && it.0 != "name") {

@@ -1,12 +1,12 @@
 //! Every row of the route table, walked by everybody who could call it.
 use keyward::{
+    key_instances::KeyInstance,
     pepper::random_token,
     server::{Access, MACHINE_ROUTES, ROUTES, Route},
-    subscriptions::{self, Settings},
 };
 use reqwest::Method;
 
-use crate::support::{Answer, PASSWORD, Person, TestApp, on_both, path_of};
+use crate::support::{Answer, PASSWORD, Person, TestApp, on_both, path_to};
 
 on_both! {
     every_route_keeps_out_who_it_says_and_lets_in_the_others,
@@ -88,10 +88,10 @@ const FORM: [(&str, &str); 5] = [
     ("saved_by", "manual"),
 ];
 
-/// A person for each caller, and the page of a key in `acme`.
+/// A person for each caller, and a key in `acme`.
 struct Walk<'a> {
     app: &'a TestApp,
-    key: String,
+    key: KeyInstance,
     /// Somebody who can sign in.
     email: String,
 }
@@ -99,9 +99,9 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     async fn new(app: &'a TestApp) -> Self {
         let desk = app.desk("acme").await;
-        let issued = desk.group("quote-engine", desk.days(90)).await;
+        let key = desk.group("quote-engine", desk.days(90)).await.instance;
         let email = app.owner_user().await.email;
-        Self { app, key: path_of("acme", &issued.instance), email }
+        Self { app, key, email }
     }
 
     async fn person(&self, caller: Caller) -> Person<'a> {
@@ -116,11 +116,7 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self, route: &Route) -> String {
-        let parts: Vec<&str> = self.key.split('/').collect();
-        let path = route.path.replace("{slug}", "acme").replace("{token}", "never-made");
-        let path = path.replace("{group}", parts[4]).replace("{key}", parts[6]);
-        assert!(!path.contains('{'), "{path}: this walk does not know a placeholder");
-        path
+        path_to(route, &self.key)
     }
 
     async fn call(&self, person: &Person<'_>, method: &Method, path: &str) -> Answer {
@@ -205,9 +201,10 @@ async fn a_key_of_another_subscription_is_the_same_as_one_that_never_was(app: &T
     let (before, mut walked) = (app.snapshot().await, 0);
     for route in ROUTES.iter().filter(|it| it.path.contains("{group}")) {
         let path = walk.path(route).replacen("/s/acme", "/s/globex", 1);
-        let ids: Vec<&str> = walk.key.split('/').collect();
-        let never = path.replace(ids[4], &ids[4].replace('0', "1"));
-        let never = never.replace(ids[6], &ids[6].replace('0', "1"));
+        let never = [walk.key.key_group_id, walk.key.id].iter().fold(path.clone(), |path, id| {
+            let id = id.to_string();
+            path.replace(&id, &id.replace('0', "1"))
+        });
         assert_ne!(path, never);
         let method: Method = route.method.as_str().parse().unwrap();
         let theirs = walk.call(&stranger, &method, &path).await;
@@ -222,14 +219,7 @@ async fn a_key_of_another_subscription_is_the_same_as_one_that_never_was(app: &T
 
 async fn members_see_no_keys_where_the_subscription_says_so(app: &TestApp) {
     let walk = Walk::new(app).await;
-    let desk = app.desk("acme").await;
-    let settings = Settings {
-        members_see_keys: false,
-        default_lifetime_days: 90,
-        max_lifetime_days: None,
-        never_expires_allowed: true,
-    };
-    subscriptions::change_settings(&desk.act(), settings).await.unwrap();
+    app.desk("acme").await.change_settings(|it| it.members_see_keys = false).await;
     let member = walk.person(Caller::Member).await;
     let auditor = walk.person(Caller::Auditor).await;
     for route in ROUTES.iter().filter(|it| it.access == Access::Viewer) {
@@ -242,11 +232,10 @@ async fn members_see_no_keys_where_the_subscription_says_so(app: &TestApp) {
 }
 
 async fn machines_need_no_session_and_get_none(app: &TestApp) {
-    let style = keyward::http::assets::url("app.css");
+    let walk = Walk::new(app).await;
     for route in MACHINE_ROUTES {
         assert_eq!(route.access, Access::Anyone, "{}", route.path);
-        let path = route.path.replace("/static/{hash}/{name}", &style);
-        assert!(!path.contains('{'), "{path}: this walk does not know a placeholder");
+        let path = walk.path(route);
         let method: Method = route.method.as_str().parse().unwrap();
         // From another site, as every machine is.
         let machine = app.anonymous().with(&[("sec-fetch-site", ""), ("origin", "")]);
@@ -261,13 +250,11 @@ async fn machines_need_no_session_and_get_none(app: &TestApp) {
 async fn a_wrong_method_is_told_which_ones_fit(app: &TestApp) {
     let walk = Walk::new(app).await;
     let admin = walk.person(Caller::Admin).await;
-    let style = keyward::http::assets::url("app.css");
     let table = || ROUTES.iter().chain(MACHINE_ROUTES);
     for route in table() {
         let rows = table().filter(|it| it.path == route.path);
         let fitting: Vec<&str> = rows.map(|it| it.method.as_str()).collect();
-        let path = route.path.replace("/static/{hash}/{name}", &style);
-        let path = if path == route.path { walk.path(route) } else { path };
+        let path = walk.path(route);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
             if fitting.contains(&method) {
                 continue;

@@ -2,7 +2,7 @@
 use keyward::server::ROUTES;
 use reqwest::Method;
 
-use crate::support::{Answer, Database, PASSWORD, TestApp, on_both, path_of, wire};
+use crate::support::{Answer, Database, PASSWORD, TestApp, on_both, path_of, path_to, wire};
 
 on_both! {
     every_answer_tells_the_browser_what_it_may_do,
@@ -133,7 +133,8 @@ async fn https_is_demanded_for_a_year_where_it_is_served(database: &Database) {
 
 async fn no_form_is_taken_from_another_site(app: &TestApp) {
     let desk = app.desk("acme").await;
-    let key = path_of("acme", &desk.group("quote-engine", desk.days(90)).await.instance);
+    let instance = desk.group("quote-engine", desk.days(90)).await.instance;
+    let key = path_of("acme", &instance);
     let (admin, owner) = (app.admin("acme").await, app.owner().await);
     let before = app.snapshot().await;
     let port = app.address.port();
@@ -147,7 +148,7 @@ async fn no_form_is_taken_from_another_site(app: &TestApp) {
     }
     let posts = ROUTES.iter().filter(|it| it.method == "POST");
     for route in posts {
-        let path = path_to(route.path, &key);
+        let path = path_to(route, &instance);
         for (site, origin) in &claims {
             for person in [&admin, &owner, &app.anonymous()] {
                 let claiming = person.with(&[("sec-fetch-site", site), ("origin", origin)]);
@@ -163,12 +164,6 @@ async fn no_form_is_taken_from_another_site(app: &TestApp) {
         own.post(&format!("{key}/deactivation"), &[]).await.expect(303);
         own.post(&format!("{key}/reactivation"), &[("preset", "30")]).await.expect(303);
     }
-}
-
-fn path_to(route: &str, key: &str) -> String {
-    let ids: Vec<&str> = key.split('/').collect();
-    let path = route.replace("{slug}", "acme").replace("{token}", "never-made");
-    path.replace("{group}", ids[4]).replace("{key}", ids[6])
 }
 
 async fn a_link_from_another_site_opens_a_page_but_no_script_reads_one(app: &TestApp) {

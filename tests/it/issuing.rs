@@ -1,5 +1,6 @@
 //! A new key on its pages: generated or one's own, and for how long.
-use keyward::subscriptions::{self, Settings};
+use chrono::{DateTime, Utc};
+use keyward::subscriptions::Settings;
 
 use crate::support::{Answer, Person, TestApp, on_both, own_text};
 
@@ -31,26 +32,28 @@ impl<'a> Form<'a> {
     }
 
     async fn send(&self, fields: &[(&str, &str)]) -> Answer {
-        let token = self.admin.get(&self.path).await.expect(200).field("submission");
-        let mut all = vec![("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
-        all.retain(|it| fields.iter().all(|other| other.0 != it.0));
-        all.extend(fields);
-        self.admin.post(&self.path, &all).await
+        self.admin.submit(&self.path, fields).await
     }
 
     async fn own(&self, key: &str) -> Answer {
         self.send(&[("make", "own"), ("key", key)]).await
     }
 
-    /// When the newest key starts and ends.
+    /// When a new key starts and ends. It is accepted from its start on, not before.
     async fn made(&self, app: &TestApp, fields: &[(&str, &str)]) -> (String, String) {
         let made = self.send(fields).await.expect(303);
         let page = self.admin.follow(&made).await.expect(200);
         let json = self.admin.get(&format!("{}/download.json", made.location())).await.expect(200);
         let content: serde_json::Value = serde_json::from_str(json.text()).unwrap();
-        app.service().bearer(&page.secret()).await;
         let time = |name: &str| content[name].as_str().unwrap_or("never").to_owned();
-        (time("active_from"), time("active_until"))
+        let (from, until) = (time("active_from"), time("active_until"));
+        let verdict = app.service().bearer(&page.secret()).await;
+        if from.parse::<DateTime<Utc>>().unwrap() > app.clock.now() {
+            assert_eq!(verdict.expect(401).header("keyward-reason"), Some("not_yet_active"));
+        } else {
+            assert_eq!(verdict.expect(204).header("keyward-expires"), Some(until.as_str()));
+        }
+        (from, until)
     }
 }
 
@@ -113,13 +116,8 @@ async fn the_same_own_key_is_refused_twice_within_a_subscription_and_unseen_acro
     let page = it.own(&text).await.expect(422);
     assert_eq!(page.error_at("key"), "A key with this value already exists.");
     // Also for the first key of another group.
-    let form = "/s/acme/groups/new";
-    let token = it.admin.get(form).await.field("submission");
-    let fields =
-        [("submission", token.as_str()), ("name", "other"), ("make", "own"), ("preset", "9")];
-    let mut fields = fields.to_vec();
-    fields.push(("key", &text));
-    let page = it.admin.post(form, &fields).await.expect(422);
+    let fields = [("name", "other"), ("make", "own"), ("key", text.as_str())];
+    let page = it.admin.submit("/s/acme/groups/new", &fields).await.expect(422);
     assert_eq!(page.error_at("key"), "A key with this value already exists.");
     assert_eq!(app.snapshot().await, before);
 }
@@ -213,13 +211,12 @@ async fn impossible_dates_are_refused_beside_the_field(app: &TestApp) {
 async fn the_subscription_limits_the_lifetime(app: &TestApp) {
     let it = Form::new(app).await;
     let desk = app.desk("acme").await;
-    let rules = Settings {
-        members_see_keys: true,
-        default_lifetime_days: 30,
-        max_lifetime_days: Some(60),
-        never_expires_allowed: false,
+    let strict = |it: &mut Settings| {
+        it.default_lifetime_days = 30;
+        it.max_lifetime_days = Some(60);
+        it.never_expires_allowed = false;
     };
-    subscriptions::change_settings(&desk.act(), rules.clone()).await.unwrap();
+    desk.change_settings(strict).await;
     let form = it.admin.get(&it.path).await.expect(200);
     assert_eq!(form.field("preset"), "30");
     for preset in ["90", "never"] {
@@ -235,9 +232,7 @@ async fn the_subscription_limits_the_lifetime(app: &TestApp) {
     }
     assert_eq!(app.snapshot().await, before);
     it.send(&[("preset", "60")]).await.expect(303);
-    let rules = Settings { max_lifetime_days: None, ..rules };
-    let desk = app.desk("acme").await;
-    subscriptions::change_settings(&desk.act(), rules).await.unwrap();
+    desk.change_settings(|it| it.max_lifetime_days = None).await;
     let page = it.send(&[("preset", "never")]).await.expect(422);
     assert_eq!(page.error_at("until"), "Keys of this subscription must have an end.");
     it.send(&[("preset", "3650")]).await.expect(303);

@@ -184,14 +184,7 @@ impl Keys<'_> {
         let path = format!("{}/rotation", path_of("acme", &old.instance));
         let form = self.admin.get(&path).await.expect(200);
         assert_eq!(form.field("overlap"), "24h");
-        let token = form.field("submission");
-        let fields = [
-            ("submission", token.as_str()),
-            ("make", "generate"),
-            ("preset", "90"),
-            ("overlap", overlap),
-        ];
-        let made = self.admin.post(&path, &fields).await.expect(303);
+        let made = self.admin.submit(&path, &[("overlap", overlap)]).await.expect(303);
         let secret = self.admin.follow(&made).await.expect(200).secret();
         self.app.service().bearer(&secret).await.expect(204);
         secret

@@ -23,7 +23,6 @@ mod search;
 mod secret_page;
 mod sessions;
 mod setup;
-mod show_once;
 mod sums;
 mod support;
 mod throttle;

@@ -4,12 +4,15 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use url::Url;
 
-use crate::support::{Database, Person, TestApp, on_both, own_text, path_of};
+use crate::support::{Database, Person, TestApp, eventually, on_both, own_text, path_of};
+
+/// For the program to find its database again.
+const LIMIT: Duration = Duration::from_secs(10);
 
 on_both! { no_key_is_called_valid_or_invalid_while_the_database_is_away }
 
@@ -23,20 +26,16 @@ async fn keys_work_again_when_the_database_is_back() {
         cable.cut();
         app.service().bearer(key.secret.expose()).await.expect(503);
         cable.mend();
-        let started = Instant::now();
-        while app.service().bearer(key.secret.expose()).await.status != 204 {
-            assert!(started.elapsed() < Duration::from_secs(10), "it does not recover");
-        }
+        let works = async || app.service().bearer(key.secret.expose()).await.status == 204;
+        assert!(eventually(LIMIT, works).await, "it does not recover");
         admin.get("/s/acme").await.expect(200);
     }
     // What was called before the outage is counted afterwards.
     cable.cut();
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap_err();
     cable.mend();
-    let started = Instant::now();
-    while app.recorder.flush(&app.db, app.clock.now()).await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(10), "the counts are not written");
-    }
+    let flushed = async || app.recorder.flush(&app.db, app.clock.now()).await.is_ok();
+    assert!(eventually(LIMIT, flushed).await, "the counts are not written");
     let sum = app.query("SELECT CAST(SUM(accepted) AS BIGINT) AS n FROM usage_days").await;
     assert!(sum[0]["n"].as_i64().unwrap() >= 3, "{sum:?}");
     app.stop().await;

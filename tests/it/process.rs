@@ -13,7 +13,7 @@ use sea_orm::{FromQueryResult, JsonValue, Statement};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Database, Home, on_both, own_text,
+    Database, Home, eventually, on_both, own_text,
     program::{Program, command, log_file},
 };
 
@@ -74,11 +74,8 @@ async fn stopping_under_load_breaks_no_answer_and_loses_no_use(database: &Databa
             }
         });
     }
-    let started = Instant::now();
-    while seen.answers.load(SeqCst) < 200 {
-        assert!(started.elapsed() < Duration::from_secs(30), "no load");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let under_load = async || seen.answers.load(SeqCst) >= 200;
+    assert!(eventually(Duration::from_secs(30), under_load).await, "no load");
     seen.stop.store(true, SeqCst);
     let asked = Instant::now();
     program.terminate();

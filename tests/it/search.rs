@@ -38,14 +38,7 @@ async fn keys(app: &TestApp) -> Keys {
     key_instances::revoke(&desk.act(), ids(&revoked_own)).await.unwrap();
     let later = app.clock.now() + TimeDelta::days(9);
     let period = keyward::domain::ActivePeriod::new(later, None);
-    let rules = keyward::subscriptions::Settings {
-        members_see_keys: true,
-        default_lifetime_days: 90,
-        max_lifetime_days: None,
-        never_expires_allowed: true,
-    };
-    keyward::subscriptions::change_settings(&desk.act(), rules).await.unwrap();
-    let future = app.desk("acme").await.key(group, period.unwrap()).await;
+    let future = desk.key(group, period.unwrap()).await;
     app.clock.advance(TimeDelta::days(2));
     Keys { all: vec![active, ended, off, revoked, own, words, lower, revoked_own, future] }
 }

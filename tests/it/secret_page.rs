@@ -66,9 +66,7 @@ async fn the_secret_is_sealed_into_a_cookie_of_its_own_page(app: &TestApp) {
     let group = desk.group("quote-engine", desk.days(90)).await.instance.key_group_id;
     let admin = app.signed_in("admin@acme.example").await;
     let form = format!("/s/acme/groups/{group}/keys/new");
-    let token = admin.get(&form).await.field("submission");
-    let fields = [("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
-    let answer = admin.post(&form, &fields).await.expect(303);
+    let answer = admin.submit(&form, &[]).await.expect(303);
     let cookie = answer.set_cookie(COOKIE).unwrap();
     assert_eq!(cookie.path(), Some(answer.location()));
     assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
@@ -77,7 +75,8 @@ async fn the_secret_is_sealed_into_a_cookie_of_its_own_page(app: &TestApp) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let page = admin.follow(&answer).await.expect(200);
     let secret = page.secret();
-    app.service().bearer(&secret).await.expect(204);
+    let accepted = app.service().bearer(&secret).await.expect(204);
+    assert_eq!(accepted.header("keyward-key-instance"), Some("k-2"));
     assert_eq!(page.header("cache-control"), Some("no-store"));
     assert_eq!(page.text().matches(&secret).count(), 1, "once in the field, nowhere else");
     let sent = format!("{:?}", answer.headers) + answer.text();
@@ -135,6 +134,13 @@ async fn nobody_else_and_no_other_browser_sees_the_secret(app: &TestApp) {
             assert_eq!(answer.header("cache-control"), Some("no-store"));
         }
     }
+    // An auditor may not look at all, with this cookie or without it.
+    let auditor = app.auditor("hq").await;
+    auditor.plant(COOKIE, &cookie);
+    for rest in ["", "/download.json", "/download.env"] {
+        let answer = auditor.get(&format!("{path}{rest}")).await.expect(403);
+        assert!(!answer.text().contains(&secret[3..]), "auditor {rest}");
+    }
     // The cookie of one key opens no other one.
     owner.plant(COOKIE, &cookie);
     owner.get(&format!("{}/secret", path_of("hq", &first.instance))).await.expect(410);
@@ -167,11 +173,15 @@ async fn saying_that_it_is_saved_ends_the_show_for_good(app: &TestApp) {
     assert_eq!(cleared.max_age(), Some(time::Duration::ZERO));
     assert_eq!(it.admin.follow(&answer).await.expect(200).flash(), "k-2 is ready to use.");
     assert_eq!(it.admin.cookie(COOKIE), None);
-    it.admin.get(&it.path).await.expect(410);
+    let is_gone = async || {
+        for rest in ["", "/download.json", "/download.env"] {
+            let answer = it.admin.get(&format!("{}{rest}", it.path)).await.expect(410);
+            assert!(!answer.text().contains(&it.secret), "{rest}");
+        }
+    };
+    is_gone().await;
     it.admin.plant(COOKIE, &cookie); // a browser that would not forget
-    for rest in ["", "/download.json", "/download.env"] {
-        it.admin.get(&format!("{}{rest}", it.path)).await.expect(410);
-    }
+    is_gone().await;
     it.save().await.expect(410);
     app.service().bearer(&it.secret).await.expect(204);
     let page = it.admin.get(it.key_path()).await.expect(200).plain();

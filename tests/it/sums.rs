@@ -8,7 +8,7 @@ use keyward::{
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey, Source},
     pepper::random_token,
-    subscriptions::{self, Settings, Subscription},
+    subscriptions::{self, Subscription},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
@@ -20,14 +20,6 @@ on_both! { summaries_are_what_the_instances_say_after_any_sequence_of_acts }
 const STEPS: usize = 250;
 
 async fn summaries_are_what_the_instances_say_after_any_sequence_of_acts(app: &TestApp) {
-    let desk = app.desk("acme").await;
-    let rules = Settings {
-        members_see_keys: true,
-        default_lifetime_days: 90,
-        max_lifetime_days: None,
-        never_expires_allowed: true,
-    };
-    subscriptions::change_settings(&desk.act(), rules).await.unwrap();
     for seed in [1, 2] {
         let desk = app.desk("acme").await;
         let mut walk = Walk { app, desk, rng: StdRng::seed_from_u64(seed), done: HashMap::new() };

@@ -10,7 +10,7 @@ use std::{
 use keyward::{key_groups, key_instances::KeyInstance};
 use tokio::task::JoinSet;
 
-use crate::support::{TestApp, on_both, path_of};
+use crate::support::{TestApp, eventually, on_both, path_of};
 
 on_both! {
     no_call_sent_after_a_revocation_is_accepted,
@@ -49,11 +49,9 @@ impl Load {
     /// Until so many further calls were answered.
     async fn pass(&self, further: usize) {
         let answered = || self.calls.lock().unwrap().len();
-        let (goal, started) = (answered() + further, Instant::now());
-        while answered() < goal {
-            assert!(started.elapsed() < Duration::from_secs(30), "calls are not answered");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let goal = answered() + further;
+        let passed = async || answered() >= goal;
+        assert!(eventually(Duration::from_secs(30), passed).await, "calls are not answered");
     }
 
     async fn end(mut self) -> Vec<(Instant, bool)> {

@@ -81,8 +81,7 @@ impl Scene {
         for _ in 0..22 {
             desk.key(portal.instance.key_group_id, desk.days(60)).await;
         }
-        let deputy = app.user("acme", Role::Member).await; // somebody else in the audit log
-        assert!(!deputy.is_owner);
+        app.user("acme", Role::Member).await; // somebody else in the audit log
 
         app.clock.advance(TimeDelta::days(80));
         let future = new_key(&desk, texts, &main, (day(88), 90)).await;

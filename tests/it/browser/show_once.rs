@@ -1,4 +1,6 @@
 //! The only time a key is shown: every way out of the dialog, and every trap that loses a key.
+use std::{fs, path::Path, time::Duration};
+
 use chrono::TimeDelta;
 use keyward::{config::Config, domain::Role};
 use serde_json::json;
@@ -7,7 +9,7 @@ use thirtyfour::prelude::*;
 use crate::support::{
     Database, TestApp,
     browser::{Browser, Look, browse},
-    on_both, on_sqlite,
+    eventually, on_both, on_sqlite,
 };
 
 on_both! {
@@ -174,16 +176,14 @@ async fn a_download_counts_and_holds_the_key(app: &TestApp) {
 }
 
 /// The text of the downloaded `quote-engine-k-1.<ending>`, as soon as it is complete.
-async fn arrived(folder: &std::path::Path, ending: &str) -> String {
+async fn arrived(folder: &Path, ending: &str) -> String {
     let file = folder.join(format!("quote-engine-k-1.{ending}"));
-    for _ in 0..500 {
-        match std::fs::read_to_string(&file) {
-            Ok(text) if !text.is_empty() => return text,
-            _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-        }
-    }
-    let there: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
-    panic!("{} does not come; there is {there:?}", file.display());
+    let text = || fs::read_to_string(&file).unwrap_or_default();
+    let is_there = async || !text().is_empty();
+    let names = || fs::read_dir(folder).unwrap().collect::<Vec<_>>();
+    let limit = Duration::from_secs(10);
+    assert!(eventually(limit, is_there).await, "{ending} does not come: {:?}", names());
+    text()
 }
 
 async fn escape_and_a_click_outside_do_not_close_the_dialog(app: &TestApp) {

@@ -6,7 +6,7 @@ use keyward::{
     key_groups::{self, Description},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     pepper::random_token,
-    subscriptions::{self, Act, Scope},
+    subscriptions::{self, Act, Scope, Settings},
     users::User,
 };
 use uuid::Uuid;
@@ -29,6 +29,20 @@ impl<'a> Desk<'a> {
     pub(crate) fn act(&self) -> Act<'_> {
         let (app, now) = (&self.app.app, self.app.clock.now());
         Act { app, scope: &self.scope, actor: self.actor.clone(), now }
+    }
+
+    /// Other rules for the keys of the subscription. A new one allows keys without an end.
+    pub(crate) async fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        let slug = &self.scope.subscription().slug;
+        let it = subscriptions::by_slug(&self.app.db, slug).await.unwrap();
+        let mut settings = Settings {
+            members_see_keys: it.members_see_keys,
+            default_lifetime_days: it.default_lifetime_days,
+            max_lifetime_days: it.max_lifetime_days,
+            never_expires_allowed: it.never_expires_allowed,
+        };
+        change(&mut settings);
+        subscriptions::change_settings(&self.act(), settings).await.unwrap();
     }
 
     /// From now on, for so many days.

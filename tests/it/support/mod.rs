@@ -4,11 +4,13 @@ mod answer;
 mod app;
 pub(crate) mod browser;
 mod desk;
+mod eventually;
 mod home;
 mod html;
 mod person;
 pub(crate) mod program;
 mod reading;
+mod routes;
 mod service;
 mod snapshot;
 pub(crate) mod wire;
@@ -17,8 +19,10 @@ pub(crate) use self::{
     answer::Answer,
     app::{PASSWORD, TestApp},
     desk::{Desk, ids, own_text, path_of},
+    eventually::eventually,
     home::{Database, Home},
     person::Person,
+    routes::path_to,
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it

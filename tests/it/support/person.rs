@@ -70,15 +70,19 @@ impl<'a> Person<'a> {
         !self.get("/").await.is_sign_in_redirect()
     }
 
+    /// Opens a form that makes a key and sends it, with its token: for a generated key of 90 days,
+    /// unless these fields say something else.
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.get(path).await.expect(200).field("submission");
+        let mut all = vec![("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
+        all.retain(|it| fields.iter().all(|other| other.0 != it.0));
+        all.extend(fields);
+        self.post(path, &all).await
+    }
+
     /// Makes a key on the pages, up to the one that shows its secret.
     pub(crate) async fn issue(&self, group_path: &str, fields: &[(&str, &str)]) -> Answer {
-        let path = format!("{group_path}/keys/new");
-        let token = self.get(&path).await.expect(200).field("submission");
-        let defaults = [("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
-        let chosen = |name| fields.iter().any(|it| it.0 == name);
-        let mut all: Vec<_> = defaults.into_iter().filter(|it| !chosen(it.0)).collect();
-        all.extend(fields);
-        let made = self.post(&path, &all).await.expect(303);
+        let made = self.submit(&format!("{group_path}/keys/new"), fields).await.expect(303);
         self.follow(&made).await.expect(200)
     }
 

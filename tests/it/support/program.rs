@@ -4,12 +4,12 @@ use std::{
     net::TcpListener,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use reqwest::{Method, Response};
 
-use super::{Home, PASSWORD};
+use super::{Home, PASSWORD, eventually};
 
 pub(crate) struct Program {
     child: Mutex<Child>,
@@ -44,13 +44,13 @@ impl Program {
         let no_redirects = reqwest::redirect::Policy::none();
         let client = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
         let it = Self { child: Mutex::new(child), origin: format!("http://{free}"), client };
-        let started = Instant::now();
-        while !matches!(it.send(Method::GET, "/readyz", "", &[]).await, Ok(it) if it.status() == 200)
-        {
-            let text = || fs::read_to_string(log_file(home)).unwrap_or_default();
-            assert!(started.elapsed() < Duration::from_secs(20), "it does not start:\n{}", text());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let is_ready = async || {
+            let answer = it.send(Method::GET, "/readyz", "", &[]).await;
+            answer.is_ok_and(|it| it.status() == 200)
+        };
+        let log = || fs::read_to_string(log_file(home)).unwrap_or_default();
+        let limit = Duration::from_secs(20);
+        assert!(eventually(limit, is_ready).await, "it does not start:\n{}", log());
         it
     }
 
@@ -107,14 +107,10 @@ impl Program {
     }
 
     pub(crate) async fn ended(&self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
-                return status;
-            }
-            assert!(started.elapsed() < Duration::from_secs(40), "it does not end");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let status = || self.child.lock().unwrap().try_wait().unwrap();
+        let is_gone = async || status().is_some();
+        assert!(eventually(Duration::from_secs(40), is_gone).await, "it does not end");
+        status().unwrap()
     }
 }
 
