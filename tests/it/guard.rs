@@ -1,17 +1,16 @@
 //! Every row of the route table, walked by everybody who could call it.
 use keyward::{
-    key_instances::KeyInstance,
     pepper::random_token,
     server::{Access, MACHINE_ROUTES, ROUTES, Route},
 };
 use reqwest::Method;
 
-use crate::support::{Answer, PASSWORD, Person, TestApp, on_both, path_to};
+use crate::support::{Answer, PASSWORD, Person, TestApp, Things, on_both, path_to};
 
 on_both! {
     every_route_keeps_out_who_it_says_and_lets_in_the_others,
     a_subscription_of_others_is_the_same_as_one_that_never_was,
-    a_key_of_another_subscription_is_the_same_as_one_that_never_was,
+    a_thing_of_another_subscription_is_the_same_as_one_that_never_was,
     members_see_no_keys_where_the_subscription_says_so,
     machines_need_no_session_and_get_none,
     a_wrong_method_is_told_which_ones_fit,
@@ -88,20 +87,19 @@ const FORM: [(&str, &str); 5] = [
     ("saved_by", "manual"),
 ];
 
-/// A person for each caller, and a key in `acme`.
+/// A person for each caller, and one of everything in `acme`.
 struct Walk<'a> {
     app: &'a TestApp,
-    key: KeyInstance,
+    things: Things,
     /// Somebody who can sign in.
     email: String,
 }
 
 impl<'a> Walk<'a> {
     async fn new(app: &'a TestApp) -> Self {
-        let desk = app.desk("acme").await;
-        let key = desk.group("quote-engine", desk.days(90)).await.instance;
+        let things = app.desk("acme").await.things().await;
         let email = app.owner_user().await.email;
-        Self { app, key, email }
+        Self { app, things, email }
     }
 
     async fn person(&self, caller: Caller) -> Person<'a> {
@@ -116,7 +114,7 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self, route: &Route) -> String {
-        path_to(route, &self.key)
+        path_to(route, &self.things)
     }
 
     async fn call(&self, person: &Person<'_>, method: &Method, path: &str) -> Answer {
@@ -195,13 +193,15 @@ async fn a_subscription_of_others_is_the_same_as_one_that_never_was(app: &TestAp
 }
 
 /// With the ids of `acme` below the subscription of which one is an admin.
-async fn a_key_of_another_subscription_is_the_same_as_one_that_never_was(app: &TestApp) {
+async fn a_thing_of_another_subscription_is_the_same_as_one_that_never_was(app: &TestApp) {
     let walk = Walk::new(app).await;
     let stranger = walk.person(Caller::Stranger).await;
     let (before, mut walked) = (app.snapshot().await, 0);
-    for route in ROUTES.iter().filter(|it| it.path.contains("{group}")) {
+    let ids = walk.things.ids();
+    let is_about_one = |it: &&Route| ids.iter().any(|(name, _)| it.path.contains(name));
+    for route in ROUTES.iter().filter(is_about_one) {
         let path = walk.path(route).replacen("/s/acme", "/s/globex", 1);
-        let never = [walk.key.key_group_id, walk.key.id].iter().fold(path.clone(), |path, id| {
+        let never = ids.iter().fold(path.clone(), |path, (_, id)| {
             let id = id.to_string();
             path.replace(&id, &id.replace('0', "1"))
         });
@@ -213,7 +213,7 @@ async fn a_key_of_another_subscription_is_the_same_as_one_that_never_was(app: &T
         assert_eq!(face(&theirs), face(&nothing), "{method} {path}");
         walked += 1;
     }
-    assert!(walked > 15, "{walked} routes below a group were walked");
+    assert!(walked > 35, "{walked} routes to one thing were walked");
     assert_eq!(app.snapshot().await, before);
 }
 

@@ -132,9 +132,8 @@ async fn https_is_demanded_for_a_year_where_it_is_served(database: &Database) {
 }
 
 async fn no_form_is_taken_from_another_site(app: &TestApp) {
-    let desk = app.desk("acme").await;
-    let instance = desk.group("quote-engine", desk.days(90)).await.instance;
-    let key = path_of("acme", &instance);
+    let things = app.desk("acme").await.things().await;
+    let key = path_of("acme", &things.key);
     let (admin, owner) = (app.admin("acme").await, app.owner().await);
     let before = app.snapshot().await;
     let port = app.address.port();
@@ -148,7 +147,7 @@ async fn no_form_is_taken_from_another_site(app: &TestApp) {
     }
     let posts = ROUTES.iter().filter(|it| it.method == "POST");
     for route in posts {
-        let path = path_to(route, &instance);
+        let path = path_to(route, &things);
         for (site, origin) in &claims {
             for person in [&admin, &owner, &app.anonymous()] {
                 let claiming = person.with(&[("sec-fetch-site", site), ("origin", origin)]);

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use keyward::{
+    access::Held,
     domain::ActivePeriod,
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
@@ -301,7 +302,8 @@ async fn a_spreadsheet_takes_no_cell_for_a_formula(app: &TestApp) {
         };
         let first = NewKey { source: Source::Generate, period: desk.days(9), note: name.into() };
         let token = random_token();
-        key_groups::create(&desk.act(), &described, first, &token).await.unwrap();
+        let new = (&described, &Held::default());
+        key_groups::create(&desk.act(), new, first, &token).await.unwrap();
     }
     let admin = app.signed_in("admin@acme.example").await;
     for (path, column) in [("/s/acme/groups.csv", 0), ("/s/acme/keys.csv", 2)] {

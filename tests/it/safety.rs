@@ -10,8 +10,8 @@ on_both! {
 
 async fn no_get_and_no_head_changes_anything(app: &TestApp) {
     let desk = app.desk("acme").await;
-    let first = desk.group("quote-engine", desk.days(90)).await.instance;
-    desk.key(first.key_group_id, desk.days(30)).await;
+    let things = desk.things().await;
+    desk.key(things.key.key_group_id, desk.days(30)).await;
     let (admin, owner, nobody) = (app.admin("acme").await, app.owner().await, app.anonymous());
     let (before, mut walked) = (app.snapshot().await, 0);
     for route in ROUTES.iter().chain(MACHINE_ROUTES).filter(|it| it.method == "GET") {
@@ -22,7 +22,7 @@ async fn no_get_and_no_head_changes_anything(app: &TestApp) {
         };
         for person in people {
             for method in [Method::GET, Method::HEAD] {
-                let answer = person.send(method, &path_to(route, &first)).await;
+                let answer = person.send(method, &path_to(route, &things)).await;
                 assert!(![403, 405].contains(&answer.status), "{}", route.path);
             }
         }

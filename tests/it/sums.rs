@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use keyward::{
+    access::Held,
     domain::{ActivePeriod, Coverage, Facts, SecretText, lifecycle::Overlap},
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey, Source},
@@ -100,7 +101,8 @@ impl Walk<'_> {
         let name = format!("{n} {}", random_token());
         let described = Description { name, ..Default::default() };
         let first = NewKey { source: Source::Generate, period, note: String::new() };
-        let made = key_groups::create(&self.desk.act(), &described, first, &random_token()).await;
+        let new = (&described, &Held::default());
+        let made = key_groups::create(&self.desk.act(), new, first, &random_token()).await;
         if made.is_ok() {
             *self.done.entry("group").or_default() += 1;
         }

@@ -85,6 +85,7 @@ async fn the_last_use_never_goes_backwards(app: &TestApp) {
         denial: None,
         from: IpAddr::from([192, 0, 2, 1]),
         agent: agent.to_owned(),
+        asked: None,
     };
     let (group, id) = ids(&key);
     let (old, new) = (app.clock.now(), app.clock.now() + TimeDelta::hours(3));

@@ -1,6 +1,7 @@
 //! A subscription in which everything occurs, and the way through all its pages.
 use chrono::{DateTime, TimeDelta, Utc};
 use keyward::{
+    access::Held,
     domain::{ActivePeriod, Role},
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
@@ -183,7 +184,8 @@ async fn new_group(desk: &Desk<'_>, texts: &Texts, when: (DateTime<Utc>, i64)) -
         [texts.name, texts.description, texts.contact].map(str::to_owned);
     let new = Description { name, description, contact };
     let first = noted(texts, when);
-    key_groups::create(&desk.act(), &new, first, &random_token()).await.unwrap()
+    let new = (&new, &Held::default());
+    key_groups::create(&desk.act(), new, first, &random_token()).await.unwrap()
 }
 
 async fn new_key(

@@ -1,6 +1,7 @@
 //! Fixtures below a subscription, through the verbs that pages call.
 use chrono::TimeDelta;
 use keyward::{
+    access::Held,
     audit,
     domain::{ActivePeriod, SecretText},
     key_groups::{self, Description},
@@ -40,6 +41,7 @@ impl<'a> Desk<'a> {
             default_lifetime_days: it.default_lifetime_days,
             max_lifetime_days: it.max_lifetime_days,
             never_expires_allowed: it.never_expires_allowed,
+            policy_required: it.policy_required,
         };
         change(&mut settings);
         subscriptions::change_settings(&self.act(), settings).await.unwrap();
@@ -54,7 +56,8 @@ impl<'a> Desk<'a> {
     /// A group and its first key.
     pub(crate) async fn group(&self, name: &str, period: ActivePeriod) -> Issued {
         let new = Description { name: name.to_owned(), ..Default::default() };
-        key_groups::create(&self.act(), &new, generated(period), &random_token()).await.unwrap()
+        let new = (&new, &Held::default());
+        key_groups::create(&self.act(), new, generated(period), &random_token()).await.unwrap()
     }
 
     /// A further key of a group, with a text of one's own.
@@ -72,7 +75,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-fn generated(period: ActivePeriod) -> NewKey {
+pub(super) fn generated(period: ActivePeriod) -> NewKey {
     NewKey { source: Source::Generate, period, note: String::new() }
 }
 

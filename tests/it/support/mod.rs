@@ -1,5 +1,6 @@
 //! What tests stand on: the real server with a database of its own and a clock that can be moved,
 //! people and services that send requests, fixtures through public verbs, a browser.
+mod access;
 mod answer;
 mod app;
 pub(crate) mod browser;
@@ -16,6 +17,7 @@ mod snapshot;
 pub(crate) mod wire;
 
 pub(crate) use self::{
+    access::{Things, held, wanted},
     answer::Answer,
     app::{PASSWORD, TestApp},
     desk::{Desk, ids, own_text, path_of},

@@ -1,13 +1,30 @@
 //! Rows of the route table as paths that can be asked for.
-use keyward::{http::assets, key_instances::KeyInstance, server::Route};
+use keyward::{http::assets, server::Route};
 
-/// Of this key of `acme`, where the route has one. Its token is one that was never made.
+use super::Things;
+
+/// Of these things of `acme`, where the route has one. Its token is one that was never made.
 #[track_caller]
-pub(crate) fn path_to(route: &Route, key: &KeyInstance) -> String {
-    let (group, id) = (key.key_group_id.to_string(), key.id.to_string());
+pub(crate) fn path_to(route: &Route, of: &Things) -> String {
     let path = route.path.replace("{slug}", "acme").replace("{token}", "never-made");
-    let path = path.replace("{group}", &group).replace("{key}", &id);
+    let path = path.replace("{service}", "orders");
     let path = path.replace("/static/{hash}/{name}", &assets::url("app.css"));
+    let path = of.ids().iter().fold(path, |path, (name, id)| path.replace(name, &id.to_string()));
     assert!(!path.contains('{'), "{path}: no test knows this placeholder");
     path
+}
+
+impl Things {
+    /// What a route calls them, and their ids.
+    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 7] {
+        [
+            ("{group}", self.key.key_group_id),
+            ("{key}", self.key.id),
+            ("{policy}", self.policy),
+            ("{user_group}", self.user_group),
+            ("{workspace}", self.workspace),
+            ("{role}", self.role),
+            ("{edit}", self.edit),
+        ]
+    }
 }
