@@ -28,6 +28,9 @@ impl MigrationTrait for Migration {
         m.create_table(user_group_policies()).await?;
         m.create_table(user_group_members()).await?;
         m.create_table(workspace_roles()).await?;
+        let scope = &["subscription_id", "id"];
+        let mut scope = index("uq_workspace_roles_scope", "workspace_roles", scope);
+        m.create_index(scope.unique().to_owned()).await?;
         m.create_table(key_group_access()).await?;
         m.create_table(permission_days()).await?;
         m.create_table(access_edits()).await?;
@@ -46,7 +49,6 @@ impl MigrationTrait for Migration {
                 &["subscription_id", "user_id"],
                 false,
             ),
-            ("uq_workspace_roles_scope", "workspace_roles", &["subscription_id", "id"], true),
             ("uq_workspace_roles_held", "workspace_roles", &["workspace_id", "policy_id"], true),
             ("ix_workspace_roles_policy", "workspace_roles", &["policy_id"], false),
             (
