@@ -90,6 +90,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
         passwords: Passwords::new(peppers.derive("passwords"))?,
         sealing_key: peppers.cookie_key("sealed cookies"),
         recorder: usage::Recorder::default(),
+        runtime: tokio::runtime::Handle::current(),
         db,
         clock,
         config,
@@ -162,11 +163,7 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     // Not aborted: a batch that it is writing would be lost.
     drop(stop);
     housekeeping.await?;
-    // A connection of Postgres works only while the thread that opened it does, and the workers
-    // have ended: the last batch needs a pool of its own.
-    let db = Db::open(&app.config.database_url()?).await?;
-    app.recorder.flush(&db, app.clock.now()).await?;
-    db.close().await?;
+    app.recorder.flush(&app.db, app.clock.now()).await?;
     app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(())

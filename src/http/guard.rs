@@ -81,13 +81,21 @@ const HEADERS: [(&str, &str); 9] = [
     ("vary", "Sec-Fetch-Site, Origin, Cookie"),
 ];
 
-/// The security headers, on every answer. What a handler has set stays.
+/// The security headers, on every answer: what a handler has set stays. And the runtime that what
+/// outlives a request belongs to.
 pub async fn headers<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
-    let mut response = next.call(req).await?;
+    let mut answer = std::pin::pin!(next.call(req));
+    // Connections that a request opens to the database live as long as the process, not as long
+    // as the worker that happened to open them.
+    let answer = std::future::poll_fn(|context| {
+        let _entered = app.runtime.enter();
+        answer.as_mut().poll(context)
+    });
+    let mut response = answer.await?;
     add_headers(response.headers_mut());
     if app.site.is_https() {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
