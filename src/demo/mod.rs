@@ -1,5 +1,6 @@
 //! A filled installation to look at, in a folder of its own: for developers, screenshots and
 //! newcomers. It is made by the same verbs as any other, at instants of the past.
+mod access;
 pub mod bulk;
 mod story;
 
@@ -89,7 +90,9 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     members::accept_as(app, &token, &ida, &actor, began).await?;
 
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &northwind.slug).await?;
-    tell(&Teller { app, scope: &scope, actor: &actor, now }, STEPS, GROUPS).await?;
+    let teller = Teller { app, scope: &scope, actor: &actor, now };
+    let groups = tell(&teller, STEPS, GROUPS).await?;
+    access::fill(&teller.act(now - TimeDelta::hours(20)), &groups).await?;
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &lab.slug).await?;
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;
@@ -140,12 +143,12 @@ impl Teller<'_> {
 /// The keys made so far: by the name of their group and their label.
 type Made = HashMap<(&'static str, i32), (Uuid, Uuid)>;
 
-/// Takes the steps in the order of their instants, then notes the calls.
+/// Takes the steps in the order of their instants, then notes the calls. Gives the groups' ids.
 async fn tell(
     it: &Teller<'_>,
     steps: &[(i64, Step)],
     groups: &[(&'static str, &str)],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<HashMap<&'static str, Uuid>> {
     let mut steps: Vec<_> = steps.iter().collect();
     steps.sort_by_key(|it| it.0);
     let mut made = Made::new();
@@ -163,13 +166,13 @@ async fn tell(
                 denial: calls.refused.then_some(Denial::Expired),
                 from,
                 agent: "okhttp/5.1".to_owned(),
-                asked: None,
+                asked: calls.asked.map(str::to_owned),
             };
             let at = it.now - TimeDelta::seconds(calls.last_seconds) - TimeDelta::days(day);
             it.app.recorder.note_many((instance, group), call, calls.per_day, at);
         }
     }
-    Ok(())
+    Ok(made.into_iter().map(|(key, ids)| (key.0, ids.0)).collect())
 }
 
 async fn take(

@@ -173,6 +173,12 @@ pub(super) struct Calls {
     pub(super) last_seconds: i64,
     pub(super) from: [u8; 4],
     pub(super) refused: bool,
+    /// The permission that they ask for.
+    pub(super) asked: Option<&'static str>,
+}
+
+const fn asking(calls: Calls, permission: &'static str) -> Calls {
+    Calls { asked: Some(permission), ..calls }
 }
 
 const fn calls(
@@ -181,21 +187,24 @@ const fn calls(
     (per_day, days, last_seconds): (i64, i64, i64),
     from: [u8; 4],
 ) -> Calls {
-    Calls { group, label, per_day, days, last_seconds, from, refused: false }
+    Calls { group, label, per_day, days, last_seconds, from, refused: false, asked: None }
 }
 
 const HOUR: i64 = 3_600;
 
 pub(super) const CALLS: &[Calls] = &[
-    calls("payments-gateway", 1, (613, 30, 40), [10, 4, 1, 20]),
+    asking(calls("payments-gateway", 1, (613, 30, 40), [10, 4, 1, 20]), "claims:settle"),
     calls("claims-intake", 1, (1_367, 30, 120), [10, 4, 1, 31]),
-    calls("quote-engine", 5, (42_810, 30, 12), [10, 4, 1, 8]),
+    asking(calls("quote-engine", 5, (42_810, 30, 12), [10, 4, 1, 8]), "pricing:quote"),
     calls("quote-engine", 6, (310, 30, 3 * HOUR), [10, 4, 9, 2]),
     calls("quote-engine", 4, (12, 1, 27 * 24 * HOUR), [192, 0, 2, 44]),
     calls("ci-regression", 2, (1_530, 4, 9 * HOUR), [10, 4, 7, 5]),
-    calls("broker-api", 1, (3_248, 30, 60), [203, 0, 113, 70]),
-    calls("policy-portal", 2, (5_133, 30, 5), [10, 4, 1, 12]),
-    calls("data-warehouse-sync", 1, (24, 30, 31 * 60), [10, 4, 6, 3]),
+    asking(calls("broker-api", 1, (3_248, 30, 60), [203, 0, 113, 70]), "claims:submit"),
+    asking(calls("policy-portal", 2, (5_133, 30, 5), [10, 4, 1, 12]), "pricing:quote"),
+    asking(
+        calls("data-warehouse-sync", 1, (24, 30, 31 * 60), [10, 4, 6, 3]),
+        "pricing:tables:read",
+    ),
     calls("mobile-bff", 1, (2_954, 30, 3), [10, 4, 1, 40]),
     calls("reporting-nightly", 1, (48, 1, 8 * 24 * HOUR + HOUR), [10, 4, 2, 17]),
     Calls {
@@ -206,6 +215,7 @@ pub(super) const CALLS: &[Calls] = &[
         last_seconds: 360,
         from: [10, 4, 2, 17],
         refused: true,
+        asked: None,
     },
     calls("storm-import", 1, (960, 1, 90), [10, 4, 3, 9]),
     calls("load-test", 1, (70_400, 1, 20 * 60), [10, 4, 9, 2]),

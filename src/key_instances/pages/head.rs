@@ -87,24 +87,27 @@ fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) ->
         Some((it, it.warning(here.now)?, it.facts().period.until()?))
     };
     for (key, warning, until) in ahead.iter().filter_map(warning).take(3) {
-        let text = match key_instances::successor(key, ahead) {
+        let (name, time) = (key.name(), here.relative(until).text);
+        let rotate = (format!("Rotate {name}"), format!("{path}/keys/{}/rotation", key.id));
+        // Where a successor is there already, a third key would help nobody.
+        let (text, action) = match key_instances::successor(key, ahead) {
             Some(next) if next.facts().period.from() <= here.now => {
-                format!("Its successor {} is active already.", next.name())
+                (format!("Its successor {} is active already.", next.name()), None)
             }
             Some(next) => {
-                let start = next.facts().period.from();
-                format!("Its successor {} starts {}.", next.name(), here.minute(start).text)
+                let start = here.minute(next.facts().period.from()).text;
+                let earlier = format!("{path}/keys/{}/period", next.id);
+                let label = format!("Start {} earlier", next.name());
+                (format!("Its successor {} starts {start}.", next.name()), Some((label, earlier)))
             }
-            None => "It has no successor.".to_owned(),
+            None => ("It has no successor.".to_owned(), Some(rotate)),
         };
-        let (name, time) = (key.name(), here.relative(until).text);
         notices.push(Notice {
             class: "soon",
             icon: "hourglass",
             strong: format!("{name} expires {time}."),
             text: format!("{text} {}", warning.rule.sentence()),
-            action: acts
-                .then(|| (format!("Rotate {name}"), format!("{path}/keys/{}/rotation", key.id))),
+            action: action.filter(|_| acts),
         });
     }
     notices
