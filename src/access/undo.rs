@@ -1,7 +1,7 @@
 //! An edit of access can be taken back for 10 minutes: once, to exactly what was before, and only
 //! while nothing else has changed it.
 use chrono::TimeDelta;
-use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,6 +26,14 @@ pub enum Object {
     Policy(Uuid),
     UserGroup(Uuid),
     KeyGroup(Uuid),
+}
+
+impl Object {
+    fn id(self) -> Uuid {
+        match self {
+            Self::Policy(id) | Self::UserGroup(id) | Self::KeyGroup(id) => id,
+        }
+    }
 }
 
 /// One part of an edit: what it was, and the version that the edit made.
@@ -146,17 +154,22 @@ async fn restore(act: &Act<'_>, tx: &Tx, change: Change) -> Result<Restored> {
     }
 }
 
-/// The newest edit of an object, while it can be taken back: its id and instant.
-pub async fn last(act: &Act<'_>, object: Uuid) -> Result<Option<(Uuid, i64)>> {
-    let edit = edits::Entity::find()
+/// The edit that made this version of an object, while it can be taken back: its id and instant.
+pub async fn last(act: &Act<'_>, object: Uuid, version: i32) -> Result<Option<(Uuid, i64)>> {
+    let edits = edits::Entity::find()
         .filter(edits::COLUMN.subscription_id.eq(act.scope.id()))
         .filter(edits::COLUMN.object_id.eq(object))
         .filter(edits::COLUMN.made_at.gt(millis(act.now - FOR)))
+        .filter(edits::COLUMN.undone_at.is_null())
         .order_by_desc(edits::Column::MadeAt)
-        .order_by_desc(edits::Column::Id)
-        .one(act.app.db.read())
+        .limit(20)
+        .all(act.app.db.read())
         .await?;
-    Ok(edit.filter(|it| it.undone_at.is_none()).map(|it| (it.id, it.made_at)))
+    let made_this = |it: &&edits::Model| {
+        let changes: Vec<Change> = serde_json::from_str(&it.changes).unwrap_or_default();
+        changes.iter().all(|it| it.object.id() != object || it.version == version)
+    };
+    Ok(edits.iter().find(made_this).map(|it| (it.id, it.made_at)))
 }
 
 /// Nobody needs what can no longer be taken back.

@@ -135,8 +135,11 @@ async fn show(
     let path = format!("{}/access", key_path.as_ref().unwrap_or(&group_path));
     let answer = answer(it, &all, (&held, key.as_ref()), &question);
     let refusal = key.as_ref().and_then(|key| refusal(it, key));
+    let edited = (group.id, group.access_version);
+    let undo = if key.is_none() { UndoView::of(it, edited, &path).await? } else { None };
     html(&ExplainPage {
         page: Page::within(it, Section::Keys),
+        undo,
         name: key.as_ref().map_or_else(|| group.name.clone(), KeyInstance::name),
         groups_path: it.path("/groups"),
         key_path: key_path.unwrap_or_default(),
@@ -144,7 +147,6 @@ async fn show(
         holdings: held.sources().map(|source| holding(it, &all, &held, source)).collect(),
         known: permissions.into_iter().map(|it| it.name).collect(),
         workspaces: workspaces(&all, &question.workspace),
-        undo: if key.is_none() { UndoView::of(it, group.id, &path).await? } else { None },
         acts: it.role.changes_keys() && key.is_none(),
         group_name: group.name,
         group_path,

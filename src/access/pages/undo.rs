@@ -20,12 +20,16 @@ pub struct UndoView {
 }
 
 impl UndoView {
-    /// For the newest edit of this object, to those who may take it back.
-    pub async fn of(it: &InPlace, object: uuid::Uuid, back: &str) -> Result<Option<Self>> {
+    /// For the edit that made this version of an object, to those who may take it back.
+    pub async fn of(
+        it: &InPlace,
+        (object, version): (uuid::Uuid, i32),
+        back: &str,
+    ) -> Result<Option<Self>> {
         if !it.role.changes_keys() {
             return Ok(None);
         }
-        let last = undo::last(&it.act(), object).await?;
+        let last = undo::last(&it.act(), object, version).await?;
         Ok(last.map(|(id, at)| Self {
             path: path(it, id),
             edited: it.me.here.relative(instant(at)).text,

@@ -172,7 +172,7 @@ pub async fn detail(
         list_path: viewer.path("/policies"),
         services: by_service(&permissions, |_| true),
         more: key_groups - i64::try_from(groups.len()).unwrap_or_default(),
-        undo: UndoView::of(&viewer, it.id, &path).await?,
+        undo: UndoView::of(&viewer, (it.id, it.version), &path).await?,
         path,
         acts: viewer.role.changes_keys(),
         name: it.name,

@@ -130,7 +130,7 @@ pub async fn detail(
         people: people.into_iter().map(|it| (it.1, it.2)).collect(),
         more: key_groups - len(groups.len()),
         groups: groups.iter().map(group).collect(),
-        undo: UndoView::of(&viewer, it.id, &path).await?,
+        undo: UndoView::of(&viewer, (it.id, it.version), &path).await?,
         acts: viewer.role.changes_keys(),
         name: it.name,
         description: it.description,

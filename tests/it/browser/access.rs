@@ -14,6 +14,7 @@ use crate::support::{
 
 on_sqlite! {
     pages_of_a_subscription_are_accessible,
+    pages_of_access_are_accessible,
     dialogs_are_accessible,
     the_key_that_is_shown_once_is_accessible,
     the_owners_pages_are_accessible,
@@ -98,6 +99,16 @@ async fn pages_of_a_subscription_are_accessible(app: &TestApp) {
         it.wait(".flash").await?;
         faults.extend(it.faults("profile-saved").await?);
         none(&faults);
+        Ok(())
+    })
+    .await;
+}
+
+async fn pages_of_access_are_accessible(app: &TestApp) {
+    let scene = Scene::set(app, &PLAIN).await;
+    browse(app, DESKTOP, |it| async move {
+        admin(&it, app).await?;
+        none(&it.faults_along(&scene.rights()).await?);
         Ok(())
     })
     .await;
@@ -237,7 +248,7 @@ async fn names_of_a_hundred_letters_make_no_page_wider_than_a_small_phone(app: &
     browse(app, DESKTOP, |it| async move {
         admin(&it, app).await?;
         let mut faults = Vec::new();
-        for stop in scene.pages().iter().chain(&scene.dialogs()) {
+        for stop in scene.pages().iter().chain(&scene.rights()).chain(&scene.dialogs()) {
             it.visit(stop).await?;
             faults.extend(it.too_wide(stop.name).await?);
         }

@@ -6,8 +6,10 @@ use keyward::{
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
     pepper::random_token,
+    permissions::{self, Declaration},
     subscriptions,
 };
+use uuid::Uuid;
 
 use crate::support::{Desk, TestApp, path_of};
 
@@ -55,6 +57,15 @@ pub(super) struct Scene {
     /// Of one that starts later, and that nobody confirmed to have.
     pub(super) future: String,
     pub(super) deactivated: String,
+    pub(super) access: Ids,
+}
+
+/// Of one policy, one user group, one workspace and one role.
+pub(super) struct Ids {
+    policy: Uuid,
+    user_group: Uuid,
+    workspace: Uuid,
+    role: Uuid,
 }
 
 impl Scene {
@@ -83,6 +94,7 @@ impl Scene {
             desk.key(portal.instance.key_group_id, desk.days(60)).await;
         }
         app.user("acme", Role::Member).await; // somebody else in the audit log
+        let access = grant(&desk, texts, group).await;
 
         app.clock.advance(TimeDelta::days(80));
         let future = new_key(&desk, texts, &main, (day(88), 90)).await;
@@ -103,12 +115,13 @@ impl Scene {
             used: path(&main),
             future: path(&future),
             deactivated: path(&off),
+            access,
         }
     }
 
     /// Pages of a signed-in admin without a dialog.
     pub(super) fn pages(&self) -> Vec<Stop> {
-        let Self { group, used, future, deactivated } = self;
+        let Self { group, used, future, deactivated, .. } = self;
         vec![
             stop("overview", "/s/acme"),
             stop("groups", "/s/acme/groups"),
@@ -133,9 +146,49 @@ impl Scene {
         ]
     }
 
+    /// Pages and forms of what keys may do.
+    pub(super) fn rights(&self) -> Vec<Stop> {
+        let Self { group, used, access, .. } = self;
+        let Ids { policy, user_group, workspace, role } = access;
+        let [policy, user_group] =
+            [format!("/s/acme/policies/{policy}"), format!("/s/acme/user-groups/{user_group}")];
+        let workspace = format!("/s/acme/workspaces/{workspace}");
+        const TICK: &str = "[data-preview-input]:checked";
+        const SAVE: &str = "button.primary";
+        vec![
+            stop("policies", "/s/acme/policies"),
+            stop("policy", &policy),
+            then("edit-policy", format!("{policy}/edit"), &[TICK, "#preview .c-bad"]),
+            then("new-policy-refused", "/s/acme/policies/new", &["[name=permissions]", SAVE]),
+            stop("delete-policy", format!("{policy}/deletion")),
+            stop("user-groups", "/s/acme/user-groups"),
+            stop("user-group", &user_group),
+            then("edit-user-group", format!("{user_group}/edit"), &[TICK, "#preview .c-bad"]),
+            stop("new-user-group", "/s/acme/user-groups/new"),
+            stop("delete-user-group", format!("{user_group}/deletion")),
+            stop("workspaces", "/s/acme/workspaces"),
+            stop("new-workspace", "/s/acme/workspaces/new"),
+            stop("edit-workspace", format!("{workspace}/edit")),
+            stop("delete-workspace", format!("{workspace}/deletion")),
+            stop("new-role", "/s/acme/workspace-roles/new"),
+            stop("delete-role", format!("/s/acme/workspace-roles/{role}/deletion")),
+            stop("permissions", "/s/acme/permissions"),
+            stop("new-permissions", "/s/acme/permissions/new"),
+            stop("edit-permissions", "/s/acme/permissions/pricing/edit"),
+            stop("access-yes", format!("{group}/access?permission=pricing:read")),
+            stop("access-no", format!("{group}/access?permission=pricing:write&workspace=gone")),
+            then("edit-access", format!("{group}/access/edit"), &[TICK, "#preview .c-bad"]),
+            stop("access-of-key", format!("{used}/access?permission=pricing:read")),
+            stop(
+                "groups-of-user-group",
+                format!("/s/acme/groups?user_group={}", access.user_group),
+            ),
+        ]
+    }
+
     /// Dialogs of a signed-in admin, the one with a secret apart.
     pub(super) fn dialogs(&self) -> Vec<Stop> {
-        let Self { group, used, future, deactivated } = self;
+        let Self { group, used, future, deactivated, .. } = self;
         const OWN: &str = "[name=make][value=own]";
         vec![
             stop("new-group", "/s/acme/groups/new"),
@@ -177,6 +230,28 @@ fn period((from, days): (DateTime<Utc>, i64)) -> ActivePeriod {
 
 fn noted(texts: &Texts, when: (DateTime<Utc>, i64)) -> NewKey {
     NewKey { source: Source::Generate, period: period(when), note: texts.note.to_owned() }
+}
+
+/// The group may do something by each way there is.
+async fn grant(desk: &Desk<'_>, texts: &Texts, group: Uuid) -> Ids {
+    let actions = ["read", "write", "tables:read"].map(|it| (it.into(), texts.description.into()));
+    let declaration = Declaration { service: "pricing".into(), actions: actions.into() };
+    permissions::declare(&desk.act(), &declaration).await.unwrap();
+    let policy = desk.policy(texts.name, &["pricing:read", "pricing:tables:read"]).await.id;
+    let other = desk.policy("Maintain rating", &["pricing:read", "pricing:write"]).await.id;
+    let user_group = desk.user_group(texts.name, &[policy]).await.id;
+    desk.user_group("actuaries", &[]).await;
+    let workspace = desk.workspace(texts.name).await.id;
+    let role = desk.role(policy, Some(workspace)).await.id;
+    desk.role(other, None).await;
+    let held =
+        Held { policy: Some(policy), user_groups: [user_group].into(), roles: [role].into() };
+    desk.give(group, &held).await.unwrap();
+    // One that its service dropped.
+    let mut fewer = declaration;
+    fewer.actions.remove("tables:read");
+    permissions::declare(&desk.act(), &fewer).await.unwrap();
+    Ids { policy, user_group, workspace, role }
 }
 
 async fn new_group(desk: &Desk<'_>, texts: &Texts, when: (DateTime<Utc>, i64)) -> Issued {

@@ -50,7 +50,7 @@ async fn hostile_texts_are_text_on_every_page(app: &TestApp) {
     browse(app, Look::DESKTOP, |it| async move {
         it.on_every_page(WATCH).await?;
         it.sign_in(&app.user("acme", Role::Admin).await.email).await?;
-        for stop in scene.pages().iter().chain(&scene.dialogs()) {
+        for stop in scene.pages().iter().chain(&scene.rights()).chain(&scene.dialogs()) {
             it.visit(stop).await?;
             harmless(&it, stop.name).await?;
         }
