@@ -215,7 +215,7 @@ pub async fn count(act: &Act<'_>, sources: &[Source]) -> Result<(i64, i64)> {
     store::count(act, sources).await
 }
 
-/// Key groups that hold any of these, what runs out first before all else.
+/// Key groups that hold any of these, the oldest first.
 pub async fn groups_of(act: &Act<'_>, sources: &[Source], limit: u64) -> Result<Vec<KeyGroup>> {
     store::groups_of(act, sources, limit).await
 }

@@ -1,5 +1,5 @@
 //! The queries of what key groups hold. Every one starts from the subscription.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
     ActiveValue::Set, Condition, ExprTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect,
@@ -94,22 +94,25 @@ async fn touch_where(tx: &Tx, scope: &Scope, which: Expr) -> Result<()> {
     Ok(())
 }
 
+/// The ids of sources, by the column that they stand in.
+fn by_column(sources: &[Source]) -> Vec<(Column, Vec<Uuid>)> {
+    let columns = [Column::PolicyId, Column::UserGroupId, Column::WorkspaceRoleId];
+    let mut all = columns.map(|it| (it, Vec::new()));
+    for source in sources {
+        match source {
+            Source::Policy(id) => all[0].1.push(*id),
+            Source::UserGroup(id) => all[1].1.push(*id),
+            Source::Role(id) => all[2].1.push(*id),
+        }
+    }
+    all.into_iter().filter(|it| !it.1.is_empty()).collect()
+}
+
 /// Ids of the key groups that hold any of these.
 pub(crate) fn holders(scope: &Scope, sources: &[Source]) -> SelectStatement {
-    let ids =
-        |pick: fn(&Source) -> Option<Uuid>| sources.iter().filter_map(pick).collect::<Vec<_>>();
-    let policies = ids(|it| if let Source::Policy(id) = it { Some(*id) } else { None });
-    let user_groups = ids(|it| if let Source::UserGroup(id) = it { Some(*id) } else { None });
-    let roles = ids(|it| if let Source::Role(id) = it { Some(*id) } else { None });
     let mut any = Condition::any();
-    for (column, ids) in [
-        (Column::PolicyId, policies),
-        (Column::UserGroupId, user_groups),
-        (Column::WorkspaceRoleId, roles),
-    ] {
-        if !ids.is_empty() {
-            any = any.add(column.is_in(ids));
-        }
+    for (column, ids) in by_column(sources) {
+        any = any.add(column.is_in(ids));
     }
     let none = any.is_empty();
     let query = of(scope).select_only().column(Column::KeyGroupId).filter(any);
@@ -173,18 +176,31 @@ pub(super) async fn count_by(act: &Act<'_>, column: Column) -> Result<HashMap<Uu
     Ok(rows.into_iter().map(|it| (it.id, (it.key_groups, it.keys.unwrap_or_default()))).collect())
 }
 
-/// Key groups that hold any of these, what runs out first before all else.
+/// Key groups that hold any of these, the oldest first: each kind of source from its own index.
 pub(super) async fn groups_of(
     act: &Act<'_>,
     sources: &[Source],
     limit: u64,
 ) -> Result<Vec<KeyGroup>> {
+    let mut found = BTreeSet::new();
+    for (column, ids) in by_column(sources) {
+        let ids: Vec<Uuid> = of(act.scope)
+            .select_only()
+            .distinct()
+            .column(Column::KeyGroupId)
+            .filter(column.is_in(ids))
+            .order_by_asc(Column::KeyGroupId)
+            .limit(limit)
+            .into_tuple()
+            .all(act.app.db.read())
+            .await?;
+        found.extend(ids);
+    }
+    let first = found.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
     let query = groups::Entity::find()
         .filter(groups::COLUMN.subscription_id.eq(act.scope.id()))
-        .filter(groups::Column::Id.in_subquery(holders(act.scope, sources)))
-        .order_by_asc(groups::Column::CoverageRank)
-        .order_by_asc(groups::Column::Id)
-        .limit(limit);
+        .filter(groups::COLUMN.id.is_in(first))
+        .order_by_asc(groups::Column::Id);
     Ok(query.all(act.app.db.read()).await?)
 }
 

@@ -273,8 +273,6 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
         "description",
         "contact",
         "client_id",
-        "policy",
-        "user_groups_and_roles",
         "coverage",
         "covered_until",
         "active",
@@ -284,6 +282,8 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
         "deactivated",
         "calls_30_days",
         "last_used_at",
+        "policy",
+        "user_groups_and_roles",
     ];
     let name = format!("{}-groups.csv", viewer.scope.subscription().slug);
     Ok(download::csv(&name, &header, &rows)?)
@@ -296,8 +296,6 @@ fn csv_row(it: &InPlace, group: &KeyGroup, tags: AccessTags, calls: i64) -> Vec<
         group.description.clone(),
         group.contact.clone(),
         group.client_id.clone(),
-        tags.policy,
-        tags.others.join("; "),
         CoverageView::of(group, &it.me.here).text,
         time(group.covered_until),
         group.active_count.to_string(),
@@ -307,5 +305,7 @@ fn csv_row(it: &InPlace, group: &KeyGroup, tags: AccessTags, calls: i64) -> Vec<
         group.deactivated_count.to_string(),
         calls.to_string(),
         time(group.last_used_at),
+        tags.policy,
+        tags.others.join("; "),
     ]
 }

@@ -123,7 +123,7 @@ pub async fn of_subscription(
     let mut list = listed(&viewer, listing, query, viewer.path("/keys"), counts).await?;
     for (row, id) in list.rows.iter_mut().zip(group_of) {
         let group = groups.iter().find(|it| it.id == id);
-        row.group = group.map(|it| (it.name.clone(), viewer.path(&format!("/groups/{id}"))));
+        row.group = group.map(|it| it.name.clone());
     }
     html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
 }

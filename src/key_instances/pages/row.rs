@@ -45,8 +45,8 @@ pub struct KeyRow {
     pub name: String,
     pub note: String,
     pub path: String,
-    /// Name and path of the group, on lists that span groups.
-    pub group: Option<(String, String)>,
+    /// Name of the group, on lists that span groups.
+    pub group: Option<String>,
     pub badge: Badge,
     pub mask: String,
     pub from: Moment,
