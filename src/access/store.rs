@@ -56,7 +56,8 @@ pub(super) async fn replace(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) ->
     Ok(())
 }
 
-fn row(act: &Act<'_>, group: Uuid, source: Source) -> ActiveModel {
+/// One thing that a group holds.
+pub(crate) fn row(act: &Act<'_>, group: Uuid, source: Source) -> ActiveModel {
     let mut row = ActiveModel {
         id: Set(new_id(act.now)),
         subscription_id: Set(act.scope.id()),

@@ -5,12 +5,17 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
+    access,
     clock::{millis, new_id},
-    domain::{ActivePeriod, Facts, SecretText, secret::Kind},
+    domain::{ActivePeriod, Facts, SecretText, access::Source, secret::Kind},
     error::Result,
     key_groups::{self, Description, entity as groups, summary},
     key_instances::entity,
+    pepper::random_token,
+    permissions::{self, Declaration},
+    policies,
     subscriptions::Act,
+    user_groups,
 };
 
 /// Instances of one group: 6 that ended, 1 deactivated, 2 active, 1 in the future.
@@ -20,12 +25,14 @@ const ROWS: usize = 500;
 /// Groups of one transaction.
 const GROUPS: usize = 200;
 
-/// Fills the subscription with about `count` instances. Gives one active key of each group.
+/// Fills the subscription with about `count` instances. Gives one active key of each group, of which
+/// every second one, the first included, may do something.
 pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
     let mut keys = Vec::new();
+    let rights = rights(act).await?;
     let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
     for chunk in numbers.chunks(GROUPS) {
-        let (mut rows, mut instances) = (Vec::new(), Vec::new());
+        let (mut rows, mut instances, mut access) = (Vec::new(), Vec::new(), Vec::new());
         let mut sums = summary::Sums::default();
         for n in chunk {
             let described = Description {
@@ -49,6 +56,11 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
                 instances.push(row);
                 keys.extend((label == 9).then_some(secret));
             }
+            if n.is_multiple_of(2) {
+                let (policy, user_group) = rights[n / 2 % rights.len()];
+                let held = [Source::Policy(policy), Source::UserGroup(user_group)];
+                access.extend(held.map(|it| access::store::row(act, blank.id, it)));
+            }
             let group = summary::of_instances(&blank, &facts, act.now);
             sums.add(&group);
             rows.push(groups::ActiveModel::from(group).reset_all());
@@ -59,10 +71,40 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             let insert = entity::Entity::insert_many(rows.to_vec());
             insert.exec_without_returning(&*tx).await?;
         }
+        for rows in access.chunks(ROWS) {
+            let insert = access::entity::Entity::insert_many(rows.to_vec());
+            insert.exec_without_returning(&*tx).await?;
+        }
         sums.apply(&tx, act.scope.id()).await?;
         tx.commit().await?;
     }
     Ok(keys)
+}
+
+/// Policies of 5 permissions, and user groups of 2 policies, for a group to hold one of each.
+async fn rights(act: &Act<'_>) -> Result<Vec<(Uuid, Uuid)>> {
+    let actions = (0..20).map(|n| (format!("act-{n:02}"), format!("Action {n}"))).collect();
+    permissions::declare(act, &Declaration { service: "load".to_owned(), actions }).await?;
+    let mut made = Vec::new();
+    for n in 0..10 {
+        let names: Vec<_> = (0..5).map(|it| format!("load:act-{:02}", (n + it) % 20)).collect();
+        let wanted = policies::Wanted {
+            name: format!("Load policy {n}"),
+            description: String::new(),
+            permissions: names.iter().map(String::as_str).collect(),
+        };
+        made.push(policies::create(act, &wanted, &random_token()).await?.id);
+    }
+    let mut rights = Vec::new();
+    for (n, policy) in made.iter().enumerate() {
+        let wanted = user_groups::Wanted {
+            name: format!("load-{n}"),
+            policies: [made[(n + 3) % 10], made[(n + 6) % 10]].into(),
+            ..Default::default()
+        };
+        rights.push((*policy, user_groups::create(act, &wanted, &random_token()).await?.id));
+    }
+    Ok(rights)
 }
 
 fn facts(act: &Act<'_>, label: usize, n: usize) -> Result<Facts> {

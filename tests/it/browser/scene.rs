@@ -244,8 +244,7 @@ async fn grant(desk: &Desk<'_>, texts: &Texts, group: Uuid) -> Ids {
     let workspace = desk.workspace(texts.name).await.id;
     let role = desk.role(policy, Some(workspace)).await.id;
     desk.role(other, None).await;
-    let held =
-        Held { policy: Some(other), user_groups: [user_group].into(), roles: [role].into() };
+    let held = Held { policy: Some(other), user_groups: [user_group].into(), roles: [role].into() };
     desk.give(group, &held).await.unwrap();
     // One that its service dropped.
     let mut fewer = declaration;
