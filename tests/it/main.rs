@@ -15,6 +15,7 @@ mod lifecycle;
 mod lists;
 mod outage;
 mod overview;
+mod permissions;
 mod plans;
 mod process;
 mod roles;

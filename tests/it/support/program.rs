@@ -29,6 +29,13 @@ impl Program {
         fs::remove_file(password).unwrap();
     }
 
+    /// A subcommand that ends by itself: whether it did what it should, and all it said.
+    pub(crate) fn run(home: &Home, arguments: &[&str]) -> (bool, String) {
+        let output = command(home).args(arguments).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
     pub(crate) async fn start(home: &Home) -> Self {
         Self::start_logging(home, "info").await
     }
