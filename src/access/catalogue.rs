@@ -36,6 +36,22 @@ impl Catalogue {
         })
     }
 
+    /// Only the names of what these hold, and of all user groups: for lists, which show no more.
+    pub async fn names<'a>(
+        act: &Act<'_>,
+        held: impl Iterator<Item = &'a Held> + Clone,
+    ) -> Result<Self> {
+        let user_groups = user_groups::names(act).await?;
+        if held.clone().any(|it| !it.roles.is_empty()) {
+            return Self::load(act).await;
+        }
+        Ok(Self {
+            policies: policies::some(act, held.filter_map(|it| it.policy).collect()).await?,
+            user_groups: user_groups.into_iter().map(|it| (it, Vec::new())).collect(),
+            ..Self::default()
+        })
+    }
+
     /// As of a transaction.
     pub(crate) async fn load_in(act: &Act<'_>, tx: &Tx) -> Result<Self> {
         Ok(Self {

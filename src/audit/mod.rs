@@ -110,11 +110,36 @@ pub const INSTALLATION: Uuid = Uuid::nil();
 /// Appends a row to the chain of `scope`, within the transaction of the change it tells about.
 /// It locks the head of the chain: do it last.
 pub async fn record(app: &App, tx: &Tx, scope: Uuid, actor: &Actor, event: Event) -> Result<()> {
-    let head = store::lock_head(tx, scope).await?;
+    record_all(app, tx, scope, actor, vec![event]).await
+}
+
+/// The same for a change of many things, in few statements.
+pub async fn record_all(
+    app: &App,
+    tx: &Tx,
+    scope: Uuid,
+    actor: &Actor,
+    events: Vec<Event>,
+) -> Result<()> {
+    let mut head = store::lock_head(tx, scope).await?;
+    let key = app.peppers.derive("audit");
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        let mut row = row(scope, actor, event);
+        (row.seq, row.prev_hash) = (head.seq + 1, head.hash);
+        row.hash = chain_hash(&key, &row).to_vec();
+        (head.seq, head.hash) = (row.seq, row.hash.clone());
+        rows.push(row);
+    }
+    store::append(tx, head, rows).await
+}
+
+/// Without its place in the chain.
+fn row(scope: Uuid, actor: &Actor, event: Event) -> Record {
     let text = |it: &Value| if it.is_null() { String::new() } else { it.to_string() };
-    let mut row = Record {
+    Record {
         scope,
-        seq: head.seq + 1,
+        seq: 0,
         at: clock::millis(event.at),
         actor_id: actor.user_id,
         actor: actor.name.clone(),
@@ -132,11 +157,9 @@ pub async fn record(app: &App, tx: &Tx, scope: Uuid, actor: &Actor, event: Event
         request_id: actor.client.request_id.clone(),
         before: text(&event.before),
         after: text(&event.after),
-        prev_hash: head.hash,
+        prev_hash: Vec::new(),
         hash: Vec::new(),
-    };
-    row.hash = chain_hash(&app.peppers.derive("audit"), &row).to_vec();
-    store::append(tx, row).await
+    }
 }
 
 /// A refusal that changed nothing is told too, in a transaction of its own.

@@ -26,14 +26,19 @@ pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
     head.ok_or_else(|| anyhow::anyhow!("the chain of {scope} has no head").into())
 }
 
-pub(super) async fn append(tx: &Tx, row: entity::Model) -> Result<()> {
+/// Rows that end with this head.
+pub(super) async fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) -> Result<()> {
     chain::Entity::update_many()
-        .col_expr(chain::Column::Seq, row.seq.into())
-        .col_expr(chain::Column::Hash, row.hash.clone().into())
-        .filter(chain::COLUMN.scope.eq(row.scope))
+        .col_expr(chain::Column::Seq, head.seq.into())
+        .col_expr(chain::Column::Hash, head.hash.into())
+        .filter(chain::COLUMN.scope.eq(head.scope))
         .exec(&**tx)
         .await?;
-    entity::Entity::insert(entity::ActiveModel::from(row)).exec_without_returning(&**tx).await?;
+    // Both databases limit the parameters of a statement.
+    for rows in rows.chunks(100) {
+        let rows = rows.iter().cloned().map(entity::ActiveModel::from);
+        entity::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    }
     Ok(())
 }
 

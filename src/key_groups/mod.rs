@@ -206,14 +206,13 @@ pub(crate) async fn delete_all(act: &Act<'_>, tx: &Tx, groups: &[KeyGroup]) -> R
         let mut sums = summary::Sums::default();
         groups.iter().for_each(|it| sums.subtract(it));
         sums.apply(tx, act.scope.id()).await?;
-        for it in groups {
+        let event = |it: &KeyGroup| {
             let instances = instances.remove(&it.id).unwrap_or_default();
-            let event = act
-                .event("key_group.deleted")
+            act.event("key_group.deleted")
                 .on("key_group", it.id, &it.name)
-                .change(json!({ "name": it.name, "instances": instances }), Value::Null);
-            act.record(tx, event).await?;
-        }
+                .change(json!({ "name": it.name, "instances": instances }), Value::Null)
+        };
+        act.record_all(tx, groups.iter().map(event).collect()).await?;
     }
     Ok(())
 }

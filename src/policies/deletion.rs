@@ -100,7 +100,7 @@ pub async fn replace(
     let ids: Vec<Uuid> = doomed.groups.iter().map(|it| it.id).collect();
     let mut held = access::of_groups_in(act, &tx, &ids).await?;
     access::store::move_policy(&tx, act.scope, from, to).await?;
-    let mut changes = Vec::with_capacity(ids.len());
+    let (mut changes, mut events) = (Vec::new(), Vec::new());
     for it in &doomed.groups {
         let before = State::Held(held.remove(&it.id).unwrap_or_default());
         let (object, version) = (Object::KeyGroup(it.id), it.access_version + 1);
@@ -109,9 +109,10 @@ pub async fn replace(
             .event("key_group.access_changed")
             .on("key_group", it.id, &it.name)
             .change(json!({ "policy": old.name }), json!({ "policy": new.name }));
-        act.record(&tx, event).await?;
+        events.push(event);
     }
     let edit = undo::remember(act, &tx, from, changes).await?;
+    act.record_all(&tx, events).await?;
     tx.commit().await?;
     Ok((ids.len(), Some(edit)))
 }

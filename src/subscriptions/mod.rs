@@ -63,6 +63,10 @@ impl Act<'_> {
         audit::record(self.app, tx, self.scope.id(), &self.actor, event).await
     }
 
+    pub async fn record_all(&self, tx: &Tx, events: Vec<Event>) -> Result<()> {
+        audit::record_all(self.app, tx, self.scope.id(), &self.actor, events).await
+    }
+
     pub fn event(&self, action: &'static str) -> Event {
         Event::new(action, self.now)
     }

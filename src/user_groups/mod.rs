@@ -204,6 +204,11 @@ pub(crate) async fn all(
     store::all(db, scope).await
 }
 
+/// All of the subscription, by name, without their policies.
+pub(crate) async fn names(act: &Act<'_>) -> Result<Vec<UserGroup>> {
+    store::names(act.app.db.read(), act.scope).await
+}
+
 /// A policy is about to be deleted: counts the change of every user group that it is in.
 pub(crate) async fn touch_with_policy(tx: &Tx, scope: &Scope, policy: Uuid) -> Result<()> {
     store::touch_with_policy(tx, scope, policy).await

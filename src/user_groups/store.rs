@@ -25,12 +25,17 @@ pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> 
     of(scope).filter(COLUMN.id.eq(id)).one(db).await?.ok_or(Error::NotFound)
 }
 
+/// By name.
+pub(super) async fn names(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Model>> {
+    Ok(of(scope).order_by_asc(Column::NameFolded).all(db).await?)
+}
+
 /// By name, each with its policies.
 pub(super) async fn all(
     db: &impl ConnectionTrait,
     scope: &Scope,
 ) -> Result<Vec<(Model, Vec<Uuid>)>> {
-    let groups = of(scope).order_by_asc(Column::NameFolded).all(db).await?;
+    let groups = names(db, scope).await?;
     if groups.is_empty() {
         return Ok(Vec::new());
     }

@@ -162,9 +162,9 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     let Listing { groups, next } = key_groups::list(&act, &query.filter()?, PAGE).await?;
     let calls = calls(it, &groups).await?;
     let unused = key_groups::count_unused(&act, COUNTED).await?;
-    let all = Catalogue::load(&act).await?;
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
     let held = access::of_groups(&act, &ids).await?;
+    let all = Catalogue::names(&act, held.values()).await?;
     let tags = |group: &KeyGroup| {
         held.get(&group.id).map(|it| AccessTags::of(&all, it, 2)).unwrap_or_default()
     };

@@ -49,7 +49,10 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let ahead = key_instances::ahead(act, group.id).await?;
     let notices = notices(it, group, &ahead, &path);
     let held = access::of_group(act, group.id).await?;
-    let all = if held.is_empty() { Catalogue::default() } else { Catalogue::load(act).await? };
+    let all = match held.is_empty() {
+        true => Catalogue::default(),
+        false => Catalogue::names(act, std::iter::once(&held)).await?,
+    };
     Ok(GroupHead {
         name: group.name.clone(),
         description: group.description.clone(),
