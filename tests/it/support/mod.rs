@@ -11,6 +11,7 @@ mod html;
 mod person;
 pub(crate) mod program;
 mod reading;
+mod refused;
 mod routes;
 mod service;
 mod snapshot;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     eventually::eventually,
     home::{Database, Home},
     person::Person,
+    refused::{blamed, refusal},
     routes::path_to,
 };
 
