@@ -8,6 +8,7 @@ mod desk;
 mod eventually;
 mod home;
 mod html;
+mod load;
 mod person;
 pub(crate) mod program;
 mod reading;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     desk::{Desk, ids, own_text, path_of},
     eventually::eventually,
     home::{Database, Home},
+    load::Load,
     person::Person,
     refused::{blamed, refusal},
     routes::path_to,
