@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod access_at_once;
+mod access_deletion;
 mod access_rules;
+mod access_undo;
+mod access_undo_refused;
 mod access_verdicts;
 mod at_rest;
 mod audit;
