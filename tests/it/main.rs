@@ -4,6 +4,8 @@
 
 mod access_at_once;
 mod access_deletion;
+mod access_explain;
+mod access_replacement;
 mod access_rules;
 mod access_undo;
 mod access_undo_refused;
