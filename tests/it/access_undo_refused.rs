@@ -78,6 +78,11 @@ async fn an_edit_of_a_user_group_stays_if_something_came_between(app: &TestApp) 
     let third = desk.edit_user_group(group, drop_first).await.unwrap();
     delete_policy(&desk, policies[0]).await;
     stays(app, &desk, third).await;
+    // And what was put in, and is gone since, has changed it too.
+    let late = desk.policy("late", &[]).await.id;
+    let put_in = desk.edit_user_group(group, |it| it.policies = [late].into()).await.unwrap();
+    delete_policy(&desk, late).await;
+    stays(app, &desk, put_in).await;
     let fourth = desk.edit_user_group(group, |it| it.description = "y".into()).await.unwrap();
     let it = user_groups::find(&desk.act(), group).await.unwrap();
     user_groups::delete(&desk.act(), group, it.version).await.unwrap();
@@ -89,12 +94,12 @@ async fn an_edit_of_what_a_group_holds_stays_if_something_came_between(app: &Tes
     let act = desk.act();
     let ways = ["policy", "policy of role", "user group", "role", "workspace", "group", "edit"];
     for (n, gone) in ways.into_iter().enumerate() {
-        // The edit took away what is deleted then; or left it, and its deletion is a change.
-        for taken_away in [true, false] {
-            if gone == "policy" && !taken_away {
+        // What is deleted then was taken away by the edit, or left, or given by it.
+        for by_edit in ["taken", "left", "given"] {
+            if gone == "policy" && by_edit != "taken" {
                 continue; // a policy that is held takes the group with it
             }
-            let name = format!("{n} {taken_away}");
+            let name = format!("{n} {by_edit}");
             let own = desk.policy(&format!("Own {name}"), &[]).await.id;
             let of_role = desk.policy(&format!("Of role {name}"), &[]).await.id;
             let user_group = desk.user_group(&format!("First {name}"), &[own]).await.id;
@@ -102,10 +107,15 @@ async fn an_edit_of_what_a_group_holds_stays_if_something_came_between(app: &Tes
             let workspace = desk.workspace(&format!("Workspace {name}")).await.id;
             let role = desk.role(of_role, Some(workspace)).await.id;
             let all = Held { roles: [role].into(), ..held(Some(own), &[user_group]) };
-            let group = desk.group_with(&name, &all).await.instance.key_group_id;
+            let few = held(None, &[other]);
             let more = Held { user_groups: [user_group, other].into(), ..all.clone() };
-            let after = if taken_away { held(None, &[other]) } else { more };
-            let edit = desk.give(group, &after).await.unwrap();
+            let (before, after) = match by_edit {
+                "taken" => (&all, &few),
+                "left" => (&all, &more),
+                _ => (&few, &all),
+            };
+            let group = desk.group_with(&name, before).await.instance.key_group_id;
+            let edit = desk.give(group, after).await.unwrap();
             match gone {
                 "policy" => delete_policy(&desk, own).await,
                 "policy of role" => delete_policy(&desk, of_role).await,
@@ -122,7 +132,7 @@ async fn an_edit_of_what_a_group_holds_stays_if_something_came_between(app: &Tes
                     let it = key_groups::find(&act, group).await.unwrap();
                     key_groups::delete(&act, it.id, it.version).await.map(drop).unwrap();
                 }
-                _ => drop(desk.give(group, &all).await.unwrap()),
+                _ => drop(desk.give(group, &Held::default()).await.unwrap()),
             }
             stays(app, &desk, edit).await;
         }
