@@ -177,6 +177,10 @@ pub(crate) async fn restore(
     if it.access_version != version {
         return Err(Refusal::ChangedSinceEdit.into());
     }
+    let required = subscriptions::current(tx, act.scope).await?.policy_required;
+    if required && wanted.policy.is_none() {
+        return Err(Refusal::PolicyRequired.into());
+    }
     let held = held_in(act, tx, group).await?;
     let (before, after) = put(act, tx, group, &held, wanted).await?;
     Ok(undo::Restored { kind: "key_group", id: group, name: it.name, before, after })

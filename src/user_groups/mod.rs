@@ -60,7 +60,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         name_folded: wanted.name.to_lowercase(),
         name: wanted.name.clone(),
         description: wanted.description.clone(),
-        version: 1,
+        version: 0, // `put` makes it 1
         created_at: millis(act.now),
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
     };
@@ -79,7 +79,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         .on("user_group", group.id, &group.name)
         .change(Value::Null, after);
     act.finish(tx, event).await?;
-    Ok(group)
+    Ok(UserGroup { version: 1, ..group })
 }
 
 /// Changes the user group that `version` was a picture of. Gives the edit, which can be undone for
@@ -101,7 +101,7 @@ pub async fn edit(
         return Ok((group, None));
     }
     let all = Catalogue::load_in(act, &tx).await?;
-    let was = described(act, &all, &before).await?;
+    let was = described(act, &tx, &all, &before).await?;
     let after = put(act, &tx, &all, &group, &wanted).await?;
     let change = Change {
         object: Object::UserGroup(id),
@@ -112,7 +112,8 @@ pub async fn edit(
     let event =
         act.event("user_group.edited").on("user_group", id, &wanted.name).change(was, after);
     act.finish(tx, event).await?;
-    Ok((UserGroup { name: wanted.name, ..group }, Some(edit)))
+    let (name, description) = (wanted.name, wanted.description);
+    Ok((UserGroup { name, description, version: version + 1, ..group }, Some(edit)))
 }
 
 /// Writes all of a user group. Gives it as the audit log tells it.
@@ -140,11 +141,11 @@ async fn put(
     };
     store::update(tx, changed).await?;
     store::replace(tx, group, wanted).await?;
-    described(act, all, wanted).await
+    described(act, tx, all, wanted).await
 }
 
-async fn described(act: &Act<'_>, all: &Catalogue, it: &Wanted) -> Result<Value> {
-    let people = members::users(act.app.db.read(), act.scope).await?;
+async fn described(act: &Act<'_>, tx: &Tx, all: &Catalogue, it: &Wanted) -> Result<Value> {
+    let people = members::users(&**tx, act.scope).await?;
     let policies: Vec<_> = it.policies.iter().map(|id| all.name(Source::Policy(*id))).collect();
     let known = people.iter().filter(|person| it.members.contains(&person.0));
     let members: Vec<_> = known.map(|person| &person.2).collect();
@@ -168,7 +169,7 @@ pub(crate) async fn restore(
         return Err(Refusal::ChangedSinceEdit.into());
     }
     let all = Catalogue::load_in(act, tx).await?;
-    let before = described(act, &all, &store::wanted(&**tx, &group).await?).await?;
+    let before = described(act, tx, &all, &store::wanted(&**tx, &group).await?).await?;
     let after = put(act, tx, &all, &group, wanted).await?;
     Ok(undo::Restored { kind: "user_group", id, name: wanted.name.clone(), before, after })
 }
@@ -181,7 +182,7 @@ pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<UserGroup> 
         return Err(Refusal::ChangedMeanwhile.into());
     }
     let all = Catalogue::load_in(act, &tx).await?;
-    let before = described(act, &all, &store::wanted(&*tx, &group).await?).await?;
+    let before = described(act, &tx, &all, &store::wanted(&*tx, &group).await?).await?;
     access::store::touch_holders(&tx, act.scope, &[Source::UserGroup(id)]).await?;
     store::delete(&tx, act.scope, id).await?;
     let event = act

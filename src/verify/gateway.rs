@@ -12,7 +12,7 @@ use actix_web::{
 use super::{Holder, Presented, Verdict, usage::Call, verify};
 use crate::{
     clock::iso,
-    domain::{Denial, permission},
+    domain::{Denial, permission, text},
     error::Error,
     http::{App, caller},
     sessions,
@@ -68,6 +68,10 @@ impl<'a> Asked<'a> {
                 // A variable that a gateway forgot to fill must not ask for nothing.
                 "permission" | "workspace" if value.is_empty() => return Err("empty_parameter"),
                 "permission" if !permission::is_name(&value) => return Err("malformed_permission"),
+                // No workspace can be called that; and not every database takes every text.
+                "workspace" if text::slug(&value).as_deref() != Ok(&*value) => {
+                    return Err("malformed_workspace");
+                }
                 "permission" if permission.is_none() => permission = Some(value.into_owned()),
                 "workspace" if workspace.is_none() => workspace = Some(value.into_owned()),
                 "permission" | "workspace" => return Err("repeated_parameter"),
@@ -116,7 +120,7 @@ fn call(req: &HttpRequest, app: &App, asked: &Asked<'_>, denial: Option<Denial>)
         agent: agent.chars().take(200).collect(),
         asked: asked.permission.as_ref().map(|it| match &asked.workspace {
             Some(workspace) if denial.is_some() => {
-                format!("{it} in {}", workspace.chars().take(63).collect::<String>())
+                format!("{it} in {workspace}")
             }
             _ => it.clone(),
         }),

@@ -2,6 +2,14 @@
 //! Names are sentences of behaviour; `support` holds what they stand on. Run them with `tests/run`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod access_at_once;
+mod access_deletion;
+mod access_explain;
+mod access_replacement;
+mod access_rules;
+mod access_undo;
+mod access_undo_refused;
+mod access_verdicts;
 mod at_rest;
 mod audit;
 mod browser;

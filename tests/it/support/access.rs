@@ -43,6 +43,19 @@ impl Desk<'_> {
         user_groups::create(&self.act(), &wanted, &random_token()).await.unwrap()
     }
 
+    /// Another user group. Gives the edit.
+    pub(crate) async fn edit_user_group(
+        &self,
+        id: Uuid,
+        change: impl FnOnce(&mut user_groups::Wanted),
+    ) -> Option<Uuid> {
+        let act = self.act();
+        let it = user_groups::find(&act, id).await.unwrap();
+        let mut wanted = user_groups::wanted(&act, &it).await.unwrap();
+        change(&mut wanted);
+        user_groups::edit(&act, id, it.version, &wanted).await.unwrap().1
+    }
+
     pub(crate) async fn workspace(&self, name: &str) -> Workspace {
         let wanted = workspaces::Wanted { name: name.to_owned(), ..Default::default() };
         workspaces::create(&self.act(), &wanted, &random_token()).await.unwrap()

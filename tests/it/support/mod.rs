@@ -8,9 +8,11 @@ mod desk;
 mod eventually;
 mod home;
 mod html;
+mod load;
 mod person;
 pub(crate) mod program;
 mod reading;
+mod refused;
 mod routes;
 mod service;
 mod snapshot;
@@ -23,7 +25,9 @@ pub(crate) use self::{
     desk::{Desk, ids, own_text, path_of},
     eventually::eventually,
     home::{Database, Home},
+    load::Load,
     person::Person,
+    refused::{blamed, refusal},
     routes::path_to,
 };
 

@@ -11,6 +11,12 @@ impl Service<'_> {
         self.raw(&[("authorization", &format!("Bearer {key}"))]).await
     }
 
+    /// With a question, such as `permission=orders:read&workspace=europe`.
+    pub(crate) async fn asks(&self, key: &str, question: &str) -> Answer {
+        let path = format!("/verify?{question}");
+        self.ask(Method::GET, &path, &[("authorization", &format!("Bearer {key}"))]).await
+    }
+
     /// As document 004 has it.
     pub(crate) async fn synthetic(&self, key: &str, tenant: &str) -> Answer {
         self.raw(&[("x-synthetic-key", key), ("x-tenant-name", tenant)]).await
