@@ -187,20 +187,14 @@ pub async fn edit(
     let wanted = held(&form);
     let version = form.one("version").parse().unwrap_or_default();
     let mut impact = look.ahead(&admin, &wanted).await?;
-    let is_check = form.one("act") == "check";
-    let is_current = version == look.group.access_version;
-    if is_check || (is_current && !impact.was_seen(form.one("seen"))) {
-        impact.look = !is_check;
+    if impact.comes_first(&form, version == look.group.access_version) {
         return look.show(&admin, &wanted, impact, Errors::none());
     }
     match access::set(&admin.act(), look.group.id, version, &wanted).await {
         Ok((it, edit)) => {
             let back = admin.path(&format!("/groups/{}/access", it.id));
-            let text = match edit {
-                Some(_) => format!("The access of {} is saved, effective at once.", it.name),
-                None => "Nothing was changed.".to_owned(),
-            };
-            Ok(undo::flash(&admin, text, edit, &back).then(&admin.me.app, &back))
+            let what = format!("The access of {}", it.name);
+            Ok(undo::saved(&admin, &what, edit, &back).then(&admin.me.app, &back))
         }
         Err(error) => look.show(&admin, &wanted, impact, Errors::of(error)?),
     }

@@ -1,7 +1,7 @@
 //! What an edit changes, as its form shows it before it is saved.
 use crate::{
     access::{Catalogue, impact::Impact, pages::in_words},
-    http::{InPlace, words},
+    http::{InPlace, form::Fields, words},
     pepper::token_digest,
 };
 
@@ -64,8 +64,12 @@ impl ImpactView {
         !self.removed.is_empty() || !self.added.is_empty() || self.groups.iter().any(is_change)
     }
 
-    /// Whether a form that carries `seen` shows that its author has looked at this.
-    pub fn was_seen(&self, seen: &str) -> bool {
-        !self.is_change() || self.seen == seen
+    /// Whether the form is to be shown once more instead of saved: because that was asked for, or
+    /// because its author has not looked at this. `is_current`: else the save says what is wrong.
+    pub fn comes_first(&mut self, form: &Fields, is_current: bool) -> bool {
+        let is_check = form.one("act") == "check";
+        let was_seen = !self.is_change() || self.seen == form.one("seen");
+        self.look = !is_check && !was_seen;
+        is_check || (is_current && !was_seen)
     }
 }

@@ -52,6 +52,15 @@ pub fn flash(it: &InPlace, text: String, edit: Option<uuid::Uuid>, back: &str) -
     }
 }
 
+/// The same after an edit, which may have changed nothing.
+pub fn saved(it: &InPlace, what: &str, edit: Option<uuid::Uuid>, back: &str) -> Flash {
+    let text = match edit {
+        Some(_) => format!("{what} is saved, effective at once."),
+        None => "Nothing was changed.".to_owned(),
+    };
+    flash(it, text, edit, back)
+}
+
 #[derive(serde::Deserialize)]
 pub struct UndoForm {
     #[serde(default)]

@@ -98,15 +98,18 @@ pub async fn edit_form(
 ) -> Result<HttpResponse, PageError> {
     let it = policies::find(&admin.act(), id(&path.1)).await?;
     let typed = draft.0.as_ref().map_or_else(|| Wanted::of(&it), wanted);
-    let page = edit_page(&admin, &it, &typed, it.version, Errors::none()).await?;
+    let impact = look_ahead(&admin, &it, &typed.permissions).await?;
+    let page = edit_page(&admin, &it, &typed, impact, Errors::none()).await?;
     refused(&page, &page.errors)
 }
 
+/// What somebody else saved meanwhile is what the next try is compared with: the version is that of
+/// `it`.
 async fn edit_page(
     admin: &Admin,
     it: &Policy,
     typed: &Wanted,
-    version: i32,
+    impact: ImpactView,
     errors: Errors,
 ) -> Result<FormPage> {
     let act = admin.act();
@@ -124,8 +127,8 @@ async fn edit_page(
         services: by_service(&offered, |name| after.contains(name)),
         permissions_path: admin.path("/permissions"),
         submission: String::new(),
-        version,
-        impact: Some(look_ahead(admin, it, after).await?),
+        version: it.version,
+        impact: Some(impact),
         path: admin.path(&format!("/policies/{}/edit", it.id)),
         back: admin.path(&format!("/policies/{}", it.id)),
         errors,
@@ -152,28 +155,18 @@ pub async fn edit(
     let it = policies::find(&act, id(&path.1)).await?;
     let wanted = wanted(&form);
     let version = form.one("version").parse().unwrap_or_default();
-    let impact = look_ahead(&admin, &it, &wanted.permissions).await?;
-    let is_check = form.one("act") == "check";
-    if is_check || (version == it.version && !impact.was_seen(form.one("seen"))) {
-        let mut page = edit_page(&admin, &it, &wanted, version, Errors::none()).await?;
-        if let Some(impact) = page.impact.as_mut() {
-            impact.look = !is_check;
-        }
+    let mut impact = look_ahead(&admin, &it, &wanted.permissions).await?;
+    if impact.comes_first(&form, version == it.version) {
+        let page = edit_page(&admin, &it, &wanted, impact, Errors::none()).await?;
         return refused(&page, &page.errors);
     }
     match policies::edit(&act, it.id, version, &wanted).await {
         Ok((it, edit)) => {
             let path = admin.path(&format!("/policies/{}", it.id));
-            let text = match edit {
-                Some(_) => format!("{} is saved, effective at once.", it.name),
-                None => "Nothing was changed.".to_owned(),
-            };
-            Ok(undo::flash(&admin, text, edit, &path).then(&admin.me.app, &path))
+            Ok(undo::saved(&admin, &it.name, edit, &path).then(&admin.me.app, &path))
         }
         Err(error) => {
-            // What somebody else saved meanwhile is what the next try is compared with.
-            let version = it.version;
-            let page = edit_page(&admin, &it, &wanted, version, Errors::of(error)?).await?;
+            let page = edit_page(&admin, &it, &wanted, impact, Errors::of(error)?).await?;
             refused(&page, &page.errors)
         }
     }

@@ -167,22 +167,13 @@ pub async fn edit(
     let (group, is_current) = (it.id, version == it.version);
     let look = Look::at(&admin, Some(it)).await?;
     let mut impact = look.ahead(&wanted).await?;
-    let is_check = form.one("act") == "check";
-    let was_seen = impact.as_ref().is_none_or(|it| it.was_seen(form.one("seen")));
-    if is_check || (is_current && !was_seen) {
-        if let Some(impact) = impact.as_mut() {
-            impact.look = !is_check;
-        }
+    if impact.as_mut().is_some_and(|it| it.comes_first(&form, is_current)) {
         return look.show(&wanted, impact, Errors::none()).await;
     }
     match user_groups::edit(&act, group, version, &wanted).await {
         Ok((it, edit)) => {
             let path = admin.path(&format!("/user-groups/{}", it.id));
-            let text = match edit {
-                Some(_) => format!("{} is saved, effective at once.", it.name),
-                None => "Nothing was changed.".to_owned(),
-            };
-            Ok(undo::flash(&admin, text, edit, &path).then(&admin.me.app, &path))
+            Ok(undo::saved(&admin, &it.name, edit, &path).then(&admin.me.app, &path))
         }
         Err(error) => look.show(&wanted, impact, Errors::of(error)?).await,
     }
