@@ -10,6 +10,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
+    runtime::{EnterGuard, Handle},
     sync::{Mutex, OwnedMutexGuard},
     time::{Instant, sleep},
 };
@@ -19,6 +20,8 @@ use tokio::{
 pub struct Db {
     pool: DatabaseConnection,
     writer: Option<Arc<Mutex<()>>>,
+    /// Where it was opened, if its connections are sockets, which belong to a runtime.
+    runtime: Option<Handle>,
 }
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
@@ -58,7 +61,8 @@ impl Db {
             });
         let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
-        Ok(Self { pool, writer: sqlite.then(Default::default) })
+        let runtime = (!sqlite).then(Handle::current);
+        Ok(Self { pool, writer: sqlite.then(Default::default), runtime })
     }
 
     /// For queries that only read.
@@ -76,6 +80,12 @@ impl Db {
         let mode = self.writer.is_some().then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
         Ok(Tx { inner: self.pool.begin_with_options(options).await?, _turn: turn })
+    }
+
+    /// While this is held, connections that are opened live as long as the runtime in which the pool
+    /// was opened: that of the main thread, not of the worker that happens to need one more.
+    pub fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.runtime.as_ref().map(Handle::enter)
     }
 
     pub async fn ping(&self) -> Result<(), DbErr> {

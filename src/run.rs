@@ -90,7 +90,6 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
         passwords: Passwords::new(peppers.derive("passwords"))?,
         sealing_key: peppers.cookie_key("sealed cookies"),
         recorder: usage::Recorder::default(),
-        runtime: tokio::runtime::Handle::current(),
         db,
         clock,
         config,

@@ -16,6 +16,13 @@ use crate::{
     workspaces::{self, Role, Workspace},
 };
 
+const EVERYWHERE: &str = "the whole subscription";
+
+/// A role as people call it: its policy, and where that counts.
+pub(super) fn role_name(policy: &str, workspace: Option<&str>) -> String {
+    format!("{policy} in {}", workspace.unwrap_or(EVERYWHERE))
+}
+
 /// There are few of each (their modules have the limits), so one page can hold them all.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -33,22 +40,6 @@ impl Catalogue {
             user_groups: user_groups::all(act.app.db.read(), act.scope).await?,
             workspaces: workspaces::all(act.app.db.read(), act.scope).await?,
             roles: workspaces::roles(act.app.db.read(), act.scope).await?,
-        })
-    }
-
-    /// Only the names of what these hold, and of all user groups: for lists, which show no more.
-    pub async fn names<'a>(
-        act: &Act<'_>,
-        held: impl Iterator<Item = &'a Held> + Clone,
-    ) -> Result<Self> {
-        let user_groups = user_groups::names(act).await?;
-        if held.clone().any(|it| !it.roles.is_empty()) {
-            return Self::load(act).await;
-        }
-        Ok(Self {
-            policies: policies::some(act, held.filter_map(|it| it.policy).collect()).await?,
-            user_groups: user_groups.into_iter().map(|it| (it, Vec::new())).collect(),
-            ..Self::default()
         })
     }
 
@@ -125,14 +116,15 @@ impl Catalogue {
             Source::UserGroup(id) => self.user_group(id).map_or_else(gone, |it| it.0.name.clone()),
             Source::Role(id) => self.role(id).map_or_else(gone, |it| {
                 let policy = self.policy(it.policy_id).map_or_else(gone, |it| it.name.clone());
-                format!("{policy} in {}", self.place(it.workspace_id))
+                let workspace = it.workspace_id.and_then(|id| self.workspace(id));
+                role_name(&policy, workspace.map(|it| it.name.as_str()))
             }),
         }
     }
 
     pub fn place(&self, workspace: Option<Uuid>) -> String {
         let name = |id| self.workspace(id).map_or("a deleted workspace", |it| &it.name).to_owned();
-        workspace.map_or_else(|| "the whole subscription".to_owned(), name)
+        workspace.map_or_else(|| EVERYWHERE.to_owned(), name)
     }
 
     /// What `workspace=` asks for; empty: nothing.

@@ -67,6 +67,32 @@ pub async fn of_groups(act: &Act<'_>, groups: &[Uuid]) -> Result<HashMap<Uuid, H
     Ok(by_group(store::of_groups(act.app.db.read(), act.scope, groups).await?))
 }
 
+/// What a key group holds, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldNames {
+    pub policy: Option<String>,
+    /// User groups and roles, in order.
+    pub others: Vec<String>,
+}
+
+/// The names of what these groups hold, in one query of at most 1,000 groups. A group that holds
+/// nothing is left out.
+pub async fn names(act: &Act<'_>, groups: &[Uuid]) -> Result<HashMap<Uuid, HeldNames>> {
+    let mut all: HashMap<Uuid, HeldNames> = HashMap::new();
+    for row in store::names(act, groups).await? {
+        let it = all.entry(row.key_group_id).or_default();
+        match (row.user_group, row.policy) {
+            (Some(user_group), _) => it.others.push(user_group),
+            (None, Some(policy)) if row.workspace_role_id.is_some() => {
+                it.others.push(catalogue::role_name(&policy, row.workspace.as_deref()));
+            }
+            (None, policy) => it.policy = policy,
+        }
+    }
+    all.values_mut().for_each(|it| it.others.sort());
+    Ok(all)
+}
+
 /// The same as of a transaction.
 pub(crate) async fn of_groups_in(
     act: &Act<'_>,

@@ -2,8 +2,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ActiveValue::Set, Condition, ExprTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect,
-    QueryTrait, Select, entity::prelude::*, sea_query::SelectStatement,
+    ActiveValue::Set,
+    Condition, ExprTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect, QueryTrait, Select,
+    entity::prelude::*,
+    sea_query::{Func, SelectStatement},
 };
 
 use super::{
@@ -16,7 +18,10 @@ use crate::{
     domain::access::Source,
     error::Result,
     key_groups::{KeyGroup, entity as groups},
+    policies::entity as policies,
     subscriptions::{Act, Scope},
+    user_groups::entity as user_groups,
+    workspaces::entity::{self as workspaces, roles},
 };
 
 /// The only way to start a query here: inside one subscription.
@@ -41,6 +46,52 @@ pub(super) async fn of_groups(
         found.extend(rows.iter().filter_map(|it| Some((it.key_group_id, source(it)?))));
     }
     Ok(found)
+}
+
+/// One thing that a group holds, by name.
+#[derive(FromQueryResult)]
+pub(super) struct Named {
+    pub(super) key_group_id: Uuid,
+    pub(super) user_group: Option<String>,
+    /// The policy that it is, or that it is a role of.
+    pub(super) policy: Option<String>,
+    pub(super) workspace_role_id: Option<Uuid>,
+    pub(super) workspace: Option<String>,
+}
+
+/// The names of what these groups hold: one statement, for lists.
+pub(super) async fn names(act: &Act<'_>, ids: &[Uuid]) -> Result<Vec<Named>> {
+    let mut query = of(act.scope)
+        .select_only()
+        .columns([Column::KeyGroupId, Column::WorkspaceRoleId])
+        .column_as(user_groups::Column::Name, "user_group")
+        .column_as(policies::Column::Name, "policy")
+        .column_as(workspaces::Column::Name, "workspace")
+        .filter(COLUMN.key_group_id.is_in(ids.to_vec()));
+    let policy = Func::coalesce([
+        Expr::col((Entity, Column::PolicyId)),
+        Expr::col((roles::Entity, roles::Column::PolicyId)),
+    ]);
+    QueryTrait::query(&mut query)
+        .left_join(
+            user_groups::Entity,
+            Expr::col((user_groups::Entity, user_groups::Column::Id))
+                .equals((Entity, Column::UserGroupId)),
+        )
+        .left_join(
+            roles::Entity,
+            Expr::col((roles::Entity, roles::Column::Id)).equals((Entity, Column::WorkspaceRoleId)),
+        )
+        .left_join(
+            workspaces::Entity,
+            Expr::col((workspaces::Entity, workspaces::Column::Id))
+                .equals((roles::Entity, roles::Column::WorkspaceId)),
+        )
+        .left_join(
+            policies::Entity,
+            Expr::col((policies::Entity, policies::Column::Id)).eq(policy),
+        );
+    Ok(query.into_model().all(act.app.db.read()).await?)
 }
 
 pub(super) async fn replace(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Result<()> {

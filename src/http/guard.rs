@@ -89,10 +89,8 @@ pub async fn headers<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
     let mut answer = std::pin::pin!(next.call(req));
-    // Connections that a request opens to the database live as long as the process, not as long
-    // as the worker that happened to open them.
     let answer = std::future::poll_fn(|context| {
-        let _entered = app.runtime.enter();
+        let _entered = app.db.enter();
         answer.as_mut().poll(context)
     });
     let mut response = answer.await?;

@@ -41,8 +41,6 @@ pub struct App {
     pub peppers: Keyring,
     pub passwords: Passwords,
     pub recorder: Recorder,
-    /// Where it was opened: that of the main thread.
-    pub runtime: tokio::runtime::Handle,
     /// Encrypts the cookies that carry something: flash, drafts, shown-once secrets.
     pub sealing_key: actix_web::cookie::Key,
 }

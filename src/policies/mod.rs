@@ -5,8 +5,6 @@ pub(crate) mod entity;
 pub mod pages;
 mod store;
 
-use std::collections::BTreeSet;
-
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -168,14 +166,6 @@ pub async fn find(act: &Act<'_>, id: Uuid) -> Result<Policy> {
 /// All of the subscription, by name.
 pub async fn all(act: &Act<'_>) -> Result<Vec<Policy>> {
     store::all(act.app.db.read(), act.scope).await
-}
-
-/// Those of these ids that are in the subscription.
-pub(crate) async fn some(act: &Act<'_>, ids: BTreeSet<Uuid>) -> Result<Vec<Policy>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    store::some(act.app.db.read(), act.scope, ids).await
 }
 
 /// All as of a transaction.

@@ -1,6 +1,4 @@
 //! The queries of policies. Every one starts from the subscription.
-use std::collections::BTreeSet;
-
 use sea_orm::{ActiveModelTrait, QueryOrder, Select, entity::prelude::*};
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -22,14 +20,6 @@ pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> 
 /// By name. There are few: see [`super::MOST`].
 pub(super) async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Model>> {
     Ok(of(scope).order_by_asc(Column::NameFolded).all(db).await?)
-}
-
-pub(super) async fn some(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    ids: BTreeSet<Uuid>,
-) -> Result<Vec<Model>> {
-    Ok(of(scope).filter(COLUMN.id.is_in(ids)).all(db).await?)
 }
 
 pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {

@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use super::CoverageView;
 use crate::{
-    access::{self, Catalogue, Held, pages::edit::Choice},
+    access::{self, HeldNames, pages::edit::Choice},
     clock::{instant, iso},
-    domain::access::Source,
     error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
@@ -17,7 +16,7 @@ use crate::{
         words::{self, Moment},
     },
     key_groups::{self, Filter, KeyGroup, Listing, Show},
-    user_groups::UserGroup,
+    user_groups::{self, UserGroup},
     verify::usage,
 };
 
@@ -107,16 +106,10 @@ pub struct AccessTags {
 
 impl AccessTags {
     /// `shown` others besides the policy.
-    pub fn of(all: &Catalogue, held: &Held, shown: usize) -> Self {
-        let mut others: Vec<_> =
-            held.sources().filter(|it| !matches!(it, Source::Policy(_))).collect();
-        let more = others.len().saturating_sub(shown);
-        others.truncate(shown);
-        Self {
-            policy: held.policy.map(|id| all.name(Source::Policy(id))).unwrap_or_default(),
-            others: others.into_iter().map(|it| all.name(it)).collect(),
-            more,
-        }
+    pub fn of(mut held: HeldNames, shown: usize) -> Self {
+        let more = held.others.len().saturating_sub(shown);
+        held.others.truncate(shown);
+        Self { policy: held.policy.unwrap_or_default(), others: held.others, more }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -163,18 +156,16 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     let calls = calls(it, &groups).await?;
     let unused = key_groups::count_unused(&act, COUNTED).await?;
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
-    let held = access::of_groups(&act, &ids).await?;
-    let all = Catalogue::names(&act, held.values()).await?;
-    let tags = |group: &KeyGroup| {
-        held.get(&group.id).map(|it| AccessTags::of(&all, it, 2)).unwrap_or_default()
-    };
-    let user_group = |(it, _): &(UserGroup, Vec<Uuid>)| Choice {
-        id: it.id.to_string(),
-        name: it.name.clone(),
-        help: String::new(),
+    let mut held = access::names(&act, &ids).await?;
+    let mut tags = |group: &KeyGroup| AccessTags::of(held.remove(&group.id).unwrap_or_default(), 2);
+    let user_group = |it: UserGroup| Choice {
         chosen: it.id.to_string() == query.user_group,
+        id: it.id.to_string(),
+        name: it.name,
+        help: String::new(),
     };
-    let user_groups: Vec<_> = all.user_groups.iter().map(user_group).collect();
+    let user_groups = user_groups::names(&act).await?;
+    let user_groups: Vec<_> = user_groups.into_iter().map(user_group).collect();
     let sums = it.scope.subscription();
     let counts = [
         sums.group_count,
@@ -257,15 +248,13 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
     let Listing { groups, next } = key_groups::list(&act, &filter, download::MOST_ROWS).await?;
     download::must_end(next.as_ref())?;
     let mut rows = Vec::with_capacity(groups.len());
-    let all = Catalogue::load(&act).await?;
     for chunk in groups.chunks(1_000) {
         let calls = calls(&viewer, chunk).await?;
         let ids: Vec<Uuid> = chunk.iter().map(|it| it.id).collect();
-        let held = access::of_groups(&act, &ids).await?;
-        let nothing = Held::default();
+        let mut held = access::names(&act, &ids).await?;
         rows.extend(chunk.iter().zip(calls).map(|(group, calls)| {
-            let tags = AccessTags::of(&all, held.get(&group.id).unwrap_or(&nothing), usize::MAX);
-            csv_row(&viewer, group, tags, calls)
+            let held = held.remove(&group.id).unwrap_or_default();
+            csv_row(&viewer, group, AccessTags::of(held, usize::MAX), calls)
         }));
     }
     let header = [

@@ -1,6 +1,6 @@
 //! The head of a group's page: its facts, and what needs attention in it.
 use crate::{
-    access::{self, Catalogue},
+    access,
     clock::instant,
     error::Result,
     http::{
@@ -48,11 +48,7 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
     let ahead = key_instances::ahead(act, group.id).await?;
     let notices = notices(it, group, &ahead, &path);
-    let held = access::of_group(act, group.id).await?;
-    let all = match held.is_empty() {
-        true => Catalogue::default(),
-        false => Catalogue::names(act, std::iter::once(&held)).await?,
-    };
+    let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
     Ok(GroupHead {
         name: group.name.clone(),
         description: group.description.clone(),
@@ -61,7 +57,7 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         calls: words::count(calls.accepted),
         refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
-        access: AccessTags::of(&all, &held, 3),
+        access: AccessTags::of(held, 3),
         notices,
         path,
     })
