@@ -6,7 +6,9 @@ use anyhow::{Context, bail};
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Select, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+    prelude::Uuid,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
@@ -109,6 +111,20 @@ impl std::ops::Deref for Tx {
     fn deref(&self) -> &DatabaseTransaction {
         &self.inner
     }
+}
+
+/// Locks the rows of a query by rising ids, so that no two who lock many wait for each other.
+pub async fn lock_in_order<E: EntityTrait>(
+    tx: &Tx,
+    rows: Select<E>,
+    id: E::Column,
+) -> Result<(), DbErr> {
+    // SQLite has one writer: nothing to lock.
+    if tx.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    let rows = rows.select_only().column(id).order_by_asc(id).lock_exclusive();
+    rows.into_tuple::<Uuid>().all(&**tx).await.map(|_| ())
 }
 
 /// While another process turns a new file into one with a WAL, SQLite refuses at once, whatever

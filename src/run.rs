@@ -261,7 +261,7 @@ async fn declare(config: Config, subscription: &str, file: &Path) -> anyhow::Res
     })?;
     let now = app.clock.now();
     let act = Act { app: &app, scope: &scope, actor: Actor::command_line(), now };
-    let changes = permissions::declare(&act, &declaration).await.map_err(in_lines)?;
+    let changes = permissions::declare(&act, &declaration, None).await.map_err(in_lines)?;
     println!("{}", permissions::pages::told(&declaration.service, changes));
     Ok(())
 }

@@ -66,21 +66,22 @@ impl MigrationTrait for Migration {
             (
                 "ix_key_group_access_policy",
                 "key_group_access",
-                &["policy_id", "key_group_id"],
+                &["subscription_id", "policy_id", "key_group_id"],
                 false,
             ),
             (
                 "ix_key_group_access_user_group",
                 "key_group_access",
-                &["user_group_id", "key_group_id"],
+                &["subscription_id", "user_group_id", "key_group_id"],
                 false,
             ),
             (
                 "ix_key_group_access_role",
                 "key_group_access",
-                &["workspace_role_id", "key_group_id"],
+                &["subscription_id", "workspace_role_id", "key_group_id"],
                 false,
             ),
+            ("ix_permission_days_day", "permission_days", &["day"], false),
             (
                 "ix_access_edits_object",
                 "access_edits",

@@ -158,7 +158,7 @@ pub(crate) async fn give(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Re
     }
     let all = Catalogue::load_in(act, tx).await?;
     check(&all, held)?;
-    store::replace(act, tx, group, held).await?;
+    store::replace_all(act, tx, &[(group, held)]).await?;
     Ok(described(&all, held))
 }
 
@@ -172,13 +172,21 @@ async fn put(
 ) -> Result<(Value, Value)> {
     let all = Catalogue::load_in(act, tx).await?;
     check(&all, wanted)?;
-    store::replace(act, tx, group, wanted).await?;
-    store::touch(tx, act.scope, group).await?;
+    store::replace_all(act, tx, &[(group, wanted)]).await?;
+    store::touch(tx, act.scope, &[group]).await?;
     Ok((described(&all, before), described(&all, wanted)))
 }
 
+/// User groups, and roles, that one key group can hold: each verification reads them all.
+pub const MOST_HELD: usize = 50;
+
 /// What is gone cannot be held.
 fn check(all: &Catalogue, held: &Held) -> Result<()> {
+    for (field, n) in [("user_groups", held.user_groups.len()), ("roles", held.roles.len())] {
+        if n > MOST_HELD {
+            return Err(Error::field(field, format!("Choose at most {MOST_HELD} of these.")));
+        }
+    }
     for source in held.sources() {
         let (field, is_there) = match source {
             Source::Policy(id) => ("policy", all.policy(id).is_some()),
@@ -192,24 +200,42 @@ fn check(all: &Catalogue, held: &Held) -> Result<()> {
     Ok(())
 }
 
-/// Puts a group back to what it held, if nothing changed that since.
+/// Puts groups back to what they held, if nothing changed that since: few statements for many.
 pub(crate) async fn restore(
     act: &Act<'_>,
     tx: &Tx,
-    (group, version): (Uuid, i32),
-    wanted: &Held,
-) -> Result<undo::Restored> {
-    let it = key_groups::store::find(&**tx, act.scope, group).await?;
-    if it.access_version != version {
-        return Err(Refusal::ChangedSinceEdit.into());
-    }
+    wanted: &[(Uuid, i32, Held)],
+) -> Result<Vec<undo::Restored>> {
     let required = subscriptions::current(tx, act.scope).await?.policy_required;
-    if required && wanted.policy.is_none() {
-        return Err(Refusal::PolicyRequired.into());
+    let all = Catalogue::load_in(act, tx).await?;
+    let mut restored = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(200) {
+        let ids: Vec<Uuid> = some.iter().map(|it| it.0).collect();
+        let groups = key_groups::store::find_in(tx, act.scope, &ids).await?;
+        let before = of_groups_in(act, tx, &ids).await?;
+        let nothing = Held::default();
+        for (id, version, held) in some {
+            let it = groups.iter().find(|it| it.id == *id).ok_or(Error::NotFound)?;
+            if it.access_version != *version {
+                return Err(Refusal::ChangedSinceEdit.into());
+            }
+            if required && held.policy.is_none() {
+                return Err(Refusal::PolicyRequired.into());
+            }
+            check(&all, held)?;
+            restored.push(undo::Restored {
+                kind: "key_group",
+                id: *id,
+                name: it.name.clone(),
+                before: described(&all, before.get(id).unwrap_or(&nothing)),
+                after: described(&all, held),
+            });
+        }
+        let held: Vec<_> = some.iter().map(|(id, _, held)| (*id, held)).collect();
+        store::replace_all(act, tx, &held).await?;
+        store::touch(tx, act.scope, &ids).await?;
     }
-    let held = held_in(act, tx, group).await?;
-    let (before, after) = put(act, tx, group, &held, wanted).await?;
-    Ok(undo::Restored { kind: "key_group", id: group, name: it.name, before, after })
+    Ok(restored)
 }
 
 /// For the audit log: names.

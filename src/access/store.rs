@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::new_id,
-    db::Tx,
+    db::{self, Tx},
     domain::access::Source,
     error::Result,
     key_groups::{KeyGroup, entity as groups},
@@ -94,15 +94,21 @@ pub(super) async fn names(act: &Act<'_>, ids: &[Uuid]) -> Result<Vec<Named>> {
     Ok(query.into_model().all(act.app.db.read()).await?)
 }
 
-pub(super) async fn replace(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Result<()> {
+/// What these groups hold becomes this.
+pub(super) async fn replace_all(act: &Act<'_>, tx: &Tx, held: &[(Uuid, &Held)]) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
-        .filter(COLUMN.key_group_id.eq(group))
+        .filter(COLUMN.key_group_id.is_in(held.iter().map(|it| it.0)))
         .exec(&**tx)
         .await?;
-    let rows: Vec<_> = held.sources().map(|it| row(act, group, it)).collect();
-    if !rows.is_empty() {
-        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    let of = |(id, held): &(Uuid, &Held)| {
+        let id = *id;
+        held.sources().map(move |it| row(act, id, it)).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = held.iter().flat_map(of).collect();
+    // Both databases limit the parameters of a statement.
+    for rows in rows.chunks(500) {
+        Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
     }
     Ok(())
 }
@@ -125,9 +131,9 @@ pub(crate) fn row(act: &Act<'_>, group: Uuid, source: Source) -> ActiveModel {
     row
 }
 
-/// Counts a change of what a group holds.
-pub(super) async fn touch(tx: &Tx, scope: &Scope, group: Uuid) -> Result<()> {
-    touch_where(tx, scope, groups::COLUMN.id.eq(group)).await
+/// Counts a change of what these groups hold: at most 1,000.
+pub(super) async fn touch(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
+    touch_where(tx, scope, groups::COLUMN.id.is_in(ids.to_vec())).await
 }
 
 /// The same for all that hold one of these, whose deletion takes it away from them.
@@ -136,6 +142,11 @@ pub(crate) async fn touch_holders(tx: &Tx, scope: &Scope, sources: &[Source]) ->
 }
 
 async fn touch_where(tx: &Tx, scope: &Scope, which: Expr) -> Result<()> {
+    // In order, as batches of usage do: two that lock many rows must not wait for each other.
+    let rows = groups::Entity::find()
+        .filter(groups::COLUMN.subscription_id.eq(scope.id()))
+        .filter(which.clone());
+    db::lock_in_order(tx, rows, groups::Column::Id).await?;
     let up = Expr::col(groups::Column::AccessVersion).add(1);
     groups::Entity::update_many()
         .col_expr(groups::Column::AccessVersion, up)

@@ -108,16 +108,24 @@ pub async fn undo(act: &Act<'_>, id: Uuid) -> Result<Vec<String>> {
         return Err(Refusal::TooLateToUndo.into());
     }
     let changes: Vec<Change> = serde_json::from_str(&edit.changes).map_err(anyhow::Error::from)?;
-    let mut names = Vec::new();
+    let (mut restored, mut groups) = (Vec::new(), Vec::new());
     for change in changes {
-        let it = restore(act, &tx, change).await.map_err(since)?;
-        let event = act
-            .event("access.edit_undone")
-            .on(it.kind, it.id, &it.name)
-            .change(it.before, it.after);
-        act.record(&tx, event).await?;
-        names.push(it.name);
+        match (change.object, change.before) {
+            (Object::KeyGroup(id), State::Held(held)) => groups.push((id, change.version, held)),
+            (object, state) => {
+                let it = restore(act, &tx, (object, change.version), state).await;
+                restored.push(it.map_err(since)?);
+            }
+        }
     }
+    if !groups.is_empty() {
+        restored.extend(super::restore(act, &tx, &groups).await.map_err(since)?);
+    }
+    let names = restored.iter().map(|it| it.name.clone()).collect();
+    let event = |it: Restored| {
+        act.event("access.edit_undone").on(it.kind, it.id, it.name).change(it.before, it.after)
+    };
+    act.record_all(&tx, restored.into_iter().map(event).collect()).await?;
     let undone = edits::ActiveModel {
         id: Set(id),
         undone_at: Set(Some(millis(act.now))),
@@ -136,9 +144,13 @@ fn since(error: Error) -> Error {
     }
 }
 
-async fn restore(act: &Act<'_>, tx: &Tx, change: Change) -> Result<Restored> {
-    let version = change.version;
-    match (change.object, change.before) {
+async fn restore(
+    act: &Act<'_>,
+    tx: &Tx,
+    (object, version): (Object, i32),
+    state: State,
+) -> Result<Restored> {
+    match (object, state) {
         (Object::Policy(id), State::Policy { name, description, permissions }) => {
             let permissions = Permissions::stored(permissions);
             let wanted = policies::Wanted { name, description, permissions };
@@ -146,9 +158,6 @@ async fn restore(act: &Act<'_>, tx: &Tx, change: Change) -> Result<Restored> {
         }
         (Object::UserGroup(id), State::UserGroup(wanted)) => {
             user_groups::restore(act, tx, (id, version), &wanted).await
-        }
-        (Object::KeyGroup(id), State::Held(held)) => {
-            super::restore(act, tx, (id, version), &held).await
         }
         (object, state) => Err(anyhow::anyhow!("an edit of {object:?} remembers {state:?}").into()),
     }

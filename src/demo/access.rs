@@ -88,7 +88,8 @@ pub(super) async fn fill(
     for (service, actions) in SERVICES {
         let named = |it: &(&str, &str)| (it.0.to_owned(), it.1.to_owned());
         let actions = actions.iter().map(named).collect();
-        permissions::declare(act, &Declaration { service: (*service).to_owned(), actions }).await?;
+        let declaration = Declaration { service: (*service).to_owned(), actions };
+        permissions::declare(act, &declaration, None).await?;
     }
     let mut policies = HashMap::new();
     for (name, description, permissions) in POLICIES {

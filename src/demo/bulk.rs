@@ -84,7 +84,8 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
 /// Policies of 5 permissions, and user groups of 2 policies, for a group to hold one of each.
 async fn rights(act: &Act<'_>) -> Result<Vec<(Uuid, Uuid)>> {
     let actions = (0..20).map(|n| (format!("act-{n:02}"), format!("Action {n}"))).collect();
-    permissions::declare(act, &Declaration { service: "load".to_owned(), actions }).await?;
+    let declaration = Declaration { service: "load".to_owned(), actions };
+    permissions::declare(act, &declaration, None).await?;
     let mut made = Vec::new();
     for n in 0..10 {
         let names: Vec<_> = (0..5).map(|it| format!("load:act-{:02}", (n + it) % 20)).collect();

@@ -1,4 +1,5 @@
 //! Permissions: what a service lets its callers do, as `service:action` (documents 002 and 004).
+use std::collections::HashSet;
 
 /// A service's name: as it stands before the colon.
 pub fn service(text: &str) -> Result<String, String> {
@@ -74,13 +75,16 @@ impl Permissions {
 
     /// What this one has and `other` has not.
     pub fn without(&self, other: &Permissions) -> Self {
+        let other: HashSet<&str> = other.iter().collect();
         self.iter().filter(|it| !other.contains(it)).collect()
     }
 }
 
 impl<'a> FromIterator<&'a str> for Permissions {
     fn from_iter<T: IntoIterator<Item = &'a str>>(names: T) -> Self {
-        let mut names: Vec<&str> = names.into_iter().collect();
+        // A space parts names wherever it stands.
+        let names = names.into_iter().flat_map(|it| it.split(' '));
+        let mut names: Vec<&str> = names.filter(|it| !it.is_empty()).collect();
         names.sort_unstable();
         names.dedup();
         Self(names.join(" "))
@@ -115,6 +119,7 @@ mod tests {
                 && !set.contains("a:x b:x")
                 && !set.contains("")
         );
+        assert_eq!(["b:x a:x", "", "a:x "].into_iter().collect::<Permissions>(), set);
         let other: Permissions = ["a:x", "c:x"].into_iter().collect();
         assert_eq!(set.without(&other).as_str(), "b:x");
         assert_eq!(Permissions::union([&set, &other]).as_str(), "a:x b:x c:x");

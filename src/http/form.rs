@@ -51,9 +51,10 @@ impl Fields {
         found.map(|it| std::mem::take(&mut it.1)).unwrap_or_default()
     }
 
-    /// The ids among the values of a field. What is none was not offered.
+    /// The values of a field as ids; the nil one for rubbish, which no row has. Empty ones are none.
     pub fn ids<T: FromIterator<Uuid>>(&self, name: &str) -> T {
-        self.all(name).filter_map(|it| Uuid::try_parse(it).ok()).collect()
+        let given = self.all(name).filter(|it| !it.is_empty());
+        given.map(|it| Uuid::try_parse(it).unwrap_or_default()).collect()
     }
 }
 

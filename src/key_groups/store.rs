@@ -9,9 +9,10 @@ use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
     access,
     clock::millis,
-    db::{Db, Tx},
+    db::{self, Db, Tx},
     domain::{Refusal, access::Source},
     error::{Error, Result, is_duplicate},
+    key_instances::entity as instances,
     subscriptions::{Act, Scope},
 };
 
@@ -27,6 +28,11 @@ pub(crate) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> 
 /// The groups of `ids` that are in the subscription.
 pub(super) async fn find_all(db: &Db, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Model>> {
     Ok(of(scope).filter(COLUMN.id.is_in(ids)).all(db.read()).await?)
+}
+
+/// The same as of a transaction.
+pub(crate) async fn find_in(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Model>> {
+    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(&**tx).await?)
 }
 
 /// One tab of the list.
@@ -180,7 +186,11 @@ pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> 
     Ok(find(&**tx, scope, id).await?.last_label)
 }
 
+/// With their instances, which are locked first and in order, as batches of usage do.
 pub(super) async fn delete(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
+    let rows = instances::Entity::find().filter(instances::COLUMN.key_group_id.is_in(ids.to_vec()));
+    db::lock_in_order(tx, rows, instances::Column::Id).await?;
+    db::lock_in_order(tx, of(scope).filter(COLUMN.id.is_in(ids.to_vec())), Column::Id).await?;
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.is_in(ids.to_vec()))

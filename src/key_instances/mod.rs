@@ -240,6 +240,11 @@ async fn transition(
     key_groups::touch(act, &tx, group).await?;
     let instance = store::find(&*tx, act.scope, (group, id)).await?;
     let facts = change(&instance.facts())?;
+    // What comes back to life needs what a new key needs.
+    let before = instance.facts();
+    if facts.is_live() && (!before.is_live() || before.period.has_ended(act.now)) {
+        access::demand_policy(act, &tx, group).await?;
+    }
     // What only gets shorter is allowed, also where the longest lifetime was lowered since.
     if facts.period.reaches_beyond(&instance.facts().period) {
         subscriptions::rules(&tx, act.scope).await?.check(&facts.period).map_err(at_until)?;

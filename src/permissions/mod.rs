@@ -6,22 +6,24 @@ pub mod pages;
 
 use std::collections::{BTreeMap, HashSet};
 
-use sea_orm::{ActiveValue::Set, QueryOrder, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use serde_json::{Value, json};
 
 pub use self::entity::Model as Permission;
 use crate::{
+    access::undo,
     audit::Object,
     clock::{millis, new_id},
     db::Tx,
     domain::{Permissions, Refusal, permission, text},
     error::{Error, FieldError, Result},
+    pepper::token_digest,
     policies,
     subscriptions::{Act, Scope},
 };
 
-/// As many as a subscription can have declared.
-pub const MOST: usize = 1_000;
+/// As many as a subscription can have declared: a form that ticks them all is still small enough.
+pub const MOST: usize = 500;
 
 /// What a service lets its callers do: actions with their descriptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,11 +67,26 @@ pub struct Changes {
     pub withdrawn: usize,
 }
 
-/// A service declares all that it knows; what it no longer names is withdrawn.
-pub async fn declare(act: &Act<'_>, it: &Declaration) -> Result<Changes> {
+/// What a service declares now, as a form was a picture of it.
+pub fn picture(declared: &[Permission]) -> String {
+    let rows = declared.iter().map(|it| format!("{}\n{}\n", it.name, it.description));
+    token_digest(&rows.collect::<String>())
+}
+
+/// A service declares all that it knows; what it no longer names is withdrawn. `seen` is the picture
+/// of what somebody has changed by hand; a service itself says it anew.
+pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Result<Changes> {
     let it = it.checked()?;
     let tx = act.begin().await?;
     let known = all(&*tx, act.scope).await?;
+    let declared: Vec<_> = known
+        .iter()
+        .filter(|row| row.is_declared() && row.service == it.service)
+        .cloned()
+        .collect();
+    if seen.is_some_and(|seen| seen != picture(&declared)) {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
     let (own, others): (Vec<_>, Vec<_>) =
         known.into_iter().partition(|row| row.service == it.service);
     let declared = others.iter().filter(|row| row.is_declared()).count() + it.actions.len();
@@ -120,6 +137,7 @@ pub async fn declare(act: &Act<'_>, it: &Declaration) -> Result<Changes> {
     if changes == Changes::default() {
         return Ok(changes);
     }
+    forget(act, &tx, &own).await?;
     let before = own.iter().filter(|it| it.is_declared());
     let before: BTreeMap<_, _> = before.map(|it| (it.action(), &it.description)).collect();
     let mut event = act.event("permissions.declared").change(json!(before), json!(it.actions));
@@ -128,12 +146,32 @@ pub async fn declare(act: &Act<'_>, it: &Declaration) -> Result<Changes> {
     Ok(changes)
 }
 
+/// Deletes what was withdrawn so long ago that no undo can bring it back, if no policy holds it.
+async fn forget(act: &Act<'_>, tx: &Tx, own: &[Permission]) -> Result<()> {
+    let policies = policies::all_in(tx, act).await?;
+    let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
+    let before = millis(act.now - undo::FOR * 2);
+    let is_past = |it: &&Permission| {
+        it.withdrawn_at.is_some_and(|at| at < before) && !held.contains(it.name.as_str())
+    };
+    let past: Vec<Uuid> = own.iter().filter(is_past).map(|it| it.id).collect();
+    for ids in past.chunks(500) {
+        entity::Entity::delete_many()
+            .filter(entity::COLUMN.id.is_in(ids.to_vec()))
+            .filter(entity::COLUMN.withdrawn_at.is_not_null())
+            .exec(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Every row of the subscription, by name; also what nobody declares any more.
 async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Permission>> {
-    let rows = entity::Entity::find()
-        .filter(entity::COLUMN.subscription_id.eq(scope.id()))
-        .order_by_asc(entity::Column::Name);
-    Ok(rows.all(db).await?)
+    let rows = entity::Entity::find().filter(entity::COLUMN.subscription_id.eq(scope.id())).all(db);
+    let mut rows = rows.await?;
+    // Byte by byte, whatever the database's own order of letters is.
+    rows.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+    Ok(rows)
 }
 
 /// What is declared, and what a policy still holds though its service dropped it; by name.
@@ -145,11 +183,15 @@ pub async fn list(act: &Act<'_>) -> Result<Vec<Permission>> {
     Ok(rows)
 }
 
-/// The permissions of a service that it declares now.
+/// The permissions of a service that it declares now: none if it has withdrawn them all.
 pub async fn of_service(act: &Act<'_>, service: &str) -> Result<Vec<Permission>> {
     let mut rows = all(act.app.db.read(), act.scope).await?;
-    rows.retain(|it| it.is_declared() && it.service == service);
-    if rows.is_empty() { Err(Error::NotFound) } else { Ok(rows) }
+    rows.retain(|it| it.service == service);
+    if rows.is_empty() {
+        return Err(Error::NotFound);
+    }
+    rows.retain(Permission::is_declared);
+    Ok(rows)
 }
 
 /// A permission that no service declares cannot be put into a policy (DOMAIN.md). What is in

@@ -67,6 +67,9 @@ pub struct DeclareForm {
     /// One action a line, and behind a space its description.
     #[serde(default)]
     actions: String,
+    /// What was declared when the form was shown.
+    #[serde(default)]
+    seen: String,
 }
 
 impl DeclareForm {
@@ -88,7 +91,8 @@ impl DeclareForm {
         let line =
             |it: &Permission| format!("{} {}", it.action(), it.description).trim().to_owned();
         let lines: Vec<_> = rows.iter().map(line).collect();
-        Self { service: service.to_owned(), actions: lines.join("\n") }
+        let seen = permissions::picture(rows);
+        Self { service: service.to_owned(), actions: lines.join("\n"), seen }
     }
 }
 
@@ -130,16 +134,20 @@ pub async fn new_form(admin: Admin, draft: Draft<DeclareForm>) -> Result<HttpRes
 pub async fn create(admin: Admin, form: Form<DeclareForm>) -> Result<HttpResponse, PageError> {
     let act = admin.act();
     let known = permissions::of_service(&act, form.service.trim()).await;
-    let declared = match (known, form.declaration()) {
-        (Ok(_), _) => {
+    let known = match known {
+        Err(Error::NotFound) => Ok(Vec::new()),
+        other => other,
+    }?;
+    let declared = match form.declaration() {
+        _ if !known.is_empty() => {
             let told = "This service has declared permissions already. Edit them in the list.";
             Err(Error::field("service", told))
         }
-        (Err(Error::NotFound), Ok(it)) if it.actions.is_empty() => {
+        Ok(it) if it.actions.is_empty() => {
             Err(Error::field("actions", "Enter at least one action."))
         }
-        (Err(Error::NotFound), Ok(it)) => permissions::declare(&act, &it).await,
-        (Err(Error::NotFound), Err(error)) | (Err(error), _) => Err(error),
+        Ok(it) => permissions::declare(&act, &it, Some(&permissions::picture(&[]))).await,
+        Err(error) => Err(error),
     };
     done(&admin, None, form.0, declared)
 }
@@ -162,12 +170,14 @@ pub async fn edit(
     form: Form<DeclareForm>,
 ) -> Result<HttpResponse, PageError> {
     let act = admin.act();
-    permissions::of_service(&act, &path.1).await?;
-    let form = DeclareForm { service: path.1.clone(), ..form.0 };
+    let now = permissions::of_service(&act, &path.1).await?;
+    let mut form = DeclareForm { service: path.1.clone(), ..form.0 };
     let declared = match form.declaration() {
-        Ok(it) => permissions::declare(&act, &it).await,
+        Ok(it) => permissions::declare(&act, &it, Some(&form.seen)).await,
         Err(error) => Err(error),
     };
+    // What somebody else saved meanwhile is what the next try is compared with.
+    form.seen = permissions::picture(&now);
     done(&admin, Some(&path.1), form, declared)
 }
 

@@ -30,6 +30,9 @@ use crate::{
 /// As many as a subscription can have: each form lists them all.
 pub const MOST: usize = 500;
 
+/// Policies that one user group can have: each verification reads them all.
+pub const MOST_POLICIES: usize = 50;
+
 /// A user group as somebody wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
@@ -124,6 +127,10 @@ async fn put(
     group: &UserGroup,
     wanted: &Wanted,
 ) -> Result<Value> {
+    if wanted.policies.len() > MOST_POLICIES {
+        let told = format!("Choose at most {MOST_POLICIES} policies.");
+        return Err(Error::field("policies", told));
+    }
     if wanted.policies.iter().any(|id| all.policy(*id).is_none()) {
         return Err(Error::field("policies", "One of these policies is gone. Choose again."));
     }

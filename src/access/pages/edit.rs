@@ -151,6 +151,7 @@ impl Look {
             }
         }
         view.added = in_words(&self.all, &gained);
+        view.seal(&picture);
         Ok(view)
     }
 

@@ -34,7 +34,7 @@ impl ImpactView {
         let keys = words::plural(impact.keys, "key");
         let key_groups = words::plural(impact.key_groups, "key group");
         let calls = |n: i64| match n {
-            0 => "no call asked for it in 30 days".to_owned(),
+            0 => "no call asked for it by name in 30 days".to_owned(),
             n => format!("{} asked for it in 30 days", words::plural(n, "call")),
         };
         let line = |group: &crate::access::impact::GroupImpact| GroupLine {
@@ -44,7 +44,7 @@ impl ImpactView {
             gained: in_words(all, &group.gained),
         };
         let listed = i64::try_from(impact.groups.len()).unwrap_or_default();
-        Self {
+        let mut view = Self {
             touched: match impact.key_groups {
                 0 => "No key group holds it.".to_owned(),
                 _ => format!("Applies at once to {keys} in {key_groups}."),
@@ -53,9 +53,19 @@ impl ImpactView {
             added: impact.added.iter().map(str::to_owned).collect(),
             groups: impact.groups.iter().map(line).collect(),
             more: impact.key_groups - listed,
-            seen: token_digest(picture),
+            seen: String::new(),
             look: false,
-        }
+        };
+        view.seal(picture);
+        view
+    }
+
+    /// Whoever sends `seen` has looked at exactly this: what is edited, and what that changes.
+    pub fn seal(&mut self, picture: &str) {
+        let removed: Vec<_> = self.removed.iter().map(|it| &it.0).collect();
+        let lines: Vec<_> = self.groups.iter().map(|it| (&it.path, &it.lost, &it.gained)).collect();
+        let all = (picture, &self.touched, removed, &self.added, lines, self.more);
+        self.seen = token_digest(&format!("{all:?}"));
     }
 
     /// Whether permissions go or come, here or in a workspace.

@@ -132,7 +132,9 @@ impl Recorder {
 
 /// Leaves in `batch` what would have to be written again.
 async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()> {
-    let keys: Vec<_> = batch.uses.keys().copied().collect();
+    // In order: nodes that write the same rows must not wait for each other.
+    let mut keys: Vec<_> = batch.uses.keys().copied().collect();
+    keys.sort_unstable();
     for keys in keys.chunks(write::CHUNK) {
         let rows: Vec<_> = keys.iter().map(|it| (it, &batch.uses[it])).collect();
         write::instances(db, &rows).await?;
@@ -142,8 +144,10 @@ async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()>
         }
     }
     let mut asked: Vec<_> = batch.asked.drain().collect();
+    asked.sort_unstable_by(|a, b| b.cmp(a)); // taken from the end
     while !asked.is_empty() {
-        let chunk = asked.split_off(asked.len().saturating_sub(write::CHUNK));
+        let mut chunk = asked.split_off(asked.len().saturating_sub(write::CHUNK));
+        chunk.reverse();
         if let Err(error) = write::asked(db, &chunk).await {
             batch.asked.extend(asked.into_iter().chain(chunk));
             return Err(error);

@@ -1,5 +1,5 @@
 //! Writing a batch of usage: few statements, whatever the number of keys.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::millis,
-    db::{Db, Tx},
+    db::{self, Db, Tx},
     domain::Denial,
     error::Result,
     key_groups::{entity as groups, summary},
@@ -32,6 +32,9 @@ type Rows<'a> = [(&'a (Uuid, i64), &'a Pending)];
 /// Last uses and counts of a chunk of instances, in one transaction.
 pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
     let tx = db.write().await?;
+    let used = rows.iter().map(|it| it.0.0);
+    let used = instances::Entity::find().filter(instances::COLUMN.id.is_in(used));
+    db::lock_in_order(&tx, used, instances::Column::Id).await?;
     write_last_uses(&tx, rows).await?;
     let day_rows = rows.iter().map(|((id, hour), it)| days::ActiveModel {
         key_instance_id: Set(*id),
@@ -41,14 +44,14 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
         refused: Set(it.refused),
     });
     // Two hours of one day must not meet the same row twice in one statement.
-    let mut by_day: HashMap<(Uuid, i32), days::ActiveModel> = HashMap::new();
+    let mut by_day: BTreeMap<(Uuid, i32), days::ActiveModel> = BTreeMap::new();
     for row in day_rows {
         let key = (*row.key_instance_id.as_ref(), *row.day.as_ref());
         match by_day.entry(key) {
-            std::collections::hash_map::Entry::Vacant(free) => {
+            std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(row);
             }
-            std::collections::hash_map::Entry::Occupied(mut same) => {
+            std::collections::btree_map::Entry::Occupied(mut same) => {
                 let same = same.get_mut();
                 same.accepted = Set(same.accepted.as_ref() + row.accepted.as_ref());
                 same.refused = Set(same.refused.as_ref() + row.refused.as_ref());
@@ -203,9 +206,13 @@ pub(super) async fn groups(
         times.0 = Ord::max(times.0, it.last_accepted.as_ref().map(|it| it.0));
         times.1 = Ord::max(times.1, it.last_refused.as_ref().map(|it| it.0));
     }
-    let all: Vec<_> = used.iter().collect();
+    let mut all: Vec<_> = used.iter().collect();
+    all.sort_unstable();
     for chunk in all.chunks(CHUNK) {
         let tx = db.write().await?;
+        let rows = chunk.iter().map(|it| *it.0);
+        let rows = groups::Entity::find().filter(groups::COLUMN.id.is_in(rows));
+        db::lock_in_order(&tx, rows, groups::Column::Id).await?;
         let accepted: Vec<_> = chunk.iter().filter_map(|(id, it)| Some((**id, it.0?))).collect();
         let refused: Vec<_> = chunk.iter().filter_map(|(id, it)| Some((**id, it.1?))).collect();
         if !accepted.is_empty() {
@@ -275,8 +282,13 @@ pub(crate) async fn forget_groups(tx: &Tx, groups: &[Uuid]) -> Result<()> {
     Ok(())
 }
 
-/// Hours are kept for two days; days stay.
+/// Hours are kept for two days, what was asked for 60; days stay.
 pub async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    let day = i32::try_from(millis(now - TimeDelta::days(60)) / HOUR / 24).unwrap_or(0);
+    permissions::Entity::delete_many()
+        .filter(permissions::COLUMN.day.lt(day))
+        .exec(db.read())
+        .await?;
     let hour = i32::try_from(millis(now - TimeDelta::hours(48)) / HOUR).unwrap_or(0);
     hours::Entity::delete_many().filter(hours::COLUMN.hour.lt(hour)).exec(db.read()).await?;
     Ok(())
