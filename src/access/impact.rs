@@ -1,5 +1,7 @@
 //! What an edit changes, before it is made: which permissions go and come, for which key groups, and
 //! how many calls of the last 30 days asked for one that goes.
+use std::collections::HashSet;
+
 use sea_orm::sea_query::SelectStatement;
 use uuid::Uuid;
 
@@ -11,12 +13,16 @@ use crate::{
     },
     error::Result,
     key_groups::KeyGroup,
+    policies::Policy,
     subscriptions::Act,
     verify::usage,
 };
 
 /// Key groups that are listed one by one; the rest is counted.
 const LISTED: u64 = 10;
+/// Those that lose something by a deletion: read, and listed.
+const MOST_LOSERS: u64 = 5_000;
+const LISTED_LOSERS: usize = 50;
 
 /// The difference that an edit makes.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +42,59 @@ pub struct GroupImpact {
     pub group: KeyGroup,
     pub lost: Vec<(Place, Permissions)>,
     pub gained: Vec<(Place, Permissions)>,
+}
+
+/// Who loses something when `sources` are gone, except `doomed`, which are gone themselves: the
+/// first 50, and how many more there are.
+pub async fn losers(
+    act: &Act<'_>,
+    (before, after): (&Catalogue, &Catalogue),
+    sources: &[Source],
+    doomed: &[KeyGroup],
+) -> Result<(Vec<GroupImpact>, usize)> {
+    let groups = store::groups_of(act, sources, MOST_LOSERS).await?;
+    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+    let held = super::of_groups(act, &ids).await?;
+    let doomed: HashSet<Uuid> = doomed.iter().map(|it| it.id).collect();
+    let nothing = Held::default();
+    let mut losers: Vec<_> = groups
+        .into_iter()
+        .filter(|it| !doomed.contains(&it.id))
+        .map(|group| {
+            let held = held.get(&group.id).unwrap_or(&nothing);
+            of_one(group, &before.access(held), &after.access(held))
+        })
+        .filter(|it| !it.lost.is_empty())
+        .collect();
+    let more = losers.len().saturating_sub(LISTED_LOSERS);
+    losers.truncate(LISTED_LOSERS);
+    Ok((losers, more))
+}
+
+/// All key groups of a policy get another one.
+pub async fn replacement(
+    act: &Act<'_>,
+    all: &Catalogue,
+    (from, to): (&Policy, &Policy),
+) -> Result<Impact> {
+    let own = [Source::Policy(from.id)];
+    let (key_groups, keys) = store::count(act, &own).await?;
+    let groups = store::groups_of(act, &own, LISTED).await?;
+    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+    let mut held = super::of_groups(act, &ids).await?;
+    let impact = |group: KeyGroup| {
+        let before = held.remove(&group.id).unwrap_or_default();
+        let after = Held { policy: Some(to.id), ..before.clone() };
+        of_one(group, &all.access(&before), &all.access(&after))
+    };
+    let removed = from.set().without(&to.set());
+    Ok(Impact {
+        key_groups,
+        keys,
+        removed: with_calls(act, store::holders(act.scope, &own), &removed).await?,
+        added: to.set().without(&from.set()),
+        groups: groups.into_iter().map(impact).collect(),
+    })
 }
 
 /// An edit of something that key groups share: `before` becomes `after`, and whoever holds one of

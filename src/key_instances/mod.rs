@@ -365,9 +365,14 @@ pub async fn of_group(act: &Act<'_>, group: Uuid, limit: u64) -> Result<Vec<KeyI
     store::of_group(act.app.db.read(), act.scope, group, limit).await
 }
 
-/// Instances of groups that are about to be deleted: at most 500, the last used of each group first.
-pub async fn of_dying(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<KeyInstance>> {
-    store::of_dying(act.app.db.read(), groups, 500).await
+/// The instance of a group whose call was refused last.
+pub async fn refused_last(act: &Act<'_>, group: Uuid) -> Result<Option<KeyInstance>> {
+    store::refused_last(act, group).await
+}
+
+/// Instances of groups that are about to be deleted, group by group, the last used first.
+pub async fn of_dying(act: &Act<'_>, groups: &[KeyGroup], limit: u64) -> Result<Vec<KeyInstance>> {
+    store::of_dying(act.app.db.read(), groups, limit).await
 }
 
 /// Names of the instances of these groups, for the audit rows of their deletion: at most 10,000.

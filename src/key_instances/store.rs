@@ -119,6 +119,13 @@ pub(super) async fn of_group(
         .await?)
 }
 
+pub(super) async fn refused_last(act: &Act<'_>, group: Uuid) -> Result<Option<Model>> {
+    let last = in_group(act.scope, group)
+        .filter(COLUMN.last_refused_at.is_not_null())
+        .order_by_desc(Column::LastRefusedAt);
+    Ok(last.one(act.app.db.read()).await?)
+}
+
 /// At most `limit` instances of these groups, group by group, the last used first.
 pub(super) async fn of_dying(
     db: &impl ConnectionTrait,

@@ -205,7 +205,13 @@ async fn show_deletion(
     let roles = workspaces::roles_of(&Catalogue::load(&act).await?, workspace);
     let page = DeletePage::of(admin, Section::Workspaces, &roles).await?;
     let back = admin.path("/workspaces");
+    let refused_then = format!(
+        "A call that names workspace={} is then refused every permission, also one that its key \
+         holds in the whole subscription.",
+        it.slug
+    );
     let page = DeletePage {
+        text: format!("{} {refused_then}", page.text),
         title: format!("Delete {} and its {}?", it.name, roles_in_words(roles.len())),
         button: format!("Delete {}", it.name),
         version: it.version,

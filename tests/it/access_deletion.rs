@@ -16,6 +16,7 @@ use crate::support::{Desk, TestApp, held, ids, on_both, refusal};
 
 on_both! {
     a_preview_lists_what_dies_with_its_last_use_and_what_loses,
+    a_workspace_page_foretells_what_its_deletion_does,
     all_fifty_keys_of_a_policy_are_refused_and_told_to_the_audit_log,
     a_set_that_has_changed_since_the_preview_is_not_deleted,
     the_number_of_keys_must_be_typed,
@@ -54,6 +55,57 @@ async fn a_preview_lists_what_dies_with_its_last_use_and_what_loses(app: &TestAp
         assert!(plain.contains(part), "{part} is missing: {plain}");
     }
     assert!(!plain.contains("stranger"), "{plain}");
+    // What stays: the user group, and who held the policy through it. Not what dies anyway.
+    let (_, staying) = plain.split_once("What stays and loses something").unwrap();
+    assert!(staying.contains("Readers the user group loses the policy"), "{staying}");
+    assert!(staying.contains("loser loses orders:read"), "{staying}");
+    assert!(!staying.contains("rating") && !staying.contains("quote-engine"), "{staying}");
+    // Each key that dies, also of sets that no page could hold.
+    let file = admin.get(&format!("{path}.csv")).await.expect(200).csv();
+    let mut keys: Vec<_> = file[1..].iter().map(|it| (it[0].as_str(), it[1].as_str())).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [("quote-engine", "k-1"), ("quote-engine", "k-2"), ("rating", "k-1")]);
+    let used = file.iter().filter(|it| it[4] == "127.0.0.1").count();
+    assert_eq!(used, 1, "{file:?}");
+}
+
+/// What the page of a deletion says is what `/verify` says afterwards.
+async fn a_workspace_page_foretells_what_its_deletion_does(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    desk.declare("orders", &["read"]).await;
+    let policy = desk.policy("Read", &["orders:read"]).await.id;
+    let workspace = desk.workspace("Europe").await.id;
+    let role = desk.role(policy, Some(workspace)).await.id;
+    let everywhere = desk.group_with("everywhere", &held(Some(policy), &[])).await;
+    let roles = Held { roles: [role].into(), ..Held::default() };
+    let regional = desk.group_with("regional", &roles).await;
+    let both = Held { policy: Some(policy), ..roles };
+    let both = desk.group_with("both", &both).await;
+    let keys = [&everywhere, &regional, &both];
+    let told = async |query: &str| {
+        let mut all = Vec::new();
+        for key in keys {
+            all.push(app.service().asks(key.secret.expose(), query).await.status);
+        }
+        all
+    };
+    let (there, anywhere) = ("permission=orders:read&workspace=europe", "permission=orders:read");
+    assert_eq!((told(there).await, told(anywhere).await), (vec![204; 3], vec![204, 403, 204]));
+    let admin = app.signed_in("admin@acme.example").await;
+    let path = format!("/s/acme/workspaces/{workspace}/deletion");
+    let page = admin.get(&path).await.expect(200);
+    let plain = page.plain();
+    for part in [
+        "regional loses orders:read in Europe",
+        "both keeps all that it may do",
+        "A call that names workspace=europe is then refused every permission, also one that its \
+         key holds in the whole subscription.",
+    ] {
+        assert!(plain.contains(part), "{part} is missing: {plain}");
+    }
+    let version = page.field("version");
+    admin.post(&path, &[("version", version.as_str())]).await.expect(303);
+    assert_eq!((told(there).await, told(anywhere).await), (vec![403; 3], vec![204, 403, 204]));
 }
 
 async fn all_fifty_keys_of_a_policy_are_refused_and_told_to_the_audit_log(app: &TestApp) {

@@ -1,9 +1,10 @@
 //! Another policy for all key groups of one, so that it can be deleted without them.
 use keyward::{
     access::{self, Held, undo},
+    demo::bulk,
     domain::Refusal,
     error::Error,
-    policies::deletion,
+    policies::{self, deletion},
 };
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ use crate::support::{TestApp, blamed, held, on_both, refusal};
 on_both! {
     all_groups_of_a_policy_get_another_one_and_can_have_it_back,
     a_replacement_moves_only_what_was_shown_and_only_to_another_policy,
+    hundreds_of_groups_get_another_policy_and_have_it_back,
 }
 
 async fn all_groups_of_a_policy_get_another_one_and_can_have_it_back(app: &TestApp) {
@@ -68,4 +70,31 @@ async fn a_replacement_moves_only_what_was_shown_and_only_to_another_policy(app:
     assert_eq!(deletion::replace(&act, (new, old), &empty).await.unwrap(), (0, None));
     assert_eq!(app.snapshot().await, before);
     deletion::replace(&act, (old, new), &fence).await.unwrap().1.unwrap();
+}
+
+/// More than one statement can take at once.
+async fn hundreds_of_groups_get_another_policy_and_have_it_back(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    bulk::fill(&desk.act(), 10_000).await.unwrap();
+    let act = desk.act();
+    let all = policies::all(&act).await.unwrap();
+    let move_all = async |from: Uuid, to: Uuid| {
+        let fence = deletion::preview(&act, from).await.unwrap().fence;
+        deletion::replace(&act, (from, to), &fence).await.unwrap()
+    };
+    let (first, last) = (all[0].id, all[all.len() - 1].id);
+    for it in &all[1..] {
+        move_all(it.id, first).await;
+    }
+    let (n, edit) = move_all(first, last).await;
+    assert_eq!(n, 500);
+    let groups = deletion::preview(&act, last).await.unwrap().groups;
+    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+    let mut before = access::of_groups(&act, &ids).await.unwrap();
+    assert_eq!(undo::undo(&act, edit.unwrap()).await.unwrap().len(), 500);
+    assert_eq!(deletion::preview(&act, last).await.unwrap().groups.len(), 0);
+    before.values_mut().for_each(|it| it.policy = Some(first));
+    assert_eq!(access::of_groups(&act, &ids).await.unwrap(), before);
+    let key = app.peppers.derive("audit");
+    assert!(keyward::audit::verify(&app.db, &key).await.unwrap().is_ok(), "the chain is whole");
 }

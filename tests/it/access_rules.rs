@@ -23,6 +23,7 @@ on_both! {
     without_a_policy_there_is_no_key_where_one_is_demanded,
     a_demanded_policy_can_be_changed_and_not_removed,
     an_undo_takes_no_demanded_policy_away,
+    a_key_group_and_a_user_group_hold_at_most_fifty,
     what_is_gone_cannot_be_held,
     many_edits_at_once_wait_for_each_other,
 }
@@ -315,4 +316,29 @@ async fn many_edits_at_once_wait_for_each_other(app: &TestApp) {
     let edits = made.iter().map(|it| desk.edit_user_group(it.id, |it| it.policies.clear()));
     let edits = futures_util::future::join_all(edits).await;
     assert!(edits.iter().all(Option::is_some));
+}
+
+/// Each verification reads all that a group holds: there is an end to it.
+async fn a_key_group_and_a_user_group_hold_at_most_fifty(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (mut policies, mut groups) = (Vec::new(), Vec::new());
+    for n in 0..51 {
+        policies.push(desk.policy(&format!("Policy {n}"), &[]).await.id);
+        groups.push(desk.user_group(&format!("Group {n}"), &[]).await.id);
+    }
+    let act = desk.act();
+    let wanted = |policies: &[Uuid]| user_groups::Wanted {
+        name: "Many".into(),
+        policies: policies.iter().copied().collect(),
+        ..Default::default()
+    };
+    let refused = user_groups::create(&act, &wanted(&policies), &random_token()).await;
+    assert_eq!(blamed(refused), "policies");
+    user_groups::create(&act, &wanted(&policies[1..]), &random_token()).await.unwrap();
+    let key = desk.group("quote-engine", desk.days(9)).await;
+    let of = key.instance.key_group_id;
+    let version = key_groups::find(&act, of).await.unwrap().access_version;
+    let refused = access::set(&act, of, version, &held(None, &groups)).await;
+    assert_eq!(blamed(refused), "user_groups");
+    desk.give(of, &held(None, &groups[1..])).await.unwrap();
 }

@@ -48,7 +48,7 @@ impl DeletePage {
         };
         let listed = i64::try_from(impact.groups.len()).unwrap_or_default();
         let text = match impact.key_groups {
-            0 => "No key group holds it, so nothing changes for any key.".to_owned(),
+            0 => "No key group has anything through it. This cannot be undone.".to_owned(),
             n => {
                 let keys = words::plural(impact.keys, "key");
                 let groups = words::plural(n, "key group");

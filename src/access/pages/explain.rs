@@ -70,6 +70,7 @@ struct AnswerView {
 
 /// The last call that was refused.
 struct Refusal {
+    key: String,
     at: Moment,
     from: String,
     reason: String,
@@ -134,7 +135,11 @@ async fn show(
     let key_path = key.as_ref().map(|it| format!("{group_path}/keys/{}", it.id));
     let path = format!("{}/access", key_path.as_ref().unwrap_or(&group_path));
     let answer = answer(it, &all, (&held, key.as_ref()), &question);
-    let refusal = key.as_ref().and_then(|key| refusal(it, key));
+    let refused = match key.clone() {
+        Some(key) => Some(key),
+        None => key_instances::refused_last(&act, group.id).await?,
+    };
+    let refusal = refused.as_ref().and_then(|key| refusal(it, key));
     let edited = (group.id, group.access_version);
     let undo = if key.is_none() { UndoView::of(it, edited, &path).await? } else { None };
     html(&ExplainPage {
@@ -250,7 +255,11 @@ fn in_view(
             reasons.push("Nothing that its group holds grants it there.".to_owned());
             for other in &answer.elsewhere {
                 let there = place_in_words(all, *other, "");
-                reasons.push(format!("It may do it {there}: the call must name that workspace."));
+                let how = match other {
+                    Place::Workspace(_) => "the call must name that workspace",
+                    _ => "the call must name no workspace, or one that exists",
+                };
+                reasons.push(format!("It may do it {there}: {how}."));
             }
             let names: Vec<String> =
                 answer.would.iter().map(|id| all.name(Source::Policy(*id))).collect();
@@ -293,6 +302,7 @@ fn refusal(it: &InPlace, key: &KeyInstance) -> Option<Refusal> {
         text = format!("{text} It asked for {asked}.");
     }
     Some(Refusal {
+        key: key.name(),
         at: it.me.here.relative(at),
         from: key.last_refused_from.clone().unwrap_or_default(),
         reason: code,

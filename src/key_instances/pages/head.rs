@@ -27,6 +27,8 @@ pub struct GroupHead {
     pub refused: String,
     pub last_used: Option<Moment>,
     pub access: AccessTags,
+    /// The subscription demands a policy, and the group has none: it gets no further key.
+    pub lacks_policy: bool,
     /// What needs attention: a sentence in bold, one in plain, one button.
     pub notices: Vec<Notice>,
 }
@@ -49,7 +51,9 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let ahead = key_instances::ahead(act, group.id).await?;
     let notices = notices(it, group, &ahead, &path);
     let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
+    let access = AccessTags::of(held, 3);
     Ok(GroupHead {
+        lacks_policy: it.scope.subscription().policy_required && access.policy.is_empty(),
         name: group.name.clone(),
         description: group.description.clone(),
         contact: group.contact.clone(),
@@ -57,7 +61,7 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         calls: words::count(calls.accepted),
         refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
-        access: AccessTags::of(held, 3),
+        access,
         notices,
         path,
     })

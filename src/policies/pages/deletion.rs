@@ -1,4 +1,4 @@
-//! Deleting a policy: what dies with it, confirmed by its number; or another policy for its groups.
+//! Deleting a policy: what dies with it, confirmed by its number.
 use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web::Path};
@@ -7,14 +7,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    access::{
-        Catalogue, impact,
-        pages::{in_words, undo},
-    },
-    domain::{Permissions, access::Source},
+    access::{Catalogue, impact, pages::in_words},
+    clock::{instant, iso},
+    domain::access::Source,
     error::{Error, Result},
     http::{
-        Admin, Errors, Flash, Form, Page, PageError,
+        Admin, Errors, Flash, Form, Page, PageError, download,
         page::{Section, refused},
         words::{self, Moment},
     },
@@ -47,9 +45,10 @@ struct DyingKey {
 
 /// What stays and loses something.
 struct Loser {
+    icon: &'static str,
     name: String,
     path: String,
-    lost: Vec<String>,
+    what: String,
 }
 
 #[derive(Template)]
@@ -63,8 +62,9 @@ struct DeletePage {
     keys: i64,
     fence: String,
     losers: Vec<Loser>,
-    /// Policies that its groups could get instead.
-    others: Vec<(String, String)>,
+    more_losers: usize,
+    /// Whether its groups could get another policy instead.
+    has_others: bool,
     path: String,
     back: String,
     errors: Errors,
@@ -81,7 +81,7 @@ async fn show(admin: &Admin, policy: Uuid, errors: Errors) -> Result<HttpRespons
     let doomed = deletion::preview(&act, policy).await?;
     let all = Catalogue::load(&act).await?;
     let listed = &doomed.groups[..doomed.groups.len().min(LISTED)];
-    let keys = key_instances::of_dying(&act, listed).await?;
+    let keys = key_instances::of_dying(&act, listed, 500).await?;
     let mut by_group: HashMap<Uuid, Vec<KeyInstance>> = HashMap::new();
     for key in keys {
         by_group.entry(key.key_group_id).or_default().push(key);
@@ -92,7 +92,7 @@ async fn show(admin: &Admin, policy: Uuid, errors: Errors) -> Result<HttpRespons
     };
     let groups: Vec<_> = listed.iter().map(dying).collect();
     let path = admin.path(&format!("/policies/{policy}"));
-    let others = all.policies.iter().filter(|it| it.id != policy);
+    let (losers, more_losers) = losers(admin, &all, policy, &doomed.groups).await?;
     let page = DeletePage {
         page: Page::within(admin, Section::Policies),
         group_count: doomed.groups.len(),
@@ -100,8 +100,9 @@ async fn show(admin: &Admin, policy: Uuid, errors: Errors) -> Result<HttpRespons
         groups,
         keys: doomed.keys,
         fence: doomed.fence,
-        losers: losers(admin, &all, policy).await?,
-        others: others.map(|it| (it.id.to_string(), it.name.clone())).collect(),
+        losers,
+        more_losers,
+        has_others: all.policies.len() > 1,
         name: it.name,
         back: path.clone(),
         path: format!("{path}/deletion"),
@@ -128,19 +129,60 @@ fn dying(admin: &Admin, group: &KeyGroup, keys: &[KeyInstance]) -> DyingGroup {
     }
 }
 
-/// Key groups that hold it through a user group or a role, and what they lose.
-async fn losers(admin: &Admin, all: &Catalogue, policy: Uuid) -> Result<Vec<Loser>> {
+/// What stays and loses something: user groups, roles, and the key groups that hold it through them.
+async fn losers(
+    admin: &Admin,
+    all: &Catalogue,
+    policy: Uuid,
+    doomed: &[KeyGroup],
+) -> Result<(Vec<Loser>, usize)> {
     let own = Source::Policy(policy);
     let ways: Vec<_> = all.ways_to(policy).into_iter().filter(|it| *it != own).collect();
     let without = all.clone().without(own);
-    let none = Permissions::default();
-    let impact = impact::shared(&admin.act(), (all, &without), &ways, (&none, &none)).await?;
-    let loser = |it: &impact::GroupImpact| Loser {
+    let way = |it: &Source| {
+        let (icon, path, what) = match it {
+            Source::UserGroup(id) => {
+                ("users", format!("/user-groups/{id}"), "the user group loses the policy")
+            }
+            _ => ("building-2", "/workspaces".to_owned(), "the workspace role is deleted too"),
+        };
+        Loser { icon, name: all.name(*it), path: admin.path(&path), what: what.to_owned() }
+    };
+    let mut losers: Vec<_> = ways.iter().map(way).collect();
+    let act = admin.act();
+    let (groups, more) = impact::losers(&act, (all, &without), &ways, doomed).await?;
+    losers.extend(groups.iter().map(|it| Loser {
+        icon: "triangle-alert",
         name: it.group.name.clone(),
         path: admin.path(&format!("/groups/{}/access", it.group.id)),
-        lost: in_words(all, &it.lost),
-    };
-    Ok(impact.groups.iter().filter(|it| !it.lost.is_empty()).map(loser).collect())
+        what: format!("loses {}", in_words(all, &it.lost).join(", ")),
+    }));
+    Ok((losers, more))
+}
+
+/// `GET /s/{slug}/policies/{policy}/deletion.csv`: each key that dies.
+pub async fn csv(admin: Admin, path: Path<(String, String)>) -> Result<HttpResponse, PageError> {
+    let (act, here) = (admin.act(), &admin.me.here);
+    let it = policies::find(&act, id(&path.1)).await?;
+    let doomed = deletion::preview(&act, it.id).await?;
+    let time = |at: Option<i64>| at.map(|it| iso(instant(it))).unwrap_or_default();
+    let mut rows = Vec::new();
+    for groups in doomed.groups.chunks(500) {
+        let names: HashMap<Uuid, &str> =
+            groups.iter().map(|it| (it.id, it.name.as_str())).collect();
+        for key in key_instances::of_dying(&act, groups, download::MOST_ROWS).await? {
+            rows.push(vec![
+                names.get(&key.key_group_id).map(|it| (*it).to_owned()).unwrap_or_default(),
+                key.name(),
+                Badge::of(&key, here).text.to_owned(),
+                time(key.last_used_at),
+                key.last_used_from.clone().unwrap_or_default(),
+            ]);
+        }
+    }
+    let header = ["group", "key", "status", "last_used_at", "last_used_from"];
+    let name = format!("{}-deletion.csv", download::file_name(&it.name));
+    Ok(download::csv(&name, &header, &rows)?)
 }
 
 #[derive(Deserialize)]
@@ -149,8 +191,6 @@ pub struct DeleteForm {
     confirm: String,
     #[serde(default)]
     fence: String,
-    #[serde(default)]
-    to: String,
 }
 
 /// `POST /s/{slug}/policies/{policy}/deletion`
@@ -182,24 +222,6 @@ pub async fn delete(
                 format!("{} is deleted, with {groups} and {keys}.", it.name)
             };
             Ok(Flash::new(text).then(&admin.me.app, &admin.path("/policies")))
-        }
-        Err(error) => show(&admin, policy, Errors::of(error)?).await,
-    }
-}
-
-/// `POST /s/{slug}/policies/{policy}/replacement`
-pub async fn replace(
-    admin: Admin,
-    path: Path<(String, String)>,
-    form: Form<DeleteForm>,
-) -> Result<HttpResponse, PageError> {
-    let (act, policy) = (admin.act(), id(&path.1));
-    match deletion::replace(&act, (policy, id(&form.to)), &form.fence).await {
-        Ok((n, edit)) => {
-            let n = i64::try_from(n).unwrap_or(i64::MAX);
-            let text = format!("{} now have another policy.", words::plural(n, "key group"));
-            let back = admin.path(&format!("/policies/{policy}"));
-            Ok(undo::flash(&admin, text, edit, &back).then(&admin.me.app, &back))
         }
         Err(error) => show(&admin, policy, Errors::of(error)?).await,
     }

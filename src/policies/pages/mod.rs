@@ -2,3 +2,4 @@
 pub mod deletion;
 pub mod forms;
 pub mod list;
+pub mod replacement;

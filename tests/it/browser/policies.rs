@@ -22,6 +22,8 @@ on_sqlite! {
     workspaces_appear_with_the_first_and_explain_where_a_role_counts,
     a_taken_name_is_said_beside_its_field,
     an_edit_that_came_too_late_shows_what_is_there_now,
+    another_policy_for_all_key_groups_is_looked_at_first_and_taken_back,
+    a_group_without_a_demanded_policy_says_so_and_leads_there,
 }
 
 async fn signed_in(it: &Browser, app: &TestApp) -> WebDriverResult<()> {
@@ -130,7 +132,7 @@ async fn an_edit_is_looked_at_before_it_is_saved_and_taken_back_in_one_click(app
         it.says("Read orders is saved").await?;
         app.clock.advance(TimeDelta::minutes(9));
         it.open(&page).await?;
-        it.says("Edited 9 minutes ago.").await?;
+        it.says("Changed 9 minutes ago.").await?;
         app.clock.advance(TimeDelta::minutes(1));
         it.click(".notice form button").await?;
         it.says("An edit can be undone for 10 minutes, and these are over.").await?;
@@ -334,6 +336,54 @@ async fn an_edit_that_came_too_late_shows_what_is_there_now(app: &TestApp) {
         it.says("loses orders:read, orders:write").await?;
         ask(app, secret, "permission=orders:write").await.expect(204);
         Ok(())
+    })
+    .await;
+}
+
+async fn another_policy_for_all_key_groups_is_looked_at_first_and_taken_back(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (key, policy) = reader(&desk).await;
+    let other = desk.policy("Write orders", &["orders:write"]).await.id;
+    let secret = key.secret.expose();
+    browse(app, Look::DESKTOP, |it| async move {
+        signed_in(&it, app).await?;
+        it.open(&format!("/s/acme/policies/{policy}/deletion")).await?;
+        it.click(".notice a").await?;
+        it.says("Choose a policy to see what changes.").await?;
+        it.choose_option("to", &other.to_string()).await?;
+        it.says("loses orders:read; gains orders:write").await?;
+        ask(app, secret, "permission=orders:read").await.expect(204);
+        it.click("button[value=save]").await?;
+        it.says("1 key group now has another policy.").await?;
+        ask(app, secret, "permission=orders:read").await.expect(403);
+        it.click(".flash form button").await?;
+        it.says("shop is as before.").await?;
+        ask(app, secret, "permission=orders:read").await.expect(204);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_group_without_a_demanded_policy_says_so_and_leads_there(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (_, policy) = reader(&desk).await;
+    let key = desk.group("bare", desk.days(30)).await;
+    desk.change_settings(|it| it.policy_required = true).await;
+    let group = format!("/s/acme/groups/{}", key.instance.key_group_id);
+    browse(app, Look::DESKTOP, |it| async move {
+        signed_in(&it, app).await?;
+        it.open(&format!("{group}/keys/new")).await?;
+        it.click("dialog button[value=create]").await?;
+        it.says("Keys of this subscription need a policy.").await?;
+        it.click("dialog .notice a").await?;
+        it.choose_option("policy", &policy.to_string()).await?;
+        it.until("document.querySelector('#preview .c-ok')").await?;
+        it.click("button[value=save]").await?;
+        it.says("effective at once").await?;
+        it.open(&format!("{group}/keys/new")).await?;
+        assert!(!it.has("dialog .notice").await?);
+        it.click("dialog button[value=create]").await?;
+        it.wait("dialog[data-secret]").await.map(drop)
     })
     .await;
 }

@@ -161,6 +161,11 @@ impl Scene {
             then("edit-policy", format!("{policy}/edit"), &[TICK, "#preview .c-bad"]),
             then("new-policy-refused", "/s/acme/policies/new", &["[name=permissions]", SAVE]),
             stop("delete-policy", format!("{policy}/deletion")),
+            then(
+                "replace-policy",
+                format!("{policy}/replacement"),
+                &["select[name=to] option:nth-child(2)"],
+            ),
             stop("user-groups", "/s/acme/user-groups"),
             stop("user-group", &user_group),
             then("edit-user-group", format!("{user_group}/edit"), &[TICK, "#preview .c-bad"]),
@@ -236,7 +241,7 @@ fn noted(texts: &Texts, when: (DateTime<Utc>, i64)) -> NewKey {
 async fn grant(desk: &Desk<'_>, texts: &Texts, group: Uuid) -> Ids {
     let actions = ["read", "write", "tables:read"].map(|it| (it.into(), texts.description.into()));
     let declaration = Declaration { service: "pricing".into(), actions: actions.into() };
-    permissions::declare(&desk.act(), &declaration).await.unwrap();
+    permissions::declare(&desk.act(), &declaration, None).await.unwrap();
     let policy = desk.policy(texts.name, &["pricing:read", "pricing:tables:read"]).await.id;
     let other = desk.policy("Maintain rating", &["pricing:read", "pricing:write"]).await.id;
     let user_group = desk.user_group(texts.name, &[policy]).await.id;
@@ -249,7 +254,7 @@ async fn grant(desk: &Desk<'_>, texts: &Texts, group: Uuid) -> Ids {
     // One that its service dropped.
     let mut fewer = declaration;
     fewer.actions.remove("tables:read");
-    permissions::declare(&desk.act(), &fewer).await.unwrap();
+    permissions::declare(&desk.act(), &fewer, None).await.unwrap();
     Ids { policy, user_group, workspace, role }
 }
 

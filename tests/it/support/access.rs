@@ -18,7 +18,7 @@ impl Desk<'_> {
     pub(crate) async fn declare(&self, service: &str, actions: &[&str]) {
         let actions = actions.iter().map(|it| ((*it).to_owned(), format!("May {it}"))).collect();
         let declaration = Declaration { service: service.to_owned(), actions };
-        permissions::declare(&self.act(), &declaration).await.unwrap();
+        permissions::declare(&self.act(), &declaration, None).await.unwrap();
     }
 
     pub(crate) async fn policy(&self, name: &str, permissions: &[&str]) -> Policy {
