@@ -3,6 +3,7 @@
 pub(crate) mod entity;
 pub mod pages;
 pub(crate) mod store;
+mod whole_key;
 
 use std::collections::HashMap;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use self::{
     entity::Model as KeyInstance,
     store::{Filter, Listing, Show, Used},
+    whole_key::{is_key, search_by_key},
 };
 use crate::{
     access,
@@ -23,14 +25,13 @@ use crate::{
     domain::{
         ActivePeriod, Facts, Refusal, SecretText, coverage, custom_key,
         lifecycle::{self, Overlap},
-        secret::{Kind, Shape, shape},
+        secret::Kind,
         text,
     },
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
     submissions::{self, Submission},
     subscriptions::{self, Act},
-    throttle,
 };
 
 /// Where the text of a new key comes from.
@@ -298,43 +299,6 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
         .change(Value::Null, json!({ "saved_by": by }));
     act.finish(tx, event).await?;
     Ok(instance)
-}
-
-/// The instance with exactly this secret, whatever its status. The audit log gets its id, or that
-/// nothing was found; never what was typed.
-pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
-    let found = by_secret(act, typed).await?;
-    let tx = act.app.db.write().await?;
-    let event = act.event("key_instance.searched_by_key");
-    let event = match &found {
-        Some(it) => event.on("key_instance", it.id, it.name()),
-        None => event.refused(),
-    };
-    act.finish(tx, event).await?;
-    Ok(found)
-}
-
-/// Whether a text that could be a name is some key of the subscription.
-pub async fn is_key(act: &Act<'_>, typed: &str) -> Result<bool> {
-    Ok(by_secret(act, typed).await?.is_some())
-}
-
-/// Nobody may guess: what is not found counts, and beyond the limit nothing is looked up.
-async fn by_secret(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
-    let peppers = &act.app.peppers;
-    let digests = match shape(typed) {
-        Shape::Generated(_) => peppers.candidates(typed),
-        Shape::Custom => peppers.custom_candidates(act.scope.id(), typed),
-        Shape::Impossible => return Ok(None),
-    };
-    let searcher = act.actor.user_id.unwrap_or_default();
-    let attempt = throttle::search(act.app, searcher, act.now).await?;
-    let digests: Vec<_> = digests.iter().map(|it| it.to_vec()).collect();
-    let found = store::by_digest(act.app.db.read(), act.scope, digests).await?;
-    if found.is_some() {
-        attempt.take_back().await?;
-    }
-    Ok(found)
 }
 
 pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
