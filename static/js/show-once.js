@@ -61,8 +61,7 @@
   dialog.addEventListener('submit', () => { left = true; });
   addEventListener('beforeunload', (e) => { if (!saved && !left) e.preventDefault(); });
   addEventListener('pagehide', () => {
-    field.removeAttribute('value');
-    field.value = '';
+    field.textContent = field.value = '';
     for (const element of document.querySelectorAll('[data-key-text]')) element.textContent = '';
   });
   addEventListener('pageshow', (e) => { if (e.persisted) location.reload(); });

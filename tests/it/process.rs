@@ -33,7 +33,7 @@ async fn key(program: &Program, cookie: &str, fields: &[(&str, &str)]) -> String
     let path = made.headers()["location"].to_str().unwrap();
     let page = program.send(Method::GET, path, &both, &[]).await.unwrap().text().await.unwrap();
     let (_, field) = page.split_once("data-key").unwrap();
-    field.split_once("value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    field.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()
 }
 
 #[derive(Default)]

@@ -68,8 +68,8 @@ impl Answer {
     /// The secret on the page that shows it once.
     #[track_caller]
     pub(crate) fn secret(&self) -> String {
-        let secret = html::tags(&self.body, "input").into_iter().find(|it| it.has("data-key"));
-        let secret = secret.and_then(|it| it.value("value").map(str::to_owned));
+        let mut fields = html::tags(&self.body, "textarea").into_iter();
+        let secret = fields.find(|it| it.has("data-key")).map(|it| it.text);
         secret.unwrap_or_else(|| panic!("there is no key in\n{}", self.body))
     }
 }

@@ -3,7 +3,7 @@
 /// A start tag: its attributes, and what stands between it and the next tag.
 pub(super) struct Tag {
     attributes: Vec<(String, String)>,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Tag {

@@ -42,10 +42,16 @@ impl Program {
 
     /// Serving, with what it logs at the end of `program.log`.
     pub(crate) async fn start_logging(home: &Home, what: &str) -> Self {
+        Self::start_with(home, &[("KEYWARD_LOG", what)]).await
+    }
+
+    /// With this environment.
+    pub(crate) async fn start_with(home: &Home, environment: &[(&str, &str)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(log_file(home)).unwrap();
         let mut command = command(home);
-        command.arg("serve").env("KEYWARD_BIND", free.to_string()).env("KEYWARD_LOG", what);
+        command.arg("serve").env("KEYWARD_BIND", free.to_string());
+        command.envs(environment.iter().copied());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         let no_redirects = reqwest::redirect::Policy::none();
@@ -61,9 +67,13 @@ impl Program {
         it
     }
 
-    /// The cookie of a new session.
+    /// The cookie of a new session of the owner.
     pub(crate) async fn sign_in(&self) -> String {
-        let fields = [("email", "owner@example.com"), ("password", PASSWORD)];
+        self.sign_in_as("owner@example.com").await
+    }
+
+    pub(crate) async fn sign_in_as(&self, email: &str) -> String {
+        let fields = [("email", email), ("password", PASSWORD)];
         let answer = self.send(Method::POST, "/sign-in", "", &fields).await.unwrap();
         let cookies = answer.headers().get_all("set-cookie").iter();
         let mut cookies = cookies.map(|it| it.to_str().unwrap().split(';').next().unwrap());
@@ -87,6 +97,12 @@ impl Program {
     /// As a service does.
     pub(crate) async fn verify(&self, key: &str) -> reqwest::Result<Response> {
         self.client.get(format!("{}/verify", self.origin)).bearer_auth(key).send().await
+    }
+
+    /// The same with a permission or a workspace: `permission=orders:read`.
+    pub(crate) async fn asks(&self, key: &str, query: &str) -> reqwest::Result<Response> {
+        let url = format!("{}/verify?{query}", self.origin);
+        self.client.get(url).bearer_auth(key).send().await
     }
 
     /// A page asked for by a browser that calls itself so.
