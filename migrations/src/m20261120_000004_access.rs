@@ -66,19 +66,19 @@ impl MigrationTrait for Migration {
             (
                 "ix_key_group_access_policy",
                 "key_group_access",
-                &["subscription_id", "policy_id", "key_group_id"],
+                &["policy_id", "key_group_id"],
                 false,
             ),
             (
                 "ix_key_group_access_user_group",
                 "key_group_access",
-                &["subscription_id", "user_group_id", "key_group_id"],
+                &["user_group_id", "key_group_id"],
                 false,
             ),
             (
                 "ix_key_group_access_role",
                 "key_group_access",
-                &["subscription_id", "workspace_role_id", "key_group_id"],
+                &["workspace_role_id", "key_group_id"],
                 false,
             ),
             ("ix_permission_days_day", "permission_days", &["day"], false),

@@ -253,17 +253,17 @@ fn described(all: &Catalogue, it: &Held) -> Value {
 /// How many key groups and keys there are, by id.
 pub type Counts = HashMap<Uuid, (i64, i64)>;
 
-/// By the policy of the key group.
-pub async fn count_by_policy(act: &Act<'_>) -> Result<Counts> {
-    store::count_by(act, entity::Column::PolicyId).await
+/// Of each of these policies: the key groups whose own it is.
+pub async fn count_by_policy(act: &Act<'_>, ids: Vec<Uuid>) -> Result<Counts> {
+    store::count_by(act, entity::Column::PolicyId, ids).await
 }
 
-pub async fn count_by_user_group(act: &Act<'_>) -> Result<Counts> {
-    store::count_by(act, entity::Column::UserGroupId).await
+pub async fn count_by_user_group(act: &Act<'_>, ids: Vec<Uuid>) -> Result<Counts> {
+    store::count_by(act, entity::Column::UserGroupId, ids).await
 }
 
-pub async fn count_by_role(act: &Act<'_>) -> Result<Counts> {
-    store::count_by(act, entity::Column::WorkspaceRoleId).await
+pub async fn count_by_role(act: &Act<'_>, ids: Vec<Uuid>) -> Result<Counts> {
+    store::count_by(act, entity::Column::WorkspaceRoleId, ids).await
 }
 
 /// How many key groups hold any of these, and how many keys they have.

@@ -222,7 +222,11 @@ struct CountOf {
 }
 
 /// For lists: how many key groups hold each policy, user group or role, and how many keys they have.
-pub(super) async fn count_by(act: &Act<'_>, column: Column) -> Result<HashMap<Uuid, (i64, i64)>> {
+pub(super) async fn count_by(
+    act: &Act<'_>,
+    column: Column,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, (i64, i64)>> {
     let to_group =
         Entity::belongs_to(groups::Entity).from(Column::KeyGroupId).to(groups::Column::Id);
     let rows = of(act.scope)
@@ -231,7 +235,7 @@ pub(super) async fn count_by(act: &Act<'_>, column: Column) -> Result<HashMap<Uu
         .column_as(Column::KeyGroupId.count(), "key_groups")
         .column_as(keys().sum().cast_as("BIGINT"), "keys")
         .join(JoinType::InnerJoin, to_group.into())
-        .filter(column.is_not_null())
+        .filter(column.is_in(ids))
         .group_by(column)
         .into_model::<CountOf>()
         .all(act.app.db.read())

@@ -57,7 +57,7 @@ struct ListPage {
 pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let all = Catalogue::load(&act).await?;
-    let counts = access::count_by_role(&act).await?;
+    let counts = access::count_by_role(&act, all.roles.iter().map(|it| it.id).collect()).await?;
     let (path, roles_path) = (viewer.path("/workspaces"), viewer.path("/workspace-roles"));
     let row = |it: &Workspace| WorkspaceRow {
         name: it.name.clone(),

@@ -39,7 +39,8 @@ struct ListPage {
 pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let all = Catalogue::load(&act).await?;
-    let counts = access::count_by_policy(&act).await?;
+    let counts =
+        access::count_by_policy(&act, all.policies.iter().map(|it| it.id).collect()).await?;
     let path = viewer.path("/policies");
     let row = |it: &Policy| {
         let (key_groups, keys) = counts.get(&it.id).copied().unwrap_or_default();

@@ -39,7 +39,9 @@ fn len(n: usize) -> i64 {
 pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let all = Catalogue::load(&act).await?;
-    let counts = access::count_by_user_group(&act).await?;
+    let counts =
+        access::count_by_user_group(&act, all.user_groups.iter().map(|it| it.0.id).collect())
+            .await?;
     let people = user_groups::people(&act).await?;
     let path = viewer.path("/user-groups");
     let row = |(it, policies): &(UserGroup, Vec<uuid::Uuid>)| {
