@@ -61,6 +61,9 @@ pub(super) struct Named {
 
 /// The names of what these groups hold: one statement, for lists.
 pub(super) async fn names(act: &Act<'_>, ids: &[Uuid]) -> Result<Vec<Named>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut query = of(act.scope)
         .select_only()
         .columns([Column::KeyGroupId, Column::WorkspaceRoleId])
@@ -227,6 +230,9 @@ pub(super) async fn count_by(
     column: Column,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, (i64, i64)>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let to_group =
         Entity::belongs_to(groups::Entity).from(Column::KeyGroupId).to(groups::Column::Id);
     let rows = of(act.scope)
