@@ -233,6 +233,7 @@ async fn a_new_group_shows_what_its_keys_may_do_and_user_groups_filter_the_list(
         assert_eq!(answer.header("keyward-permissions"), Some("orders:read orders:write"));
         it.click("[data-copy]").await?;
         it.click("[data-done]").await?;
+        it.says("is ready to use.").await?;
         it.open("/s/acme/groups").await?;
         assert_eq!(it.how_many("tbody tr").await?, 2);
         it.click("details.panel summary").await?;
