@@ -1,7 +1,5 @@
 //! Signing in, staying signed in, and signing out.
-use std::collections::BTreeSet;
-
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use actix_session::storage::SessionStore;
 use actix_web::cookie::{SameSite, time::Duration};
