@@ -7,6 +7,7 @@ use crate::{
     db::{Db, Tx},
     error::{Error, Result, is_duplicate},
     pepper::token_digest,
+    subscriptions::Act,
 };
 
 pub(crate) mod entity {
@@ -26,27 +27,21 @@ pub(crate) mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A submission, and the path at which its result will be.
-pub struct Submission<'a> {
-    pub token: &'a str,
-    pub location: String,
-}
-
-/// Claims a submission within the transaction that creates its result. The second one is told
-/// where the first one's result is.
-pub async fn claim(db: &Db, tx: &Tx, it: Submission<'_>, now: DateTime<Utc>) -> Result<()> {
-    if it.token.len() < 20 {
+/// Claims a submission within the transaction that creates its result, which will be at
+/// `location`. The second one is told where the first one's result is.
+pub async fn claim(act: &Act<'_>, tx: &Tx, token: &str, location: String) -> Result<()> {
+    if token.len() < 20 {
         return Err(Error::Malformed("This form is incomplete. Load its page again."));
     }
-    let digest = token_digest(it.token);
+    let digest = token_digest(token);
     let row = entity::ActiveModel {
         digest: Set(digest.clone()),
-        location: Set(it.location),
-        created_at: Set(clock::millis(now)),
+        location: Set(location),
+        created_at: Set(clock::millis(act.now)),
     };
     match entity::Entity::insert(row).exec_without_returning(&**tx).await {
         Err(error) if is_duplicate(&error) => {
-            let first = entity::Entity::find_by_id(digest).one(db.read()).await?;
+            let first = entity::Entity::find_by_id(digest).one(act.app.db.read()).await?;
             Err(first.map_or(Error::NotFound, |it| Error::AlreadyDone { location: it.location }))
         }
         other => other.map(|_| ()).map_err(Error::from),

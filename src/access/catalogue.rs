@@ -1,5 +1,6 @@
 //! All policies, user groups, workspaces and roles of a subscription: what a choice is made from,
 //! and a world in which an edit can be tried before it is made.
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::Held;
@@ -11,7 +12,7 @@ use crate::{
     },
     error::Result,
     policies::{self, Policy},
-    subscriptions::Act,
+    subscriptions::{Act, Scope},
     user_groups::{self, UserGroup},
     workspaces::{self, Role, Workspace},
 };
@@ -35,21 +36,20 @@ pub struct Catalogue {
 
 impl Catalogue {
     pub async fn load(act: &Act<'_>) -> Result<Self> {
-        Ok(Self {
-            policies: policies::all(act).await?,
-            user_groups: user_groups::all(act.app.db.read(), act.scope).await?,
-            workspaces: workspaces::all(act.app.db.read(), act.scope).await?,
-            roles: workspaces::roles(act.app.db.read(), act.scope).await?,
-        })
+        Self::read(act.app.db.read(), act.scope).await
     }
 
     /// As of a transaction.
     pub(crate) async fn load_in(act: &Act<'_>, tx: &Tx) -> Result<Self> {
+        Self::read(&**tx, act.scope).await
+    }
+
+    async fn read(db: &impl ConnectionTrait, scope: &Scope) -> Result<Self> {
         Ok(Self {
-            policies: policies::all_in(tx, act).await?,
-            user_groups: user_groups::all(&**tx, act.scope).await?,
-            workspaces: workspaces::all(&**tx, act.scope).await?,
-            roles: workspaces::roles(&**tx, act.scope).await?,
+            policies: policies::all_in(db, scope).await?,
+            user_groups: user_groups::all(db, scope).await?,
+            workspaces: workspaces::all(db, scope).await?,
+            roles: workspaces::roles(db, scope).await?,
         })
     }
 

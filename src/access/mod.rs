@@ -4,6 +4,7 @@ pub mod catalogue;
 pub(crate) mod entity;
 pub mod explain;
 pub mod impact;
+pub(crate) mod named;
 pub mod pages;
 pub(crate) mod store;
 pub mod undo;
@@ -131,11 +132,9 @@ pub async fn set(
     if before == *wanted {
         return Ok((it, None));
     }
-    let required = subscriptions::current(&tx, act.scope).await?.policy_required;
-    if required && wanted.policy.is_none() {
-        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
-    }
-    let described = put(act, &tx, group, &before, wanted).await?;
+    let all = write(act, &tx, group, wanted).await?;
+    store::touch(&tx, act.scope, &[group]).await?;
+    let told = (described(&all, &before), described(&all, wanted));
     let change = Change {
         object: Object::KeyGroup(group),
         before: State::Held(before),
@@ -145,36 +144,37 @@ pub async fn set(
     let event = act
         .event("key_group.access_changed")
         .on("key_group", group, &it.name)
-        .change(described.0, described.1);
+        .change(told.0, told.1);
     act.finish(tx, event).await?;
     Ok((it, Some(edit)))
 }
 
-/// For a new group: nothing was held before.
+/// For a new group: nothing was held before. Gives it as the audit log tells it.
 pub(crate) async fn give(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Result<Value> {
-    let required = subscriptions::current(tx, act.scope).await?.policy_required;
-    if required && held.policy.is_none() {
-        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
-    }
-    let all = Catalogue::load_in(act, tx).await?;
-    check(&all, held)?;
-    store::replace_all(act, tx, &[(group, held)]).await?;
+    let all = write(act, tx, group, held).await?;
     Ok(described(&all, held))
 }
 
-/// Replaces what a group holds. Gives before and after for the audit log.
-async fn put(
-    act: &Act<'_>,
-    tx: &Tx,
-    group: Uuid,
-    before: &Held,
-    wanted: &Held,
-) -> Result<(Value, Value)> {
+/// Replaces what a group holds, if it may hold that.
+async fn write(act: &Act<'_>, tx: &Tx, group: Uuid, wanted: &Held) -> Result<Catalogue> {
+    if lacks_policy(act, tx, wanted).await? {
+        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
+    }
     let all = Catalogue::load_in(act, tx).await?;
     check(&all, wanted)?;
     store::replace_all(act, tx, &[(group, wanted)]).await?;
-    store::touch(tx, act.scope, &[group]).await?;
-    Ok((described(&all, before), described(&all, wanted)))
+    Ok(all)
+}
+
+/// Whether the subscription's setting says that this is too little (document 002).
+async fn lacks_policy(act: &Act<'_>, tx: &Tx, held: &Held) -> Result<bool> {
+    Ok(held.policy.is_none() && subscriptions::current(tx, act.scope).await?.policy_required)
+}
+
+/// No key without a policy of its group, where the subscription's setting says so.
+pub(crate) async fn demand_policy(act: &Act<'_>, tx: &Tx, group: Uuid) -> Result<()> {
+    let held = held_in(act, tx, group).await?;
+    if lacks_policy(act, tx, &held).await? { Err(Refusal::PolicyRequired.into()) } else { Ok(()) }
 }
 
 /// User groups, and roles, that one key group can hold: each verification reads them all.
@@ -206,7 +206,11 @@ pub(crate) async fn restore(
     tx: &Tx,
     wanted: &[(Uuid, i32, Held)],
 ) -> Result<Vec<undo::Restored>> {
-    let required = subscriptions::current(tx, act.scope).await?.policy_required;
+    if let Some((.., bare)) = wanted.iter().find(|it| it.2.policy.is_none())
+        && lacks_policy(act, tx, bare).await?
+    {
+        return Err(Refusal::PolicyRequired.into());
+    }
     let all = Catalogue::load_in(act, tx).await?;
     let mut restored = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(200) {
@@ -218,9 +222,6 @@ pub(crate) async fn restore(
             let it = groups.iter().find(|it| it.id == *id).ok_or(Error::NotFound)?;
             if it.access_version != *version {
                 return Err(Refusal::ChangedSinceEdit.into());
-            }
-            if required && held.policy.is_none() {
-                return Err(Refusal::PolicyRequired.into());
             }
             check(&all, held)?;
             restored.push(undo::Restored {
@@ -266,21 +267,24 @@ pub async fn count_by_role(act: &Act<'_>, ids: Vec<Uuid>) -> Result<Counts> {
     store::count_by(act, entity::Column::WorkspaceRoleId, ids).await
 }
 
-/// How many key groups hold any of these, and how many keys they have.
-pub async fn count(act: &Act<'_>, sources: &[Source]) -> Result<(i64, i64)> {
-    store::count(act, sources).await
+/// Who holds any of some sources.
+pub struct Holders {
+    /// The oldest first: as many as were asked for.
+    pub groups: Vec<KeyGroup>,
+    /// All of them, and the keys in them.
+    pub key_groups: i64,
+    pub keys: i64,
 }
 
-/// Key groups that hold any of these, the oldest first.
-pub async fn groups_of(act: &Act<'_>, sources: &[Source], limit: u64) -> Result<Vec<KeyGroup>> {
-    store::groups_of(act, sources, limit).await
-}
-
-/// No key without a policy of its group, where the subscription's setting says so (document 002).
-pub(crate) async fn demand_policy(act: &Act<'_>, tx: &Tx, group: Uuid) -> Result<()> {
-    if !subscriptions::current(tx, act.scope).await?.policy_required {
-        return Ok(());
+impl Holders {
+    /// How many are not listed.
+    pub fn more(&self) -> i64 {
+        self.key_groups - i64::try_from(self.groups.len()).unwrap_or(i64::MAX)
     }
-    let held = held_in(act, tx, group).await?;
-    if held.policy.is_some() { Ok(()) } else { Err(Refusal::PolicyRequired.into()) }
+}
+
+/// Who holds any of `sources`, of which the first `limit` are named.
+pub async fn holders(act: &Act<'_>, sources: &[Source], limit: u64) -> Result<Holders> {
+    let (key_groups, keys) = store::count(act, sources).await?;
+    Ok(Holders { groups: store::groups_of(act, sources, limit).await?, key_groups, keys })
 }

@@ -10,7 +10,7 @@ use super::{Held, entity::edits};
 use crate::{
     clock::{instant, millis, new_id},
     db::{Db, Tx},
-    domain::{Permissions, Refusal},
+    domain::Refusal,
     error::{Error, Result},
     policies,
     subscriptions::Act,
@@ -47,19 +47,9 @@ pub struct Change {
 /// All that an edit of an object can change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
-    Policy { name: String, description: String, permissions: String },
+    Policy(policies::Wanted),
     UserGroup(user_groups::Wanted),
     Held(Held),
-}
-
-impl State {
-    pub fn policy(it: &policies::Wanted) -> Self {
-        Self::Policy {
-            name: it.name.clone(),
-            description: it.description.clone(),
-            permissions: it.permissions.as_str().to_owned(),
-        }
-    }
 }
 
 /// What a part of an undo did, for the audit log.
@@ -151,9 +141,7 @@ async fn restore(
     state: State,
 ) -> Result<Restored> {
     match (object, state) {
-        (Object::Policy(id), State::Policy { name, description, permissions }) => {
-            let permissions = Permissions::stored(permissions);
-            let wanted = policies::Wanted { name, description, permissions };
+        (Object::Policy(id), State::Policy(wanted)) => {
             policies::restore(act, tx, (id, version), &wanted).await
         }
         (Object::UserGroup(id), State::UserGroup(wanted)) => {

@@ -1,6 +1,8 @@
 //! Permissions: what a service lets its callers do, as `service:action` (documents 002 and 004).
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 /// A service's name: as it stands before the colon.
 pub fn service(text: &str) -> Result<String, String> {
     let text = text.trim();
@@ -39,7 +41,8 @@ pub fn is_name(text: &str) -> bool {
 
 /// A set of permissions: its names in order, with a space between them, as it is stored and as a
 /// gateway is told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Permissions(String);
 
 impl Permissions {

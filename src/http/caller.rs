@@ -195,7 +195,7 @@ impl InPlace {
 
     /// The path of something in this subscription, such as `/s/acme/groups`.
     pub fn path(&self, rest: &str) -> String {
-        format!("/s/{}{rest}", self.scope.subscription().slug)
+        self.scope.path(rest)
     }
 }
 

@@ -117,13 +117,20 @@ pub fn span(span: TimeDelta) -> String {
     plural(seconds / size, unit)
 }
 
+/// Any integer as the one that these functions count with; one beyond is the most there can be.
+pub fn int(n: impl TryInto<i64>) -> i64 {
+    n.try_into().unwrap_or(i64::MAX)
+}
+
 /// `1 key`, `3 keys`.
-pub fn plural(n: i64, noun: &str) -> String {
+pub fn plural(n: impl TryInto<i64>, noun: &str) -> String {
+    let n = int(n);
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
 /// `1 284 310`, grouped with thin no-break spaces.
-pub fn count(n: i64) -> String {
+pub fn count(n: impl TryInto<i64>) -> String {
+    let n = int(n);
     let digits = n.unsigned_abs().to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

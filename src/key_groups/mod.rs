@@ -24,7 +24,7 @@ use crate::{
     domain::{Refusal, text},
     error::{Error, FieldError, Result},
     key_instances::{self, Issued, KeyInstance, NewKey},
-    submissions::{self, Submission},
+    submissions,
     subscriptions::Act,
     verify::usage,
 };
@@ -86,8 +86,7 @@ pub async fn create(
     let issued_id = new_id(act.now);
     let tx = act.begin().await?;
     let location = key_instances::secret_path(act, group.id, issued_id);
-    let submission = Submission { token: submission, location };
-    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    submissions::claim(act, &tx, submission, location).await?;
     add(act, &tx, &group).await?;
     let mut told = new.json();
     told["access"] = access::give(act, &tx, group.id, held).await?;

@@ -30,7 +30,7 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
-    submissions::{self, Submission},
+    submissions,
     subscriptions::{self, Act},
 };
 
@@ -72,7 +72,7 @@ pub struct Issued {
 
 /// The page that shows the secret of a new instance once.
 pub(crate) fn secret_path(act: &Act<'_>, group: Uuid, id: Uuid) -> String {
-    format!("/s/{}/groups/{group}/keys/{id}/secret", act.scope.subscription().slug)
+    act.scope.path(&format!("/groups/{group}/keys/{id}/secret"))
 }
 
 /// A further key of a group.
@@ -127,8 +127,7 @@ async fn begin_issue(act: &Act<'_>, group: Uuid, submission: &str) -> Result<(Tx
     let id = new_id(act.now);
     let tx = act.begin().await?;
     let location = secret_path(act, group, id);
-    let submission = Submission { token: submission, location };
-    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    submissions::claim(act, &tx, submission, location).await?;
     let group = key_groups::touch(act, &tx, group).await?;
     access::demand_policy(act, &tx, group.id).await?;
     Ok((tx, group, id))

@@ -115,7 +115,7 @@ fn stats(viewer: &InPlace) -> Vec<Stat> {
         label,
         icon,
         class,
-        count: words::count(count.into()),
+        count: words::count(count),
         detail,
         path: viewer.path(&format!("/keys?status={status}")),
     };
@@ -132,7 +132,7 @@ fn stats(viewer: &InPlace) -> Vec<Stat> {
         stat(
             ("Active", "circle-check", "c-ok"),
             it.active_count,
-            format!("in {covered} of {}", words::plural(it.group_count.into(), "group")),
+            format!("in {covered} of {}", words::plural(it.group_count, "group")),
             "active",
         ),
         stat(

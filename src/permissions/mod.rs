@@ -148,7 +148,7 @@ pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Res
 
 /// Deletes what was withdrawn so long ago that no undo can bring it back, if no policy holds it.
 async fn forget(act: &Act<'_>, tx: &Tx, own: &[Permission]) -> Result<()> {
-    let policies = policies::all_in(tx, act).await?;
+    let policies = policies::all_in(&**tx, act.scope).await?;
     let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
     let before = millis(act.now - undo::FOR * 2);
     let is_past = |it: &&Permission| {

@@ -15,9 +15,38 @@ use crate::{
         page::{Section, refused},
         words,
     },
-    permissions,
-    policies::{self, pages::list::ServiceView, pages::list::by_service},
+    permissions, policies,
 };
+
+/// The permissions of one service, each with a tick: whether a policy has it.
+pub struct ServiceView {
+    pub service: String,
+    pub permissions: Vec<PermissionView>,
+}
+
+pub struct PermissionView {
+    pub name: String,
+    pub description: String,
+    pub is_declared: bool,
+    pub chosen: bool,
+}
+
+/// By service, in order.
+pub fn by_service(all: &[Permission], chosen: impl Fn(&str) -> bool) -> Vec<ServiceView> {
+    let services = all.chunk_by(|a, b| a.service == b.service);
+    let one = |it: &Permission| PermissionView {
+        name: it.name.clone(),
+        description: it.description.clone(),
+        is_declared: it.is_declared(),
+        chosen: chosen(&it.name),
+    };
+    services
+        .map(|rows| ServiceView {
+            service: rows[0].service.clone(),
+            permissions: rows.iter().map(one).collect(),
+        })
+        .collect()
+}
 
 #[derive(Template)]
 #[template(path = "permissions/list.html")]

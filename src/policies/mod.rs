@@ -5,27 +5,30 @@ pub(crate) mod entity;
 pub mod pages;
 mod store;
 
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::entity::Model as Policy;
 use crate::{
-    access::undo::{self, Change, Object, State},
+    access::{
+        named::named,
+        undo::{self, Change, Object, State},
+    },
     clock::{millis, new_id},
     db::Tx,
-    domain::{Permissions, Refusal, text},
-    error::{Error, FieldError, Result},
-    permissions,
-    submissions::{self, Submission},
-    subscriptions::Act,
+    domain::{Permissions, Refusal},
+    error::{Error, Result},
+    permissions, submissions,
+    subscriptions::{Act, Scope},
 };
 
 /// As many as a subscription can have: each form lists them all.
 pub const MOST: usize = 500;
 
 /// A policy as somebody wants it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     pub name: String,
     pub description: String,
@@ -51,20 +54,6 @@ impl Wanted {
     }
 }
 
-/// Cleans name and description of a policy, a user group or a workspace, or says what is wrong.
-pub(crate) fn named(name: &str, description: &str) -> Result<(String, String)> {
-    match (text::name(name), text::line(description, 500)) {
-        (Ok(name), Ok(description)) => Ok((name, description)),
-        (name, description) => {
-            let error = |field, it: std::result::Result<_, String>| {
-                it.err().map(|message| FieldError::new(field, message))
-            };
-            let errors = [error("name", name), error("description", description)];
-            Err(Error::Invalid(errors.into_iter().flatten().collect()))
-        }
-    }
-}
-
 pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<Policy> {
     let wanted = wanted.checked()?;
     let policy = Policy {
@@ -79,9 +68,8 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         permissions: wanted.permissions.as_str().to_owned(),
     };
     let tx = act.begin().await?;
-    let location = format!("/s/{}/policies/{}", act.scope.subscription().slug, policy.id);
-    let submission = Submission { token: submission, location };
-    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    let location = act.scope.path(&format!("/policies/{}", policy.id));
+    submissions::claim(act, &tx, submission, location).await?;
     if store::all(&*tx, act.scope).await?.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "policies" }.into());
     }
@@ -115,16 +103,14 @@ pub async fn edit(
     }
     permissions::check(&tx, act.scope, &wanted.permissions, &before.permissions).await?;
     let after = put(&tx, &policy, &wanted).await?;
+    let was = before.json();
     let change = Change {
         object: Object::Policy(id),
-        before: State::policy(&before),
+        before: State::Policy(before),
         version: after.version,
     };
     let edit = undo::remember(act, &tx, id, vec![change]).await?;
-    let event = act
-        .event("policy.edited")
-        .on("policy", id, &after.name)
-        .change(before.json(), wanted.json());
+    let event = act.event("policy.edited").on("policy", id, &after.name).change(was, wanted.json());
     act.finish(tx, event).await?;
     Ok((after, Some(edit)))
 }
@@ -165,10 +151,10 @@ pub async fn find(act: &Act<'_>, id: Uuid) -> Result<Policy> {
 
 /// All of the subscription, by name.
 pub async fn all(act: &Act<'_>) -> Result<Vec<Policy>> {
-    store::all(act.app.db.read(), act.scope).await
+    all_in(act.app.db.read(), act.scope).await
 }
 
-/// All as of a transaction.
-pub(crate) async fn all_in(tx: &Tx, act: &Act<'_>) -> Result<Vec<Policy>> {
-    store::all(&**tx, act.scope).await
+/// The same as another connection or a transaction sees it.
+pub(crate) async fn all_in(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Policy>> {
+    store::all(db, scope).await
 }

@@ -32,6 +32,11 @@ impl Scope {
     pub fn subscription(&self) -> &Subscription {
         &self.0
     }
+
+    /// `rest` below the subscription's address.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/s/{}{rest}", self.0.slug)
+    }
 }
 
 /// What a verb below a subscription needs: where, who, when.

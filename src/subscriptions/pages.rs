@@ -89,8 +89,8 @@ fn row(it: &Subscription, role: Option<Role>) -> SubscriptionRow {
         slug: it.slug.clone(),
         path: if sees { format!("/s/{}", it.slug) } else { String::new() },
         role: role.map_or("none", Role::title),
-        groups: words::count(it.group_count.into()),
-        active: words::count(it.active_count.into()),
+        groups: words::count(it.group_count),
+        active: words::count(it.active_count),
         soon: it.soon_count,
         attention: it.attention_groups,
         suspended: it.is_suspended(),
@@ -241,7 +241,7 @@ pub async fn rename(
 /// `GET /subscriptions/{slug}/suspension`
 pub async fn suspension_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
-    let active = words::plural(it.active_count.into(), "active key");
+    let active = words::plural(it.active_count, "active key");
     let dialog = Dialog {
         title: format!("Suspend {}?", it.name),
         text: format!(

@@ -15,15 +15,14 @@ pub use self::entity::Model as UserGroup;
 use crate::{
     access::{
         self, Catalogue,
+        named::named,
         undo::{self, Change, Object, State},
     },
     clock::{millis, new_id},
     db::Tx,
     domain::{Refusal, access::Source},
     error::{Error, Result},
-    members,
-    policies::named,
-    submissions::{self, Submission},
+    members, submissions,
     subscriptions::{Act, Scope},
 };
 
@@ -68,19 +67,18 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
     };
     let tx = act.begin().await?;
-    let location = format!("/s/{}/user-groups/{}", act.scope.subscription().slug, group.id);
-    let submission = Submission { token: submission, location };
-    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
-    let all = Catalogue::load_in(act, &tx).await?;
-    if all.user_groups.len() >= MOST {
+    let location = act.scope.path(&format!("/user-groups/{}", group.id));
+    submissions::claim(act, &tx, submission, location).await?;
+    let world = World::load(act, &tx).await?;
+    if world.all.user_groups.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "user groups" }.into());
     }
     store::insert(&tx, group.clone()).await?;
-    let after = put(act, &tx, &all, &group, &wanted).await?;
+    put(&tx, &world, &group, &wanted).await?;
     let event = act
         .event("user_group.created")
         .on("user_group", group.id, &group.name)
-        .change(Value::Null, after);
+        .change(Value::Null, world.described(&wanted));
     act.finish(tx, event).await?;
     Ok(UserGroup { version: 1, ..group })
 }
@@ -103,41 +101,64 @@ pub async fn edit(
     if before == wanted {
         return Ok((group, None));
     }
-    let all = Catalogue::load_in(act, &tx).await?;
-    let was = described(act, &tx, &all, &before).await?;
-    let after = put(act, &tx, &all, &group, &wanted).await?;
+    let world = World::load(act, &tx).await?;
+    put(&tx, &world, &group, &wanted).await?;
+    let (was, is) = (world.described(&before), world.described(&wanted));
     let change = Change {
         object: Object::UserGroup(id),
         before: State::UserGroup(before),
         version: version + 1,
     };
     let edit = undo::remember(act, &tx, id, vec![change]).await?;
-    let event =
-        act.event("user_group.edited").on("user_group", id, &wanted.name).change(was, after);
+    let event = act.event("user_group.edited").on("user_group", id, &wanted.name).change(was, is);
     act.finish(tx, event).await?;
     let (name, description) = (wanted.name, wanted.description);
     Ok((UserGroup { name, description, version: version + 1, ..group }, Some(edit)))
 }
 
-/// Writes all of a user group. Gives it as the audit log tells it.
-async fn put(
-    act: &Act<'_>,
-    tx: &Tx,
-    all: &Catalogue,
-    group: &UserGroup,
-    wanted: &Wanted,
-) -> Result<Value> {
-    if wanted.policies.len() > MOST_POLICIES {
-        let told = format!("Choose at most {MOST_POLICIES} policies.");
-        return Err(Error::field("policies", told));
+/// What a user group can have in it, as of a transaction.
+struct World {
+    all: Catalogue,
+    people: Vec<(Uuid, String, String)>,
+}
+
+impl World {
+    async fn load(act: &Act<'_>, tx: &Tx) -> Result<Self> {
+        let all = Catalogue::load_in(act, tx).await?;
+        Ok(Self { all, people: members::users(&**tx, act.scope).await? })
     }
-    if wanted.policies.iter().any(|id| all.policy(*id).is_none()) {
-        return Err(Error::field("policies", "One of these policies is gone. Choose again."));
+
+    /// What is gone cannot be in it.
+    fn check(&self, wanted: &Wanted) -> Result<()> {
+        if wanted.policies.len() > MOST_POLICIES {
+            let told = format!("Choose at most {MOST_POLICIES} policies.");
+            return Err(Error::field("policies", told));
+        }
+        if wanted.policies.iter().any(|id| self.all.policy(*id).is_none()) {
+            return Err(Error::field("policies", "One of these policies is gone. Choose again."));
+        }
+        if wanted.members.iter().any(|id| self.people.iter().all(|it| it.0 != *id)) {
+            return Err(Error::field("members", "One of these people is no member any more."));
+        }
+        Ok(())
     }
-    let people = members::users(&**tx, act.scope).await?;
-    if wanted.members.iter().any(|id| people.iter().all(|it| it.0 != *id)) {
-        return Err(Error::field("members", "One of these people is no member any more."));
+
+    /// For the audit log: names.
+    fn described(&self, it: &Wanted) -> Value {
+        let policy = |id: &Uuid| self.all.name(Source::Policy(*id));
+        let known = self.people.iter().filter(|person| it.members.contains(&person.0));
+        json!({
+            "name": it.name,
+            "description": it.description,
+            "policies": it.policies.iter().map(policy).collect::<Vec<_>>(),
+            "members": known.map(|person| &person.2).collect::<Vec<_>>(),
+        })
     }
+}
+
+/// Writes all of a user group, if it may be so.
+async fn put(tx: &Tx, world: &World, group: &UserGroup, wanted: &Wanted) -> Result<()> {
+    world.check(wanted)?;
     let changed = entity::ActiveModel {
         id: Set(group.id),
         name: Set(wanted.name.clone()),
@@ -147,21 +168,7 @@ async fn put(
         ..Default::default()
     };
     store::update(tx, changed).await?;
-    store::replace(tx, group, wanted).await?;
-    described(act, tx, all, wanted).await
-}
-
-async fn described(act: &Act<'_>, tx: &Tx, all: &Catalogue, it: &Wanted) -> Result<Value> {
-    let people = members::users(&**tx, act.scope).await?;
-    let policies: Vec<_> = it.policies.iter().map(|id| all.name(Source::Policy(*id))).collect();
-    let known = people.iter().filter(|person| it.members.contains(&person.0));
-    let members: Vec<_> = known.map(|person| &person.2).collect();
-    Ok(json!({
-        "name": it.name,
-        "description": it.description,
-        "policies": policies,
-        "members": members,
-    }))
+    store::replace(tx, group, wanted).await
 }
 
 /// Puts a user group back to what it was, if nothing changed it since.
@@ -175,9 +182,10 @@ pub(crate) async fn restore(
     if group.version != version {
         return Err(Refusal::ChangedSinceEdit.into());
     }
-    let all = Catalogue::load_in(act, tx).await?;
-    let before = described(act, tx, &all, &store::wanted(&**tx, &group).await?).await?;
-    let after = put(act, tx, &all, &group, wanted).await?;
+    let world = World::load(act, tx).await?;
+    let before = world.described(&store::wanted(&**tx, &group).await?);
+    put(tx, &world, &group, wanted).await?;
+    let after = world.described(wanted);
     Ok(undo::Restored { kind: "user_group", id, name: wanted.name.clone(), before, after })
 }
 
@@ -188,8 +196,7 @@ pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<UserGroup> 
     if group.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }
-    let all = Catalogue::load_in(act, &tx).await?;
-    let before = described(act, &tx, &all, &store::wanted(&*tx, &group).await?).await?;
+    let before = World::load(act, &tx).await?.described(&store::wanted(&*tx, &group).await?);
     access::store::touch_holders(&tx, act.scope, &[Source::UserGroup(id)]).await?;
     store::delete(&tx, act.scope, id).await?;
     let event = act

@@ -10,12 +10,11 @@ use uuid::Uuid;
 
 pub use self::entity::{Model as Workspace, roles::Model as Role};
 use crate::{
-    access::{self, Catalogue},
+    access::{self, Catalogue, named::named},
     clock::{millis, new_id},
     domain::{Refusal, access::Source, text},
     error::{Error, FieldError, Result},
-    policies::named,
-    submissions::{self, Submission},
+    submissions,
     subscriptions::{self, Act, Scope, slug_from},
 };
 
@@ -61,9 +60,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         slug,
     };
     let tx = act.begin().await?;
-    let location = format!("/s/{}/workspaces", act.scope.subscription().slug);
-    let submission = Submission { token: submission, location };
-    submissions::claim(&act.app.db, &tx, submission, act.now).await?;
+    submissions::claim(act, &tx, submission, act.scope.path("/workspaces")).await?;
     let all = store::all(&*tx, act.scope).await?;
     if all.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "workspaces" }.into());

@@ -30,7 +30,7 @@ struct WorkspaceRow {
     slug: String,
     description: String,
     path: String,
-    roles: i64,
+    roles: usize,
 }
 
 struct RoleRow {
@@ -64,7 +64,7 @@ pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
         slug: it.slug.clone(),
         description: it.description.clone(),
         path: format!("{path}/{}", it.id),
-        roles: i64::try_from(workspaces::roles_of(&all, it.id).len()).unwrap_or_default(),
+        roles: workspaces::roles_of(&all, it.id).len(),
     };
     let role = |it: &Role| {
         let (key_groups, keys) = counts.get(&it.id).copied().unwrap_or_default();
@@ -212,7 +212,7 @@ async fn show_deletion(
     );
     let page = DeletePage {
         text: format!("{} {refused_then}", page.text),
-        title: format!("Delete {} and its {}?", it.name, roles_in_words(roles.len())),
+        title: format!("Delete {} and its {}?", it.name, words::plural(roles.len(), "role")),
         button: format!("Delete {}", it.name),
         version: it.version,
         path: format!("{back}/{workspace}/deletion"),
@@ -221,10 +221,6 @@ async fn show_deletion(
         ..page
     };
     refused(&page, &page.errors)
-}
-
-fn roles_in_words(n: usize) -> String {
-    words::plural(i64::try_from(n).unwrap_or(i64::MAX), "role")
 }
 
 /// `POST /s/{slug}/workspaces/{workspace}/deletion`

@@ -292,9 +292,12 @@ async fn an_impact_foretells_exactly_what_an_edit_does(app: &TestApp) {
             world.iter().filter(|it| it.held.sources().any(|held| ways.contains(&held))).collect();
         let keys = touched.len() + usize::from(touched.iter().any(|it| it.id == world[47].id));
         assert_eq!((told.key_groups, told.keys), (touched.len() as i64, keys as i64), "{name}");
-        let removed: Vec<&str> = told.removed.iter().map(|it| it.0.as_str()).collect();
+        assert!(told.removed.iter().all(|it| it.place == Place::Subscription), "{name}");
+        let removed: Vec<&str> = told.removed.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(removed.join(" "), policy.set().without(&edited).as_str(), "{name}");
-        assert_eq!(told.added, edited.without(&policy.set()), "{name}");
+        let mut added = vec![(Place::Subscription, edited.without(&policy.set()))];
+        added.retain(|it| !it.1.is_empty());
+        assert_eq!(told.added, added, "{name}");
         assert_eq!(told.groups.len(), 10.min(touched.len()), "{name}: the rest is counted");
         let mut before = HashMap::new();
         for it in &world {
@@ -351,7 +354,13 @@ async fn only_accepted_calls_of_thirty_days_and_of_touched_groups_are_counted(ap
         let ways = all.ways_to(policy);
         impact::shared(&act, (&all, &changed), &ways, sets).await.unwrap()
     };
-    let removed = |p: i64, q: i64| vec![("s:p".to_owned(), p), ("s:q".to_owned(), q)];
+    let removed = |p: i64, q: i64| {
+        let one = |name: &str, calls| {
+            let (place, name) = (Place::Subscription, name.to_owned());
+            impact::Removed { place, name, calls }
+        };
+        vec![one("s:p", p), one("s:q", q)]
+    };
     let impact = told().await;
     assert_eq!((impact.key_groups, impact.keys), (2, 2));
     assert_eq!(impact.removed, removed(3 + 4 + 1, 2));
@@ -368,6 +377,6 @@ async fn only_accepted_calls_of_thirty_days_and_of_touched_groups_are_counted(ap
     let (act, all) = (desk.act(), Catalogue::load(&desk.act()).await.unwrap());
     let group = keyward::key_groups::find(&act, own.instance.key_group_id).await.unwrap();
     let now = access::of_group(&act, group.id).await.unwrap();
-    let impact = impact::of_group(&act, &all, group, (&now, &Held::default())).await.unwrap();
+    let impact = impact::of_group(&act, &all, &group, (&now, &Held::default())).await.unwrap();
     assert_eq!((impact.removed, impact.keys), (removed(3, 0), 1));
 }

@@ -46,7 +46,6 @@ impl DeletePage {
             path: it.path(&format!("/groups/{}/access", group.group.id)),
             lost: in_words(&all, &group.lost),
         };
-        let listed = i64::try_from(impact.groups.len()).unwrap_or_default();
         let text = match impact.key_groups {
             0 => "No key group has anything through it. This cannot be undone.".to_owned(),
             n => {
@@ -62,7 +61,7 @@ impl DeletePage {
             title: String::new(),
             text,
             losers: impact.groups.iter().map(loser).collect(),
-            more: impact.key_groups - listed,
+            more: impact.more,
             version: 0,
             button: String::new(),
             path: String::new(),

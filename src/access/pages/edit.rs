@@ -8,7 +8,10 @@ use crate::{
         self, Catalogue, Held, impact,
         pages::{impact::ImpactView, in_words, undo},
     },
-    domain::access::{Place, Source},
+    domain::{
+        Access,
+        access::{Place, Source},
+    },
     error::Result,
     http::{
         Admin, Errors, Form, InPlace, Page, PageError,
@@ -17,6 +20,9 @@ use crate::{
     },
     key_groups,
     key_instances::pages::id,
+    policies::Policy,
+    user_groups::UserGroup,
+    workspaces::{Role, Workspace},
 };
 
 /// One thing that a group can hold.
@@ -41,13 +47,13 @@ pub struct HeldFields {
 
 impl HeldFields {
     pub fn of(it: &InPlace, all: &Catalogue, held: &Held) -> Self {
-        let policy = |it: &crate::policies::Policy| Choice {
+        let policy = |it: &Policy| Choice {
             id: it.id.to_string(),
             name: it.name.clone(),
             help: String::new(),
             chosen: held.policy == Some(it.id),
         };
-        let user_group = |it: &(crate::user_groups::UserGroup, Vec<Uuid>)| Choice {
+        let user_group = |it: &(UserGroup, Vec<Uuid>)| Choice {
             id: it.0.id.to_string(),
             name: it.0.name.clone(),
             help: match all.of_user_group(&it.1).iter().collect::<Vec<_>>().join(", ") {
@@ -56,7 +62,7 @@ impl HeldFields {
             },
             chosen: held.user_groups.contains(&it.0.id),
         };
-        let role = |it: &crate::workspaces::Role| Choice {
+        let role = |it: &Role| Choice {
             id: it.id.to_string(),
             name: all.name(Source::Role(it.id)),
             help: String::new(),
@@ -78,8 +84,7 @@ impl HeldFields {
 
 /// All that a group with these may do, in words.
 pub fn effective(all: &Catalogue, held: &Held) -> Vec<String> {
-    let nothing = access::Held::default();
-    in_words(all, &all.access(held).beyond(&all.access(&nothing)))
+    in_words(all, &all.access(held).beyond(&Access::default()))
 }
 
 /// What the fields of a form say.
@@ -133,26 +138,10 @@ impl Look {
     }
 
     async fn ahead(&self, admin: &Admin, wanted: &Held) -> Result<ImpactView> {
-        let (act, group) = (admin.act(), self.group.clone());
-        let version = group.access_version;
-        let impact = impact::of_group(&act, &self.all, group, (&self.held, wanted)).await?;
-        let picture = format!("{} {version} {wanted:?}", self.group.id);
-        let mut view = ImpactView::of(admin, &self.all, &impact, &picture);
-        // There is only the one group: what it loses is said already.
-        view.groups.clear();
-        let lost = self.all.access(&self.held).beyond(&self.all.access(wanted));
-        let gained = self.all.access(wanted).beyond(&self.all.access(&self.held));
-        let calls: std::collections::HashMap<_, _> = view.removed.drain(..).collect();
-        for (place, set) in lost {
-            for name in set.iter() {
-                let told = in_words(&self.all, &[(place, [name].into_iter().collect())]);
-                let calls = calls.get(name).cloned().unwrap_or_default();
-                view.removed.extend(told.into_iter().map(|it| (it, calls.clone())));
-            }
-        }
-        view.added = in_words(&self.all, &gained);
-        view.seal(&picture);
-        Ok(view)
+        let held = (&self.held, wanted);
+        let impact = impact::of_group(&admin.act(), &self.all, &self.group, held).await?;
+        let picture = format!("{} {} {wanted:?}", self.group.id, self.group.access_version);
+        Ok(ImpactView::of(admin, &self.all, &impact, &picture))
     }
 
     fn show(
@@ -203,7 +192,7 @@ pub async fn edit(
 
 /// The workspaces of a select, and what `workspace=` calls them.
 pub fn workspaces(all: &Catalogue, asked: &str) -> Vec<Choice> {
-    let one = |it: &crate::workspaces::Workspace| Choice {
+    let one = |it: &Workspace| Choice {
         id: it.slug.clone(),
         name: it.name.clone(),
         help: String::new(),

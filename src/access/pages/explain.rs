@@ -8,8 +8,9 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    edit::{Choice, place_in_words, workspaces},
-    in_words,
+    Link,
+    edit::{Choice, effective, place_in_words, workspaces},
+    in_words, permission,
     undo::UndoView,
 };
 use crate::{
@@ -19,9 +20,9 @@ use crate::{
     },
     clock::instant,
     domain::{
-        Denial,
+        Access, Denial,
         access::{Place, Source},
-        permission,
+        permission::is_name,
     },
     error::Result,
     http::{
@@ -51,10 +52,7 @@ struct MayDo {
 
 /// Something that the group holds.
 struct Holding {
-    icon: &'static str,
-    kind: &'static str,
-    name: String,
-    path: String,
+    link: Link,
     grants: String,
     /// What goes with it and with nothing else.
     lost: Vec<String>,
@@ -164,15 +162,12 @@ async fn show(
 
 fn may_do(all: &Catalogue, held: &Held, known: &[permissions::Permission]) -> Vec<MayDo> {
     let access = all.access(held);
-    let nothing = access::Held::default();
-    let sets = access.beyond(&all.access(&nothing));
     let mut rows = Vec::new();
-    for (place, set) in sets {
+    for (place, set) in access.beyond(&Access::default()) {
         for name in set.iter() {
-            let told = in_words(all, &[(place, [name].into_iter().collect())]);
             let description = known.iter().find(|it| it.name == name);
             rows.push(MayDo {
-                name: told.into_iter().next().unwrap_or_default(),
+                name: permission(all, place, name),
                 description: description.map(|it| it.description.clone()).unwrap_or_default(),
                 through: access
                     .why(name, place)
@@ -195,21 +190,11 @@ fn through(all: &Catalogue, (source, policy): (Source, uuid::Uuid)) -> String {
 }
 
 fn holding(it: &InPlace, all: &Catalogue, held: &Held, source: Source) -> Holding {
-    let (icon, kind, path) = match source {
-        Source::Policy(id) => ("shield-check", "Policy", format!("/policies/{id}")),
-        Source::UserGroup(id) => ("users", "User group", format!("/user-groups/{id}")),
-        Source::Role(_) => ("building-2", "Workspace role", "/workspaces".to_owned()),
-    };
     let mut only = Held::default();
     only.add(source);
-    let nothing = access::Held::default();
-    let grants = in_words(all, &all.access(&only).beyond(&all.access(&nothing)));
     Holding {
-        icon,
-        kind,
-        name: all.name(source),
-        path: it.path(&path),
-        grants: words::plural(i64::try_from(grants.len()).unwrap_or_default(), "permission"),
+        link: Link::to(it, all, source),
+        grants: words::plural(effective(all, &only).len(), "permission"),
         lost: in_words(all, &explain::lost_without(all, held, source)),
     }
 }
@@ -224,7 +209,7 @@ fn answer(
     if asked.is_empty() {
         return None;
     }
-    if !permission::is_name(asked) {
+    if !is_name(asked) {
         return Some(AnswerView {
             class: "bad",
             icon: "triangle-alert",

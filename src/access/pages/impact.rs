@@ -1,6 +1,10 @@
 //! What an edit changes, as its form shows it before it is saved.
 use crate::{
-    access::{Catalogue, impact::Impact, pages::in_words},
+    access::{
+        Catalogue,
+        impact::{GroupImpact, Impact, Removed},
+        pages::{in_words, permission},
+    },
     http::{InPlace, form::Fields, words},
     pepper::token_digest,
 };
@@ -37,22 +41,22 @@ impl ImpactView {
             0 => "no call asked for it by name in 30 days".to_owned(),
             n => format!("{} asked for it in 30 days", words::plural(n, "call")),
         };
-        let line = |group: &crate::access::impact::GroupImpact| GroupLine {
+        let removed = |it: &Removed| (permission(all, it.place, &it.name), calls(it.calls));
+        let line = |group: &GroupImpact| GroupLine {
             name: group.group.name.clone(),
             path: it.path(&format!("/groups/{}/access", group.group.id)),
             lost: in_words(all, &group.lost),
             gained: in_words(all, &group.gained),
         };
-        let listed = i64::try_from(impact.groups.len()).unwrap_or_default();
         let mut view = Self {
             touched: match impact.key_groups {
                 0 => "No key group holds it.".to_owned(),
                 _ => format!("Applies at once to {keys} in {key_groups}."),
             },
-            removed: impact.removed.iter().map(|(name, n)| (name.clone(), calls(*n))).collect(),
-            added: impact.added.iter().map(str::to_owned).collect(),
+            removed: impact.removed.iter().map(removed).collect(),
+            added: in_words(all, &impact.added),
             groups: impact.groups.iter().map(line).collect(),
-            more: impact.key_groups - listed,
+            more: impact.more,
             seen: String::new(),
             look: false,
         };
@@ -61,7 +65,7 @@ impl ImpactView {
     }
 
     /// Whoever sends `seen` has looked at exactly this: what is edited, and what that changes.
-    pub fn seal(&mut self, picture: &str) {
+    fn seal(&mut self, picture: &str) {
         let removed: Vec<_> = self.removed.iter().map(|it| &it.0).collect();
         let lines: Vec<_> = self.groups.iter().map(|it| (&it.path, &it.lost, &it.gained)).collect();
         let all = (picture, &self.touched, removed, &self.added, lines, self.more);

@@ -179,8 +179,8 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         label: (*label).to_owned(),
         path: query.address(&path, ("show", value)),
         count: match *value {
-            "unused" if unused >= COUNTED => format!("{}+", words::count(count.into())),
-            _ => words::count(count.into()),
+            "unused" if unused >= COUNTED => format!("{}+", words::count(count)),
+            _ => words::count(count),
         },
         current: query.show == *value,
     };
@@ -230,7 +230,7 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
         path: it.path(&format!("/groups/{}", group.id)),
         description: group.description.clone(),
         coverage: CoverageView::of(group, &it.me.here),
-        active: format!("{} active", words::count(group.active_count.into())),
+        active: format!("{} active", words::count(group.active_count)),
         nothing_active: group.nothing_active,
         // Where the coverage says so already, it is not said twice.
         soon: if group.no_successor { String::new() } else { soon },

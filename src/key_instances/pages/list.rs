@@ -149,7 +149,7 @@ async fn listed(
     let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
         label: (*label).to_owned(),
         path: query.address(&path, ("status", value)),
-        count: words::count(count.into()),
+        count: words::count(count),
         current: query.status == *value,
     };
     let next = listing.next.map(|it| query.address(&path, ("after", &cursor_text(it))));

@@ -84,7 +84,7 @@ pub fn presets(chosen: &str, subscription: &Subscription) -> Vec<Preset> {
     days.retain(|it| rules.max_lifetime_days.is_none_or(|max| *it <= max));
     let label = |days: i32| match days {
         365 => "1 year".to_owned(),
-        _ => words::plural(days.into(), "day"),
+        _ => words::plural(days, "day"),
     };
     let mut presets: Vec<_> = days.iter().map(|it| (it.to_string(), label(*it))).collect();
     if rules.never_expires_allowed && rules.max_lifetime_days.is_none() {

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    access::{Catalogue, impact, pages::in_words},
+    access::{
+        Catalogue, impact,
+        pages::{Link, in_words},
+    },
     clock::{instant, iso},
     domain::access::Source,
     error::{Error, Result},
@@ -140,13 +143,12 @@ async fn losers(
     let ways: Vec<_> = all.ways_to(policy).into_iter().filter(|it| *it != own).collect();
     let without = all.clone().without(own);
     let way = |it: &Source| {
-        let (icon, path, what) = match it {
-            Source::UserGroup(id) => {
-                ("users", format!("/user-groups/{id}"), "the user group loses the policy")
-            }
-            _ => ("building-2", "/workspaces".to_owned(), "the workspace role is deleted too"),
+        let what = match it {
+            Source::UserGroup(_) => "the user group loses the policy",
+            _ => "the workspace role is deleted too",
         };
-        Loser { icon, name: all.name(*it), path: admin.path(&path), what: what.to_owned() }
+        let Link { icon, name, path, .. } = Link::to(admin, all, *it);
+        Loser { icon, name, path, what: what.to_owned() }
     };
     let mut losers: Vec<_> = ways.iter().map(way).collect();
     let act = admin.act();
@@ -216,8 +218,7 @@ pub async fn delete(
             let text = if doomed.groups.is_empty() {
                 format!("{} is deleted.", it.name)
             } else {
-                let n = i64::try_from(doomed.groups.len()).unwrap_or(i64::MAX);
-                let groups = words::plural(n, "key group");
+                let groups = words::plural(doomed.groups.len(), "key group");
                 let keys = words::plural(doomed.keys, "key");
                 format!("{} is deleted, with {groups} and {keys}.", it.name)
             };

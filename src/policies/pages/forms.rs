@@ -2,7 +2,6 @@
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
 
-use super::list::{ServiceView, by_service};
 use crate::{
     access::{
         Catalogue, impact,
@@ -17,7 +16,10 @@ use crate::{
     },
     key_instances::pages::id,
     pepper::random_token,
-    permissions,
+    permissions::{
+        self,
+        pages::{ServiceView, by_service},
+    },
     policies::{self, Policy, Wanted},
 };
 

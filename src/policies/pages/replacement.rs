@@ -105,7 +105,6 @@ pub async fn replace(
     let ids = (look.from.id, id(form.one("to")));
     match deletion::replace(&admin.act(), ids, fence).await {
         Ok((n, edit)) => {
-            let n = i64::try_from(n).unwrap_or(i64::MAX);
             let verb = if n == 1 { "has" } else { "have" };
             let text = format!("{} now {verb} another policy.", words::plural(n, "key group"));
             let back = admin.path(&format!("/policies/{}", look.from.id));

@@ -6,8 +6,10 @@ use crate::{
     access::{self, Catalogue, pages::undo::UndoView},
     domain::access::Source,
     http::{Page, PageError, Viewer, html, page::Section, words},
+    key_groups::KeyGroup,
     key_instances::pages::id,
     members,
+    policies::Policy,
     user_groups::{self, UserGroup},
 };
 
@@ -31,10 +33,6 @@ struct ListPage {
     acts: bool,
 }
 
-fn len(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
 /// `GET /s/{slug}/user-groups`
 pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
@@ -51,7 +49,7 @@ pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
             description: it.description.clone(),
             path: format!("{path}/{}", it.id),
             policies: policies.iter().map(|id| all.name(Source::Policy(*id))).collect(),
-            permissions: words::count(len(all.of_user_group(policies).len())),
+            permissions: words::count(all.of_user_group(policies).len()),
             people: match people.get(&it.id).copied().unwrap_or_default() {
                 0 => "keys only".to_owned(),
                 n => words::count(n),
@@ -106,18 +104,16 @@ pub async fn detail(
     let it = user_groups::find(&act, id(&path.1)).await?;
     let now = user_groups::wanted(&act, &it).await?;
     let all = Catalogue::load(&act).await?;
-    let own = [Source::UserGroup(it.id)];
-    let groups = access::groups_of(&act, &own, LISTED).await?;
-    let (key_groups, keys) = access::count(&act, &own).await?;
+    let holders = access::holders(&act, &[Source::UserGroup(it.id)], LISTED).await?;
     let mut people = members::people(&act).await?;
     people.retain(|it| now.members.contains(&it.0));
     let policies: Vec<_> = all.policies.iter().filter(|it| now.policies.contains(&it.id)).collect();
-    let policy = |it: &&crate::policies::Policy| Link {
+    let policy = |it: &&Policy| Link {
         name: it.name.clone(),
         path: viewer.path(&format!("/policies/{}", it.id)),
-        help: words::plural(len(it.set().len()), "permission"),
+        help: words::plural(it.set().len(), "permission"),
     };
-    let group = |it: &crate::key_groups::KeyGroup| Link {
+    let group = |it: &KeyGroup| Link {
         name: it.name.clone(),
         path: viewer.path(&format!("/groups/{}/access", it.id)),
         help: it.description.clone(),
@@ -130,14 +126,14 @@ pub async fn detail(
         policies: policies.iter().map(policy).collect(),
         permissions: all.of_user_group(&ids).iter().map(str::to_owned).collect(),
         people: people.into_iter().map(|it| (it.1, it.2)).collect(),
-        more: key_groups - len(groups.len()),
-        groups: groups.iter().map(group).collect(),
+        groups: holders.groups.iter().map(group).collect(),
+        more: holders.more(),
+        key_groups: holders.key_groups,
+        keys: holders.keys,
         undo: UndoView::of(&viewer, (it.id, it.version), &path).await?,
         acts: viewer.role.changes_keys(),
         name: it.name,
         description: it.description,
-        key_groups,
-        keys,
         path,
     })
 }

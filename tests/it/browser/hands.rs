@@ -1,14 +1,13 @@
 //! What a person does with a page, and sees of it. Each wait has an end.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use thirtyfour::{TypingData, prelude::*};
 
-use crate::support::browser::Browser;
+use crate::support::{browser::Browser, eventually};
 
 const LIMIT: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// A text as a literal of JavaScript.
 pub(super) fn literal(text: &str) -> String {
@@ -29,15 +28,12 @@ impl Browser {
     ) -> impl Future<Output = WebDriverResult<()>> {
         let (asked, caller) = (expression.into(), std::panic::Location::caller());
         async move {
-            let (script, end) = (format!("Boolean({asked})"), Instant::now() + LIMIT);
+            let script = format!("Boolean({asked})");
             // While a page is replaced there is nothing to ask: that is a no.
-            while !matches!(self.ask(&script).await, Ok(true)) {
-                if Instant::now() > end {
-                    let seen: String = self.ask("document.body.innerText").await?;
-                    let at = self.current_url().await?;
-                    panic!("{caller}: this never came true: {asked}\n{at}\n{seen}");
-                }
-                tokio::time::sleep(PAUSE).await;
+            if !eventually(LIMIT, async || matches!(self.ask(&script).await, Ok(true))).await {
+                let seen: String = self.ask("document.body.innerText").await?;
+                let at = self.current_url().await?;
+                panic!("{caller}: this never came true: {asked}\n{at}\n{seen}");
             }
             Ok(())
         }
@@ -48,6 +44,14 @@ impl Browser {
     pub(super) fn arrive(&self, path: &str) -> impl Future<Output = WebDriverResult<()>> {
         let there = format!("location.pathname === {}", literal(path));
         self.until(format!("{there} && document.readyState === 'complete'"))
+    }
+
+    /// Clicks on what leads to a page, be it the same once more, and waits until that one is shown.
+    pub(super) async fn turn(&self, selector: &str) -> WebDriverResult<()> {
+        self.execute("document.documentElement.dataset.old = ''", Vec::new()).await?;
+        self.click(selector).await?;
+        let is_new = "document.documentElement?.dataset.old === undefined";
+        self.until(format!("{is_new} && document.readyState === 'complete'")).await
     }
 
     /// Waits until the page says this somewhere in sight.

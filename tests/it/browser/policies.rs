@@ -201,9 +201,9 @@ async fn without_scripts_nothing_is_saved_before_its_change_was_seen(app: &TestA
         ask(app, secret, "permission=orders:read").await.expect(204);
         // Another change than the one that was looked at is looked at first as well.
         tick(&it, "orders:read").await?;
-        it.click("button[value=save]").await?;
+        it.turn("button[value=save]").await?;
         it.says("Look at what changes, then save once more.").await?;
-        it.click("button[value=save]").await?;
+        it.turn("button[value=save]").await?;
         it.says("Write orders is saved, effective at once.").await?;
         ask(app, secret, "permission=orders:read").await.expect(204);
         ask(app, secret, "permission=orders:write").await.expect(204);
