@@ -24,6 +24,7 @@ struct DetailPage {
     group_path: String,
     groups_path: String,
     is_custom: bool,
+    noun: &'static str,
     from: Moment,
     until: Option<Moment>,
     created: Moment,
@@ -49,7 +50,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let group = key_groups::find(&act, key.key_group_id).await?;
     let group_path = viewer.path(&format!("/groups/{}", group.id));
     let key_path = format!("{group_path}/keys/{}", key.id);
-    let mut row = KeyRow::of(&key, key_path, here, viewer.role.changes_keys());
+    let mut row = KeyRow::of(&key, group.kind(), key_path, here, viewer.role.changes_keys());
     let names = users::names(&act.app.db, [key.created_by].into()).await?;
     row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
     row.menu.retain(|it| it.path != row.path);
@@ -71,6 +72,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let period = key.facts().period;
     html(&DetailPage {
         page: Page::within(&viewer, Section::Keys),
+        noun: super::noun(group.kind()),
         group_name: group.name,
         group_path,
         groups_path: viewer.path("/groups"),
