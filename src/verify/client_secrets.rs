@@ -38,8 +38,8 @@ pub struct ClientSecrets {
 
 #[derive(Default)]
 struct Memory {
-    /// Until when.
-    proved: HashMap<Digest32, i64>,
+    /// Until when, and which of the client's secrets it is.
+    proved: HashMap<Digest32, (i64, usize)>,
     /// Since when, and how many.
     failures: HashMap<Digest32, (i64, u32)>,
 }
@@ -62,16 +62,17 @@ impl ClientSecrets {
     }
 
     /// A proof that was made before counts once more from now on.
-    fn recall(&self, proof: Digest32, now: DateTime<Utc>) -> bool {
+    fn recall(&self, proof: Digest32, now: DateTime<Utc>) -> Option<usize> {
         let mut memory = self.memory.lock().expect("no holder of this lock panics");
-        let until = memory.proved.get_mut(&proof).filter(|until| millis(now) < **until);
-        until.map(|it| *it = millis(now + PROVED_FOR)).is_some()
+        let (until, which) = memory.proved.get_mut(&proof).filter(|it| millis(now) < it.0)?;
+        *until = millis(now + PROVED_FOR);
+        Some(*which)
     }
 
-    fn remember(&self, proof: Digest32, now: DateTime<Utc>) {
+    fn remember(&self, proof: Digest32, which: usize, now: DateTime<Utc>) {
         let mut memory = self.memory.lock().expect("no holder of this lock panics");
-        make_room(&mut memory.proved, |until| millis(now) < *until);
-        memory.proved.insert(proof, millis(now + PROVED_FOR));
+        make_room(&mut memory.proved, |it| millis(now) < it.0);
+        memory.proved.insert(proof, (millis(now + PROVED_FOR), which));
     }
 
     /// Refuses to look where too much was wrong.
@@ -117,10 +118,11 @@ pub(super) async fn find(
 ) -> Result<Option<Digest32>> {
     let known = candidates(app, client_id).await?;
     let ours = &app.client_secrets;
-    let proof =
-        |digest: &Digest32| ours.name(&[b"proof", digest, client_id.as_bytes(), secret.as_bytes()]);
-    if let Some((digest, _)) = known.iter().find(|it| ours.recall(proof(&it.0), now)) {
-        return Ok(Some(*digest));
+    // Of exactly these secrets: one more, or one that ends, and it is proved anew which it is.
+    let digests = known.iter().map(|it| it.0).collect::<Vec<_>>().concat();
+    let proof = ours.name(&[b"proof", &digests, client_id.as_bytes(), secret.as_bytes()]);
+    if let Some(n) = ours.recall(proof, now) {
+        return Ok(known.get(n).map(|it| it.0));
     }
     let address = from.to_string();
     let who = ours.name(&[b"who", client_id.as_bytes(), address.as_bytes()]);
@@ -134,9 +136,8 @@ pub(super) async fn find(
         ours.count_failure(who, now);
         return Ok(None);
     };
-    let digest = known[n].0;
-    ours.remember(proof(&digest), now);
-    Ok(Some(digest))
+    ours.remember(proof, n, now);
+    Ok(known.get(n).map(|it| it.0))
 }
 
 /// Digests and hashes of what the client's secret could be, the one that ends last first. A hash that
@@ -181,9 +182,10 @@ mod tests {
     fn a_proof_is_forgotten_a_minute_after_its_last_use() {
         let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
         let after = |seconds| start + TimeDelta::seconds(seconds);
-        it.remember([1; 32], start);
-        assert!(it.recall([1; 32], after(59)) && it.recall([1; 32], after(118)));
-        assert!(!it.recall([1; 32], after(178)) && !it.recall([2; 32], after(1)));
+        it.remember([1; 32], 1, start);
+        let recalled = [59, 118, 178].map(|seconds| it.recall([1; 32], after(seconds)));
+        assert_eq!(recalled, [Some(1), Some(1), None]);
+        assert_eq!(it.recall([2; 32], after(1)), None);
     }
 
     #[test]
@@ -202,7 +204,7 @@ mod tests {
         for n in 0..2 * MOST_REMEMBERED as u64 {
             let mut name = [0; 32];
             name[..8].copy_from_slice(&n.to_be_bytes());
-            it.remember(name, start);
+            it.remember(name, 0, start);
         }
         assert!(it.memory.lock().unwrap().proved.len() <= MOST_REMEMBERED);
     }

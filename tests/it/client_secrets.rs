@@ -98,7 +98,9 @@ async fn a_hash_that_was_not_written_by_us_opens_nothing(app: &TestApp) {
     choose(&desk, &group, GOOD).await.unwrap();
     choose(&desk, &victim, OTHER).await.unwrap();
     app.service().basic(&victim.client_id, OTHER).await.expect(204);
-    let hash = app.query("SELECT secret_hash FROM key_instances ORDER BY id").await;
+    let by_name = "SELECT secret_hash FROM key_instances AS i \
+                   JOIN key_groups AS g ON g.id = i.key_group_id ORDER BY g.name";
+    let hash = app.query(by_name).await;
     let (own, theirs) = (&hash[0]["secret_hash"], &hash[1]["secret_hash"]);
     let (own, theirs) = (own.as_str().unwrap(), theirs.as_str().unwrap());
     let planted =
