@@ -1,5 +1,6 @@
 //! What can be done with key instances. Faces call these and nothing below. Each verb is one
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
+mod clients;
 pub(crate) mod entity;
 mod issuing;
 pub mod pages;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use self::issuing::insert;
 pub use self::{
+    clients::{regenerate, revoke_all, set_expiry},
     entity::Model as KeyInstance,
     issuing::{Issued, NewKey, Source, create, replace, rotate},
     store::{Filter, Listing, Show, Used},
