@@ -25,7 +25,7 @@ use crate::{
     domain::{
         ActivePeriod, Facts, Refusal, SecretText, coverage, custom_key,
         lifecycle::{self, Overlap},
-        secret::Kind,
+        secret::{Kind, saved_by},
         text,
     },
     error::{Error, FieldError, Result},
@@ -274,9 +274,8 @@ async fn save(
 
 /// Its creator has it: from now on its page shows nothing any more. `by` says how.
 pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<KeyInstance> {
-    const WAYS: [&str; 5] = ["clipboard", "selection", "manual", "download", "box"];
-    let by = WAYS.into_iter().find(|it| *it == by);
-    let by = by.ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
+    let by = saved_by(by)
+        .ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
     let tx = act.begin().await?;
     let instance = store::find(&*tx, act.scope, id).await?;
     // Only who was shown it can have it.
