@@ -9,10 +9,17 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Holder, Presented, Verdict, usage::Call, verify};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Holder, Presented, Verdict,
+    personal::{self, Person},
+    usage::Call,
+    verify,
+};
 use crate::{
     clock::iso,
-    domain::{Denial, permission, text},
+    domain::{Denial, Permissions, permission, text},
     error::Error,
     http::{App, caller},
     sessions,
@@ -37,6 +44,9 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
         workspace: asked.workspace.as_deref(),
     };
     let now = app.clock.now();
+    if asked.is_bearer && personal::is_one(secret) {
+        return check_personal(&app, &req, &asked, &presented, now).await;
+    }
     match verify(&app, &presented, now).await {
         Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(holder)) => {
@@ -51,10 +61,30 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
     }
 }
 
+/// The same for a personal key.
+async fn check_personal(
+    app: &App,
+    req: &HttpRequest,
+    asked: &Asked<'_>,
+    presented: &Presented<'_>,
+    now: DateTime<Utc>,
+) -> HttpResponse {
+    match personal::verify(app, presented, now).await {
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
+        Ok(Verdict::Accepted(person)) => {
+            app.recorder.note_personal(person.key, call(req, app, asked, None), now);
+            accepted_person(&person)
+        }
+        Ok(Verdict::Denied(_, denial)) => denied(denial, true),
+        Err(error) => unanswered(&error),
+    }
+}
+
 /// What a request asks, with a credential that is at least one line of text.
 struct Asked<'a> {
     /// `None`: none, or one that cannot be a key.
     secret: Option<&'a str>,
+    is_bearer: bool,
     tenant: Option<&'a str>,
     permission: Option<String>,
     workspace: Option<String>,
@@ -96,7 +126,7 @@ impl<'a> Asked<'a> {
         });
         // `x-synthetic-key` means nothing without the tenant's name (document 004).
         let secret = bearer.or(synthetic.filter(|_| tenant.is_some()));
-        Ok(Self { secret, tenant, permission, workspace })
+        Ok(Self { secret, is_bearer: bearer.is_some(), tenant, permission, workspace })
     }
 }
 
@@ -127,25 +157,45 @@ fn call(req: &HttpRequest, app: &App, asked: &Asked<'_>, denial: Option<Denial>)
     }
 }
 
-fn accepted(holder: &Holder, now: chrono::DateTime<chrono::Utc>) -> HttpResponse {
+fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     let until = holder.facts.period.until();
-    let expires = until.map_or_else(|| "never".to_owned(), iso);
     guarded(&mut answer)
         .insert_header(("keyward-subscription", holder.subscription.as_str()))
         .insert_header(("keyward-key-group", header_text(&holder.group_name)))
         .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
-        .insert_header(("keyward-expires", expires));
-    // Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
-    if holder.permissions.as_str().len() <= LONGEST_LIST {
-        answer.insert_header(("keyward-permissions", holder.permissions.as_str()));
-    }
+        .insert_header(("keyward-expires", expires(until)));
+    add_permissions(&mut answer, &holder.permissions);
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
         // RFC 8594: the callers' own code can warn its people.
         let sunset = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         answer.insert_header(("keyward-warning", "expires_soon")).insert_header(("sunset", sunset));
     }
     answer.finish()
+}
+
+fn accepted_person(person: &Person) -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    guarded(&mut answer)
+        .insert_header(("keyward-user", header_text(&person.email)))
+        .insert_header(("keyward-key-instance", person.key.to_string()))
+        .insert_header(("keyward-expires", expires(person.until)));
+    if let Some(slug) = &person.subscription {
+        answer.insert_header(("keyward-subscription", slug.as_str()));
+    }
+    add_permissions(&mut answer, &person.permissions);
+    answer.finish()
+}
+
+fn expires(until: Option<DateTime<Utc>>) -> String {
+    until.map_or_else(|| "never".to_owned(), iso)
+}
+
+/// Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
+fn add_permissions(answer: &mut HttpResponseBuilder, permissions: &Permissions) {
+    if permissions.as_str().len() <= LONGEST_LIST {
+        answer.insert_header(("keyward-permissions", permissions.as_str()));
+    }
 }
 
 /// Names may hold any letter; a header holds ASCII. The rest is percent-encoded.

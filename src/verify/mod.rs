@@ -1,6 +1,7 @@
 //! A presented secret becomes a verdict: one indexed read of the live row, no cache.
 pub mod gateway;
 mod live;
+pub mod personal;
 pub mod usage;
 
 use chrono::{DateTime, Utc};
@@ -30,10 +31,10 @@ pub struct Presented<'a> {
 }
 
 /// The answer to a presented secret.
-pub enum Verdict {
-    Accepted(Holder),
+pub enum Verdict<H = Holder> {
+    Accepted(H),
     /// The holder of the complete secret is told why.
-    Denied(Holder, Denial),
+    Denied(H, Denial),
     /// Unknown, malformed or foreign: one constant answer.
     Unknown,
 }

@@ -10,6 +10,7 @@ mod home;
 mod html;
 mod load;
 mod person;
+mod personal;
 pub(crate) mod program;
 mod reading;
 mod refused;
@@ -29,6 +30,7 @@ pub(crate) use self::{
     person::Person,
     refused::{blamed, refusal},
     routes::path_to,
+    service::basic,
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it
