@@ -167,6 +167,16 @@ pub async fn create_owner(
     Ok((user, made))
 }
 
+/// Writes the one row without changing it, which locks it on either database.
+pub(crate) async fn lock(tx: &Tx) -> Result<()> {
+    entity::Entity::update_many()
+        .col_expr(entity::Column::CreatedAt, Expr::col(entity::Column::CreatedAt))
+        .filter(entity::COLUMN.id.eq(1))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
 /// Takes the link away: the first write, so that of two that race only one goes on.
 async fn use_up(tx: &Tx, token: Option<&str>) -> Result<()> {
     let mut update = entity::Entity::update_many()

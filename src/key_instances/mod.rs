@@ -1,6 +1,7 @@
 //! What can be done with key instances. Faces call these and nothing below. Each verb is one
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
 pub(crate) mod entity;
+pub(crate) mod exposures;
 pub mod pages;
 pub(crate) mod store;
 mod whole_key;
@@ -12,8 +13,10 @@ use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::exposures::count_known;
 pub use self::{
     entity::Model as KeyInstance,
+    exposures::{Exposure, How, expose, how_many_known, known, of_instance as exposures_of},
     store::{Filter, Listing, Show, Used},
     whole_key::{is_key, search_by_key},
 };
@@ -187,6 +190,7 @@ pub(crate) async fn insert(
     };
     row.set_facts(&Facts::new(new.period));
     let instance = store::insert(tx, row).await?;
+    exposures::note(act, tx, id, How::Made).await?;
     let event = act
         .event("key_instance.created")
         .on("key_instance", id, full_name(group, &instance))
@@ -291,6 +295,10 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
         ..Default::default()
     };
     let instance = store::update(&tx, row).await?;
+    // A ticked box tells nothing new; a download was noted when it was made.
+    if let Some(how) = How::parse(by) {
+        exposures::note(act, &tx, instance.id, how).await?;
+    }
     let group = key_groups::store::find(&*tx, act.scope, id.0).await?;
     let event = act
         .event("key_instance.saved")

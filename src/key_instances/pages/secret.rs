@@ -22,7 +22,7 @@ use crate::{
         Admin, App, Flash, Form, Page, PageError, SignedIn, cookies, download, html, page::Section,
         see_other,
     },
-    key_instances::{self, Issued, KeyInstance},
+    key_instances::{self, How, Issued, KeyInstance},
 };
 
 const NAME: &str = "kw_once";
@@ -100,6 +100,7 @@ pub async fn show(
 ) -> Result<HttpResponse, PageError> {
     let instance = key_instances::find(&admin.act(), path.ids()).await?;
     let mut sealed = unsealed(&req, &admin.me, &instance)?;
+    key_instances::expose(&admin.act(), instance.id, How::Shown).await?;
     let list = list::behind_dialog(&admin, instance.key_group_id).await?;
     let here = &admin.me.here;
     let period = instance.facts().period;
@@ -138,7 +139,7 @@ pub async fn json(
     req: HttpRequest,
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
-    let it = Download::of(&admin, &req, &path).await?;
+    let it = Download::of(&admin, &req, &path, How::Json).await?;
     let header = if it.instance.custom { "x-synthetic-key" } else { "Authorization: Bearer" };
     let until = it.instance.active_until.map(|at| iso(instant(at)));
     let text = json!({
@@ -161,7 +162,7 @@ pub async fn env(
     req: HttpRequest,
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
-    let it = Download::of(&admin, &req, &path).await?;
+    let it = Download::of(&admin, &req, &path, How::Env).await?;
     let body = format!("# {}\nAPI_KEY={}\n", it.comment(), it.sealed.secret);
     Ok(download::attachment(&it.file_name("env"), "text/plain; charset=utf-8", body.into_bytes()))
 }
@@ -173,10 +174,11 @@ struct Download {
 }
 
 impl Download {
-    async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath) -> Result<Self> {
+    async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath, how: How) -> Result<Self> {
         let act = admin.act();
         let instance = key_instances::find(&act, path.ids()).await?;
         let sealed = unsealed(req, &admin.me, &instance)?;
+        key_instances::expose(&act, instance.id, how).await?;
         let group = crate::key_groups::find(&act, instance.key_group_id).await?;
         Ok(Self { instance, group_name: group.name, sealed })
     }

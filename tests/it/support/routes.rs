@@ -7,7 +7,7 @@ use super::Things;
 #[track_caller]
 pub(crate) fn path_to(route: &Route, of: &Things) -> String {
     let path = route.path.replace("{slug}", "acme").replace("{token}", "never-made");
-    let path = path.replace("{service}", "orders");
+    let path = path.replace("{service}", "orders").replace("{owner}", &of.owner.to_string());
     let path = path.replace("/static/{hash}/{name}", &assets::url("app.css"));
     let path = of.ids().iter().fold(path, |path, (name, id)| path.replace(name, &id.to_string()));
     assert!(!path.contains('{'), "{path}: no test knows this placeholder");
@@ -16,7 +16,7 @@ pub(crate) fn path_to(route: &Route, of: &Things) -> String {
 
 impl Things {
     /// What a route calls them, and their ids.
-    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 7] {
+    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 9] {
         [
             ("{group}", self.key.key_group_id),
             ("{key}", self.key.id),
@@ -25,6 +25,8 @@ impl Things {
             ("{workspace}", self.workspace),
             ("{role}", self.role),
             ("{edit}", self.edit),
+            ("{member}", self.member),
+            ("{invitation}", self.invitation),
         ]
     }
 }
