@@ -13,6 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -101,6 +102,19 @@ impl Keyring {
     pub fn custom_digest(&self, subscription: Uuid, text: &str) -> (Digest32, i16) {
         let (version, pepper) = self.newest();
         (mac(pepper, &[b"c", subscription.as_bytes(), text.as_bytes()]), version)
+    }
+
+    /// A digest of the hash of a chosen client secret: unique, and proof that whoever wrote the hash
+    /// into the database had the pepper.
+    pub fn hash_digest(&self, hash: &str) -> (Digest32, i16) {
+        let (version, pepper) = self.newest();
+        (mac(pepper, &[b"h", hash.as_bytes()]), version)
+    }
+
+    /// Whether `digest` is one of [`Self::hash_digest`], under any live version.
+    pub fn is_hash_digest(&self, hash: &str, digest: &[u8]) -> bool {
+        let own = |it| mac(it, &[b"h", hash.as_bytes()]);
+        self.versions.values().any(|it| own(it).as_slice().ct_eq(digest).into())
     }
 
     /// The digests under which a generated secret may be stored, one per live version.

@@ -31,7 +31,7 @@ use crate::{
     subscriptions::{self, Act, NewSubscription},
     throttle,
     users::{NewUser, Passwords},
-    verify::usage,
+    verify::{ClientSecrets, usage},
 };
 
 pub fn main() -> ExitCode {
@@ -86,8 +86,10 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     let db = Db::open(&url).await.context("cannot open the database")?;
     restrict(&url)?;
     let peppers = installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?;
+    let passwords = Passwords::new(peppers.derive("passwords"))?;
     Ok(App {
-        passwords: Passwords::new(peppers.derive("passwords"))?,
+        client_secrets: ClientSecrets::new(&passwords),
+        passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
         recorder: usage::Recorder::default(),
         db,

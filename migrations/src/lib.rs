@@ -11,6 +11,7 @@ mod m20261120_000001_people;
 mod m20261120_000002_keys;
 mod m20261120_000003_audit;
 mod m20261120_000004_access;
+mod m20261128_000005_clients;
 mod m20261128_000006_members;
 
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000002_keys::Migration),
             Box::new(m20261120_000003_audit::Migration),
             Box::new(m20261120_000004_access::Migration),
+            Box::new(m20261128_000005_clients::Migration),
             Box::new(m20261128_000006_members::Migration),
         ]
     }

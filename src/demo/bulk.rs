@@ -7,14 +7,14 @@ use uuid::Uuid;
 use crate::{
     access,
     clock::{millis, new_id},
-    domain::{ActivePeriod, Facts, SecretText, access::Source, secret::Kind},
+    domain::{ActivePeriod, Facts, GroupKind, SecretText, access::Source, secret::Kind},
     error::Result,
     key_groups::{self, Description, entity as groups, summary},
     key_instances::{How, entity, exposures},
     pepper::random_token,
     permissions::{self, Declaration},
     policies,
-    subscriptions::Act,
+    subscriptions::{self, Act},
     user_groups,
 };
 
@@ -32,15 +32,19 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
     let rights = rights(act).await?;
     let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
     for chunk in numbers.chunks(GROUPS) {
+        let tx = act.begin().await?;
+        let count = i32::try_from(chunk.len()).unwrap_or(i32::MAX);
+        let first = subscriptions::take_numbers(&tx, act.scope, count).await?;
         let (mut rows, mut instances, mut access) = (Vec::new(), Vec::new(), Vec::new());
         let mut sums = summary::Sums::default();
-        for n in chunk {
+        for (number, n) in (first..).zip(chunk) {
             let described = Description {
                 name: format!("service-{n:06}"),
                 description: format!("Load test, team {}", n % 97),
                 contact: String::new(),
             };
-            let mut blank = key_groups::blank(act, &described)?;
+            let mut blank = key_groups::blank(act, &described, GroupKind::Token)?;
+            blank.number = number;
             let days = i64::try_from(n % 45).unwrap_or_default();
             let used_at = millis(act.now - chrono::TimeDelta::days(days));
             (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
@@ -65,7 +69,6 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             sums.add(&group);
             rows.push(groups::ActiveModel::from(group).reset_all());
         }
-        let tx = act.begin().await?;
         groups::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
         for rows in instances.chunks(ROWS) {
             let insert = entity::Entity::insert_many(rows.to_vec());

@@ -1,16 +1,20 @@
-//! What may happen to a `token` key instance, and what it is afterwards (DOMAIN.md, "Key groups").
+//! What may happen to a key instance of either kind, and what it is afterwards (DOMAIN.md, "Key
+//! groups").
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ActivePeriod, Facts, Refusal, Status};
+use super::{ActivePeriod, Facts, GroupKind, Refusal, Status};
 
-/// A new period for an instance that has not ended.
+/// A new period for an instance that has not ended. An expiry that has passed can no longer be
+/// changed (document 000).
 pub fn change_period(
+    kind: GroupKind,
     facts: &Facts,
     period: ActivePeriod,
     now: DateTime<Utc>,
 ) -> Result<Facts, Refusal> {
     match facts.status(now) {
         _ if facts.revoked_at.is_some() => Err(Refusal::Revoked),
+        Status::Expired if kind.is_client() => Err(Refusal::SecretEnded),
         Status::Expired => Err(Refusal::Ended),
         Status::Deactivated => Err(Refusal::Deactivated),
         _ if period.has_ended(now) => Err(Refusal::EndInThePast),
@@ -18,10 +22,11 @@ pub fn change_period(
     }
 }
 
-/// Out of use, and back by [`reactivate`].
-pub fn deactivate(facts: &Facts, now: DateTime<Utc>) -> Result<Facts, Refusal> {
+/// Out of use, and back by [`reactivate`]. Client secrets are revoked instead.
+pub fn deactivate(kind: GroupKind, facts: &Facts, now: DateTime<Utc>) -> Result<Facts, Refusal> {
     match facts.status(now) {
         _ if facts.revoked_at.is_some() => Err(Refusal::Revoked),
+        _ if kind.is_client() => Err(Refusal::SecretsAreRevoked),
         Status::Expired => Err(Refusal::Ended),
         Status::Deactivated => Err(Refusal::AlreadyDeactivated),
         Status::Active | Status::ActiveInTheFuture => {
@@ -30,14 +35,17 @@ pub fn deactivate(facts: &Facts, now: DateTime<Utc>) -> Result<Facts, Refusal> {
     }
 }
 
-/// A deactivated or expired instance comes back with a new period (document 004).
+/// A deactivated or expired instance comes back with a new period (document 004). The end of a client
+/// secret is final (document 000).
 pub fn reactivate(
+    kind: GroupKind,
     facts: &Facts,
     period: ActivePeriod,
     now: DateTime<Utc>,
 ) -> Result<Facts, Refusal> {
     match facts.status(now) {
         _ if facts.revoked_at.is_some() => Err(Refusal::Revoked),
+        Status::Expired | Status::Deactivated if kind.is_client() => Err(Refusal::SecretEnded),
         Status::Active | Status::ActiveInTheFuture => Err(Refusal::NothingToReactivate),
         _ if period.has_ended(now) => Err(Refusal::EndInThePast),
         Status::Expired | Status::Deactivated => Ok(Facts::new(period)),
@@ -80,25 +88,50 @@ impl Overlap {
     }
 }
 
+/// Whether a group of this kind may have one more instance beside these.
+pub fn admit<'a>(
+    kind: GroupKind,
+    others: impl IntoIterator<Item = &'a Facts>,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let counts = |it: &&Facts| it.is_live() && !it.period.has_ended(now);
+    let active = others.into_iter().filter(counts).count();
+    match kind.most_active() {
+        Some(most) if active >= most => Err(Refusal::TwoActiveSecrets),
+        _ => Ok(()),
+    }
+}
+
 /// What a rotation makes of the old instance: it ends with the overlap, never later than it would
-/// have. Ending now is a deactivation, so that it can be undone.
-pub fn rotate_out(facts: &Facts, overlap: Overlap, now: DateTime<Utc>) -> Result<Facts, Refusal> {
+/// have. Ending now is a deactivation, so that it can be undone; of a client secret a revocation.
+pub fn rotate_out(
+    kind: GroupKind,
+    facts: &Facts,
+    overlap: Overlap,
+    now: DateTime<Utc>,
+) -> Result<Facts, Refusal> {
     if facts.status(now) != Status::Active {
         return Err(Refusal::NothingToRotate);
     }
-    let Overlap::Hours(hours) = overlap else {
-        return if overlap == Overlap::None { deactivate(facts, now) } else { Ok(*facts) };
+    let hours = match overlap {
+        Overlap::Own => return Ok(*facts),
+        Overlap::None if kind.is_client() => return revoke(facts, now),
+        Overlap::None => return deactivate(kind, facts, now),
+        Overlap::Hours(hours) => hours,
     };
     let end = now + TimeDelta::hours(hours);
     if facts.period.until().is_some_and(|until| until <= end) {
         return Ok(*facts);
     }
-    change_period(facts, ActivePeriod::new(facts.period.from(), Some(end))?, now)
+    change_period(kind, facts, ActivePeriod::new(facts.period.from(), Some(end))?, now)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        GroupKind::{ClientCredentials, Token},
+        *,
+    };
 
     fn at(day: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(day)
@@ -114,36 +147,42 @@ mod tests {
 
     #[test]
     fn the_period_of_a_running_key_may_change_also_to_an_earlier_end() {
-        let changed = change_period(&active(), period(10, 16), at(15)).unwrap();
+        let changed = change_period(Token, &active(), period(10, 16), at(15)).unwrap();
         assert_eq!(changed.period, period(10, 16));
-        let refused = change_period(&active(), period(10, 15), at(15));
+        let refused = change_period(Token, &active(), period(10, 15), at(15));
         assert_eq!(refused, Err(Refusal::EndInThePast));
     }
 
     #[test]
     fn the_period_of_an_ended_deactivated_or_revoked_key_does_not_change() {
         let later = period(10, 60);
-        assert_eq!(change_period(&active(), later, at(20)), Err(Refusal::Ended));
-        let off = deactivate(&active(), at(11)).unwrap();
-        assert_eq!(change_period(&off, later, at(12)), Err(Refusal::Deactivated));
+        assert_eq!(change_period(Token, &active(), later, at(20)), Err(Refusal::Ended));
+        let off = deactivate(Token, &active(), at(11)).unwrap();
+        assert_eq!(change_period(Token, &off, later, at(12)), Err(Refusal::Deactivated));
         let dead = revoke(&active(), at(11)).unwrap();
-        assert_eq!(change_period(&dead, later, at(12)), Err(Refusal::Revoked));
+        assert_eq!(change_period(Token, &dead, later, at(12)), Err(Refusal::Revoked));
     }
 
     #[test]
     fn deactivating_can_be_undone_with_a_new_period() {
-        let off = deactivate(&active(), at(11)).unwrap();
-        assert_eq!(deactivate(&off, at(12)), Err(Refusal::AlreadyDeactivated));
+        let off = deactivate(Token, &active(), at(11)).unwrap();
+        assert_eq!(deactivate(Token, &off, at(12)), Err(Refusal::AlreadyDeactivated));
         assert_eq!(off.status(at(12)), Status::Deactivated);
-        let on = reactivate(&off, period(12, 30), at(12)).unwrap();
+        let on = reactivate(Token, &off, period(12, 30), at(12)).unwrap();
         assert_eq!(on.status(at(12)), Status::Active);
-        assert_eq!(reactivate(&on, period(12, 30), at(12)), Err(Refusal::NothingToReactivate));
+        assert_eq!(
+            reactivate(Token, &on, period(12, 30), at(12)),
+            Err(Refusal::NothingToReactivate)
+        );
     }
 
     #[test]
     fn an_expired_key_is_reactivated_only_with_an_end_ahead() {
-        assert_eq!(reactivate(&active(), period(10, 24), at(24)), Err(Refusal::EndInThePast));
-        let on = reactivate(&active(), period(24, 30), at(24)).unwrap();
+        assert_eq!(
+            reactivate(Token, &active(), period(10, 24), at(24)),
+            Err(Refusal::EndInThePast)
+        );
+        let on = reactivate(Token, &active(), period(24, 30), at(24)).unwrap();
         assert_eq!(on.status(at(24)), Status::Active);
     }
 
@@ -152,8 +191,8 @@ mod tests {
         let dead = revoke(&active(), at(12)).unwrap();
         assert_eq!(dead.period, period(10, 12));
         assert_eq!(revoke(&dead, at(13)), Err(Refusal::Revoked));
-        assert_eq!(reactivate(&dead, period(13, 20), at(13)), Err(Refusal::Revoked));
-        assert_eq!(deactivate(&dead, at(13)), Err(Refusal::Revoked));
+        assert_eq!(reactivate(Token, &dead, period(13, 20), at(13)), Err(Refusal::Revoked));
+        assert_eq!(deactivate(Token, &dead, at(13)), Err(Refusal::Revoked));
     }
 
     #[test]
@@ -164,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_rotated_key_ends_with_the_overlap_but_never_later_than_before() {
-        let out = |overlap| rotate_out(&active(), overlap, at(15)).unwrap();
+        let out = |overlap| rotate_out(Token, &active(), overlap, at(15)).unwrap();
         assert_eq!(out(Overlap::Own), active());
         assert_eq!(out(Overlap::Hours(24)).period, period(10, 16));
         assert_eq!(out(Overlap::Hours(24 * 7)).period, period(10, 20));
@@ -174,7 +213,46 @@ mod tests {
     #[test]
     fn only_an_active_key_is_rotated() {
         let refused = Err(Refusal::NothingToRotate);
-        assert_eq!(rotate_out(&active(), Overlap::Own, at(9)), refused);
-        assert_eq!(rotate_out(&active(), Overlap::Own, at(20)), refused);
+        assert_eq!(rotate_out(Token, &active(), Overlap::Own, at(9)), refused);
+        assert_eq!(rotate_out(Token, &active(), Overlap::Own, at(20)), refused);
+    }
+
+    #[test]
+    fn a_client_secret_is_neither_deactivated_nor_brought_back() {
+        let secret = active();
+        let refused = deactivate(ClientCredentials, &secret, at(15));
+        assert_eq!(refused, Err(Refusal::SecretsAreRevoked));
+        let later = period(10, 60);
+        let back = |facts: &Facts| reactivate(ClientCredentials, facts, later, at(25));
+        assert_eq!(back(&secret), Err(Refusal::SecretEnded));
+        assert_eq!(back(&revoke(&secret, at(15)).unwrap()), Err(Refusal::Revoked));
+    }
+
+    #[test]
+    fn the_passed_expiry_of_a_client_secret_is_final_and_a_future_one_is_not() {
+        let change = |now| change_period(ClientCredentials, &active(), period(10, 60), now);
+        assert_eq!(change(at(19)).unwrap().period, period(10, 60));
+        assert_eq!(change(at(20)), Err(Refusal::SecretEnded));
+    }
+
+    #[test]
+    fn at_most_two_client_secrets_are_active_and_only_those_ahead_count() {
+        let future = Facts::new(period(30, 40));
+        let dead = revoke(&active(), at(12)).unwrap();
+        let admitted = |others: &[Facts], now| admit(ClientCredentials, others, now);
+        assert_eq!(admitted(&[active(), dead, dead], at(15)), Ok(()));
+        assert_eq!(admitted(&[active(), active()], at(15)), Err(Refusal::TwoActiveSecrets));
+        assert_eq!(admitted(&[active(), future], at(15)), Err(Refusal::TwoActiveSecrets));
+        // Expired ones do not count.
+        assert_eq!(admitted(&[active(), active(), future], at(20)), Ok(()));
+        assert_eq!(admit(Token, &[active(); 50], at(15)), Ok(()));
+    }
+
+    #[test]
+    fn a_client_secret_that_is_rotated_without_overlap_is_revoked() {
+        let out = rotate_out(ClientCredentials, &active(), Overlap::None, at(15)).unwrap();
+        assert_eq!(out.revoked_at, Some(at(15)));
+        let out = rotate_out(ClientCredentials, &active(), Overlap::Hours(24), at(15)).unwrap();
+        assert_eq!(out.period, period(10, 16));
     }
 }

@@ -1,7 +1,9 @@
 //! Pure rules: no IO, no clock, no other module of ours. Time is an argument; DOMAIN.md is the source.
 pub mod access;
+pub mod client_secret;
 pub mod coverage;
 pub mod custom_key;
+pub mod kind;
 pub mod lifecycle;
 pub mod period;
 pub mod permission;
@@ -16,6 +18,7 @@ pub mod warning;
 pub use {
     access::Access,
     coverage::Coverage,
+    kind::GroupKind,
     period::{ActivePeriod, PeriodRules},
     permission::Permissions,
     refusal::Refusal,

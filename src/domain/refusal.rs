@@ -17,6 +17,14 @@ pub enum Refusal {
     Ended,
     #[error("This key is deactivated. Reactivate it with a new active period instead.")]
     Deactivated,
+    #[error(
+        "The expiry of this secret has passed, so it can no longer be changed. Make a new one."
+    )]
+    SecretEnded,
+    #[error("A client secret is not deactivated. Revoke it if it shall end now.")]
+    SecretsAreRevoked,
+    #[error("This key already has 2 active secrets. Revoke one before you make another.")]
+    TwoActiveSecrets,
     #[error("This key is already deactivated.")]
     AlreadyDeactivated,
     #[error("Only a deactivated or expired key can be reactivated.")]

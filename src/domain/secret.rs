@@ -40,6 +40,14 @@ impl SecretText {
         &self.0
     }
 
+    /// A second copy for the one who hashes it elsewhere; wiped as this one is.
+    pub fn copy(&self) -> Zeroizing<String> {
+        self.0.clone()
+    }
+
+    /// The mask of a client secret that a user chose: nothing of it is shown.
+    pub const HIDDEN: &str = "••••••••";
+
     /// What may be stored and shown: prefix, first and last 4 of the random part, never the
     /// checksum; of a custom key the last 4.
     pub fn mask(&self) -> String {

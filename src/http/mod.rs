@@ -29,7 +29,7 @@ use crate::{
     error::Error,
     pepper::Keyring,
     users::Passwords,
-    verify::usage::Recorder,
+    verify::{ClientSecrets, usage::Recorder},
 };
 
 /// What every handler may use. One value, made by `main` and by the tests alike.
@@ -40,6 +40,7 @@ pub struct App {
     pub site: Site,
     pub peppers: Keyring,
     pub passwords: Passwords,
+    pub client_secrets: ClientSecrets,
     pub recorder: Recorder,
     /// Encrypts the cookies that carry something: flash, drafts, shown-once secrets.
     pub sealing_key: actix_web::cookie::Key,

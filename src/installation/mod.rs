@@ -85,6 +85,15 @@ async fn claim(
     row.context("the installation has no row")
 }
 
+/// Locks the installation's row: for what must not be done by two at once in all of it.
+pub(crate) async fn lock(tx: &Tx) -> Result<()> {
+    entity::Entity::update_many()
+        .col_expr(entity::Column::CreatedAt, Expr::col(entity::Column::CreatedAt))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
 /// While nobody can sign in: a fresh one-time link that creates the owner. Older links end.
 pub async fn setup_link(app: &App) -> Result<Option<String>> {
     if users::entity::Entity::find().count(app.db.read()).await? > 0 {
@@ -165,16 +174,6 @@ pub async fn create_owner(
     members::add(&tx, made.id, (user.id, Role::Admin), now).await?;
     tx.commit().await?;
     Ok((user, made))
-}
-
-/// Writes the one row without changing it, which locks it on either database.
-pub(crate) async fn lock(tx: &Tx) -> Result<()> {
-    entity::Entity::update_many()
-        .col_expr(entity::Column::CreatedAt, Expr::col(entity::Column::CreatedAt))
-        .filter(entity::COLUMN.id.eq(1))
-        .exec(&**tx)
-        .await?;
-    Ok(())
 }
 
 /// Takes the link away: the first write, so that of two that race only one goes on.

@@ -2,7 +2,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::instant, domain::coverage::Run};
+use crate::{
+    clock::instant,
+    domain::{GroupKind, coverage::Run},
+};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -22,6 +25,8 @@ pub struct Model {
     pub kind: String,
     /// Public, unique, never a secret.
     pub client_id: String,
+    /// What the Octane dialect calls it: an API access.
+    pub number: i32,
     /// Rises with every change of the group or of its instances.
     pub version: i32,
     pub last_label: i32,
@@ -53,6 +58,10 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    pub fn kind(&self) -> GroupKind {
+        GroupKind::parse(&self.kind).expect("the database checks the kind")
+    }
+
     /// Coverage as of the last refresh, which lists see to.
     pub fn run(&self) -> Run {
         let (until, next) = (self.covered_until.map(instant), self.next_start.map(instant));

@@ -1,5 +1,6 @@
 //! What can be done with key groups: one application's keys. Faces call these and nothing below.
 pub(crate) mod entity;
+mod making;
 pub mod pages;
 pub(crate) mod store;
 pub(crate) mod summary;
@@ -7,24 +8,22 @@ pub(crate) mod summary;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::making::blank;
 pub use self::{
     entity::Model as KeyGroup,
+    making::{NewClient, create, create_client, create_clients},
     store::{Filter, Listing, Show, UNUSED_AFTER},
     summary::Attention,
 };
 use crate::{
-    access::{self, Held},
-    clock::{millis, new_id},
     db::{Db, Tx},
     domain::{Refusal, text},
     error::{Error, FieldError, Result},
-    key_instances::{self, Issued, KeyInstance, NewKey},
-    submissions,
+    key_instances::{self, KeyInstance},
     subscriptions::Act,
     verify::usage,
 };
@@ -64,91 +63,6 @@ impl Description {
     fn json(&self) -> Value {
         json!({ "name": self.name, "description": self.description, "contact": self.contact })
     }
-}
-
-/// A group and its first instance, in one transaction (document 004).
-pub async fn create(
-    act: &Act<'_>,
-    (new, held): (&Description, &Held),
-    first: NewKey,
-    submission: &str,
-) -> Result<Issued> {
-    // Both halves are checked before anything is said, so that one try shows every error.
-    let new = match (new.checked(), first.check(act)) {
-        (Ok(new), Ok(())) => new,
-        (Err(Error::Invalid(mut all)), Err(Error::Invalid(more))) => {
-            all.extend(more);
-            return Err(Error::Invalid(all));
-        }
-        (Err(error), _) | (_, Err(error)) => return Err(error),
-    };
-    let group = blank(act, &new)?;
-    let issued_id = new_id(act.now);
-    let tx = act.begin().await?;
-    let location = key_instances::secret_path(act, group.id, issued_id);
-    submissions::claim(act, &tx, submission, location).await?;
-    add(act, &tx, &group).await?;
-    let mut told = new.json();
-    told["access"] = access::give(act, &tx, group.id, held).await?;
-    let event = act
-        .event("key_group.created")
-        .on("key_group", group.id, &group.name)
-        .change(Value::Null, told);
-    act.record(&tx, event).await?;
-    let (issued, event) = key_instances::insert(act, &tx, &group, first, issued_id).await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
-    act.finish(tx, event).await?;
-    Ok(issued)
-}
-
-/// Stores a new group and counts it.
-async fn add(act: &Act<'_>, tx: &Tx, group: &KeyGroup) -> Result<()> {
-    store::insert(tx, group.clone()).await?;
-    let mut sums = summary::Sums::default();
-    sums.add(group);
-    sums.apply(tx, act.scope.id()).await
-}
-
-/// A group without any instance yet.
-pub(crate) fn blank(act: &Act<'_>, it: &Description) -> Result<KeyGroup> {
-    let mut random = [0; 25];
-    SysRng.try_fill_bytes(&mut random).map_err(anyhow::Error::from)?;
-    let (name_folded, search_text) = it.folded();
-    let created_at = millis(act.now);
-    Ok(KeyGroup {
-        id: new_id(act.now),
-        subscription_id: act.scope.id(),
-        client_id: text::client_id(&it.name, &random),
-        name: it.name.clone(),
-        name_folded,
-        description: it.description.clone(),
-        contact: it.contact.clone(),
-        search_text,
-        kind: "token".to_owned(),
-        version: 1,
-        last_label: 0,
-        access_version: 1,
-        created_at,
-        created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
-        active_count: 0,
-        soon_count: 0,
-        future_count: 0,
-        expired_count: 0,
-        deactivated_count: 0,
-        coverage: "nothing".to_owned(),
-        covered_until: None,
-        next_start: None,
-        coverage_rank: i64::MAX,
-        warns: false,
-        no_successor: false,
-        nothing_active: true,
-        attention: 0,
-        changes_at: None,
-        lost_at: None,
-        last_used_at: None,
-        last_refused_at: None,
-        idle_since: created_at,
-    })
 }
 
 /// Its instances take the new name and description at once: they have none of their own.

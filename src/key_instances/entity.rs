@@ -25,6 +25,8 @@ pub struct Model {
     pub digest: Vec<u8>,
     pub pepper_version: i16,
     pub custom: bool,
+    /// PHC text of argon2id, of a client secret that a user chose; `digest` is then of this text.
+    pub secret_hash: Option<String>,
     pub mask: String,
     pub active_from: i64,
     pub active_until: Option<i64>,

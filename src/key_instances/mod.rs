@@ -2,200 +2,39 @@
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
 pub(crate) mod entity;
 pub(crate) mod exposures;
+mod issuing;
 pub mod pages;
 pub(crate) mod store;
 mod whole_key;
 
 use std::collections::HashMap;
 
-use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub(crate) use self::exposures::count_known;
 pub use self::{
     entity::Model as KeyInstance,
     exposures::{Exposure, How, expose, how_many_known, known, of_instance as exposures_of},
+    issuing::{Issued, NewKey, Source, create, replace, rotate},
     store::{Filter, Listing, Show, Used},
     whole_key::{is_key, search_by_key},
 };
+pub(crate) use self::{exposures::count_known, issuing::insert};
 use crate::{
     access,
     audit::Event,
-    clock::{instant, iso, millis, new_id},
+    clock::{instant, iso, millis},
     db::Tx,
-    domain::{
-        ActivePeriod, Facts, Refusal, SecretText, coverage, custom_key,
-        lifecycle::{self, Overlap},
-        secret::Kind,
-        text,
-    },
-    error::{Error, FieldError, Result},
+    domain::{ActivePeriod, Facts, GroupKind, Refusal, coverage, lifecycle},
+    error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
-    submissions,
     subscriptions::{self, Act},
 };
-
-/// Where the text of a new key comes from.
-pub enum Source {
-    Generate,
-    /// A custom key (document 004), as typed.
-    Own(SecretText),
-}
-
-/// A key to be made.
-pub struct NewKey {
-    pub source: Source,
-    pub period: ActivePeriod,
-    pub note: String,
-}
-
-impl NewKey {
-    /// What can be said without its group.
-    pub(crate) fn check(&self, act: &Act<'_>) -> Result<()> {
-        let mut errors = Vec::new();
-        if let Err(message) = text::line(&self.note, 200) {
-            errors.push(FieldError::new("note", message));
-        }
-        if self.period.has_ended(act.now) {
-            errors.push(FieldError::new("until", Refusal::EndInThePast.to_string()));
-        } else if let Err(refusal) = act.scope.subscription().period_rules().check(&self.period) {
-            errors.push(FieldError::new("until", refusal.to_string()));
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
-    }
-}
-
-/// A key that was just made, with the only copy of its secret.
-pub struct Issued {
-    pub instance: KeyInstance,
-    pub secret: SecretText,
-}
 
 /// The page that shows the secret of a new instance once.
 pub(crate) fn secret_path(act: &Act<'_>, group: Uuid, id: Uuid) -> String {
     act.scope.path(&format!("/groups/{group}/keys/{id}/secret"))
-}
-
-/// A further key of a group.
-pub async fn create(act: &Act<'_>, group: Uuid, new: NewKey, submission: &str) -> Result<Issued> {
-    new.check(act)?;
-    let (tx, group, id) = begin_issue(act, group, submission).await?;
-    let (issued, event) = insert(act, &tx, &group, new, id).await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
-    act.finish(tx, event).await?;
-    Ok(issued)
-}
-
-/// The new key starts with its own period, the old one goes on for the overlap.
-pub async fn rotate(
-    act: &Act<'_>,
-    old: (Uuid, Uuid),
-    new: NewKey,
-    overlap: Overlap,
-    submission: &str,
-) -> Result<Issued> {
-    new.check(act)?;
-    let (tx, group, id) = begin_issue(act, old.0, submission).await?;
-    let old = store::find(&*tx, act.scope, old).await?;
-    let facts = lifecycle::rotate_out(&old.facts(), overlap, act.now)?;
-    let (issued, made) = insert(act, &tx, &group, new, id).await?;
-    act.record(&tx, made).await?;
-    let event = save(act, &tx, &old, &facts, "key_instance.rotated").await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
-    act.finish(tx, event).await?;
-    Ok(issued)
-}
-
-/// A key that nobody saved and nobody used gives way to a new one with the same period.
-pub async fn replace(act: &Act<'_>, old: (Uuid, Uuid), submission: &str) -> Result<Issued> {
-    let (tx, group, id) = begin_issue(act, old.0, submission).await?;
-    let old = store::find(&*tx, act.scope, old).await?;
-    if !old.is_replaceable(act.now) {
-        return Err(Refusal::NotReplaceable.into());
-    }
-    let period = old.facts().period;
-    let new = NewKey { source: Source::Generate, period, note: old.note.clone() };
-    let (issued, made) = insert(act, &tx, &group, new, id).await?;
-    act.record(&tx, made).await?;
-    let facts = lifecycle::revoke(&old.facts(), act.now)?;
-    let event = save(act, &tx, &old, &facts, "key_instance.replaced").await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
-    act.finish(tx, event).await?;
-    Ok(issued)
-}
-
-async fn begin_issue(act: &Act<'_>, group: Uuid, submission: &str) -> Result<(Tx, KeyGroup, Uuid)> {
-    let id = new_id(act.now);
-    let tx = act.begin().await?;
-    let location = secret_path(act, group, id);
-    submissions::claim(act, &tx, submission, location).await?;
-    let group = key_groups::touch(act, &tx, group).await?;
-    access::demand_policy(act, &tx, group.id).await?;
-    Ok((tx, group, id))
-}
-
-/// Stores a new instance; the caller records the event and refreshes the summary.
-pub(crate) async fn insert(
-    act: &Act<'_>,
-    tx: &Tx,
-    group: &KeyGroup,
-    new: NewKey,
-    id: Uuid,
-) -> Result<(Issued, Event)> {
-    subscriptions::rules(tx, act.scope).await?.check(&new.period).map_err(at_until)?;
-    let (secret, custom) = match new.source {
-        Source::Generate => {
-            let fill = |it: &mut [u8]| SysRng.try_fill_bytes(it);
-            let made = SecretText::generate(Kind::KeyInstance, fill);
-            (made.map_err(anyhow::Error::from)?, false)
-        }
-        Source::Own(secret) => {
-            let faults = custom_key::faults(secret.expose(), &group.name);
-            if !faults.is_empty() {
-                return Err(Error::field("key", faults.join(" ")));
-            }
-            (secret, true)
-        }
-    };
-    let peppers = &act.app.peppers;
-    if custom {
-        // Also under an older pepper, which the unique index cannot know.
-        let known = peppers.custom_candidates(act.scope.id(), secret.expose());
-        let known = known.iter().map(|it| it.to_vec()).collect();
-        if store::by_digest(&**tx, act.scope, known).await?.is_some() {
-            return Err(Error::field("key", Refusal::DuplicateKey.to_string()));
-        }
-    }
-    let (digest, pepper_version) = if custom {
-        peppers.custom_digest(act.scope.id(), secret.expose())
-    } else {
-        peppers.digest(secret.expose())
-    };
-    let note = text::line(&new.note, 200).map_err(|it| Error::field("note", it))?;
-    let mut row = entity::ActiveModel {
-        id: Set(id),
-        subscription_id: Set(act.scope.id()),
-        key_group_id: Set(group.id),
-        label: Set(key_groups::store::next_label(tx, act.scope, group.id).await?),
-        note_folded: Set(note.to_lowercase()),
-        note: Set(note),
-        digest: Set(digest.to_vec()),
-        pepper_version: Set(pepper_version),
-        custom: Set(custom),
-        mask: Set(secret.mask()),
-        created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
-        ..entity::ActiveModel::unused(millis(act.now))
-    };
-    row.set_facts(&Facts::new(new.period));
-    let instance = store::insert(tx, row).await?;
-    exposures::note(act, tx, id, How::Made).await?;
-    let event = act
-        .event("key_instance.created")
-        .on("key_instance", id, full_name(group, &instance))
-        .change(Value::Null, described(&instance));
-    Ok((Issued { instance, secret }, event))
 }
 
 /// A new active period for an instance that has not ended.
@@ -204,13 +43,13 @@ pub async fn change_period(
     id: (Uuid, Uuid),
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
-    let change = |it: &Facts| lifecycle::change_period(it, period, act.now);
+    let change = |kind, it: &Facts| lifecycle::change_period(kind, it, period, act.now);
     transition(act, id, "key_instance.period_changed", change).await
 }
 
 /// Out of use until it is reactivated.
 pub async fn deactivate(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
-    let change = |it: &Facts| lifecycle::deactivate(it, act.now);
+    let change = |kind, it: &Facts| lifecycle::deactivate(kind, it, act.now);
     transition(act, id, "key_instance.deactivated", change).await
 }
 
@@ -220,13 +59,13 @@ pub async fn reactivate(
     id: (Uuid, Uuid),
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
-    let change = |it: &Facts| lifecycle::reactivate(it, period, act.now);
+    let change = |kind, it: &Facts| lifecycle::reactivate(kind, it, period, act.now);
     transition(act, id, "key_instance.reactivated", change).await
 }
 
 /// Out of use for good.
 pub async fn revoke(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
-    let change = |it: &Facts| lifecycle::revoke(it, act.now);
+    let change = |_, it: &Facts| lifecycle::revoke(it, act.now);
     transition(act, id, "key_instance.revoked", change).await
 }
 
@@ -238,12 +77,12 @@ async fn transition(
     act: &Act<'_>,
     (group, id): (Uuid, Uuid),
     action: &'static str,
-    change: impl Fn(&Facts) -> std::result::Result<Facts, Refusal>,
+    change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
     let tx = act.begin().await?;
-    key_groups::touch(act, &tx, group).await?;
+    let kind = key_groups::touch(act, &tx, group).await?.kind();
     let instance = store::find(&*tx, act.scope, (group, id)).await?;
-    let facts = change(&instance.facts())?;
+    let facts = change(kind, &instance.facts())?;
     // What comes back to life needs what a new key needs.
     let before = instance.facts();
     if facts.is_live() && (!before.is_live() || before.period.has_ended(act.now)) {

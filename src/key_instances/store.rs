@@ -61,12 +61,22 @@ pub(super) async fn by_digest(
 
 /// The instances of a group that may still be accepted, now or later.
 pub(super) async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<Model>> {
-    let rows = in_group(act.scope, group)
+    ahead_in(act.app.db.read(), act.scope, group, act.now).await
+}
+
+/// The same as of a transaction.
+pub(super) async fn ahead_in(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    group: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<Model>> {
+    let rows = in_group(scope, group)
         .filter(COLUMN.is_off.eq(false))
-        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        .filter(COLUMN.ends_at.gt(millis(now)))
         .order_by_asc(Column::EndsAt)
         .limit(200)
-        .all(act.app.db.read())
+        .all(db)
         .await?;
     Ok(rows)
 }

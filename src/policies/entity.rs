@@ -20,6 +20,8 @@ pub struct Model {
     pub created_by: Uuid,
     /// The names of its permissions: see [`Permissions`].
     pub permissions: String,
+    /// What the Octane dialect calls it: a role.
+    pub number: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

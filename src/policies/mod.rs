@@ -21,7 +21,7 @@ use crate::{
     domain::{Permissions, Refusal},
     error::{Error, Result},
     permissions, submissions,
-    subscriptions::{Act, Scope},
+    subscriptions::{self, Act, Scope},
 };
 
 /// As many as a subscription can have: each form lists them all.
@@ -56,7 +56,7 @@ impl Wanted {
 
 pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<Policy> {
     let wanted = wanted.checked()?;
-    let policy = Policy {
+    let mut policy = Policy {
         id: new_id(act.now),
         subscription_id: act.scope.id(),
         name_folded: wanted.name.to_lowercase(),
@@ -66,6 +66,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         created_at: millis(act.now),
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
         permissions: wanted.permissions.as_str().to_owned(),
+        number: 0,
     };
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/policies/{}", policy.id));
@@ -74,6 +75,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         return Err(Refusal::TooMany { most: MOST, what: "policies" }.into());
     }
     permissions::check(&tx, act.scope, &wanted.permissions, &Permissions::default()).await?;
+    policy.number = subscriptions::take_numbers(&tx, act.scope, 1).await?;
     store::insert(&tx, policy.clone()).await?;
     let event = act
         .event("policy.created")

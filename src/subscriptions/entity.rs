@@ -19,7 +19,13 @@ pub struct Model {
     pub never_expires_allowed: bool,
     /// No key without a policy of its group (document 002).
     pub policy_required: bool,
+    /// Programs of people are refused on the REST faces; pages are not concerned (document 001).
+    pub rest_keys_only: bool,
     pub created_at: i64,
+    /// What the Octane dialect calls it: a shared space.
+    pub number: i32,
+    /// For the next thing in it that has a number.
+    pub next_number: i32,
     // Sums over the key groups, kept by the verbs that change them.
     pub group_count: i32,
     pub warning_groups: i32,

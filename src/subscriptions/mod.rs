@@ -82,6 +82,12 @@ pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
     store::lock(tx, id).await.map(|_| ())
 }
 
+/// The first of the next `n` numbers of things in the subscription, by which the Octane dialect names
+/// them. The caller holds the subscription's lock.
+pub(crate) async fn take_numbers(tx: &Tx, scope: &Scope, n: i32) -> Result<i32> {
+    store::take_numbers(tx, scope.id(), n).await
+}
+
 /// A workspace more, or one less.
 pub(crate) async fn count_workspaces(tx: &Tx, scope: &Scope, by: i32) -> Result<()> {
     store::count_workspaces(tx, scope.id(), by).await
@@ -251,6 +257,8 @@ pub struct Settings {
     pub never_expires_allowed: bool,
     /// No key without a policy of its group (document 002).
     pub policy_required: bool,
+    /// The REST faces answer keys only, and no people (document 001).
+    pub rest_keys_only: bool,
 }
 
 /// Longest lifetime that can be configured: ten years.
@@ -280,6 +288,7 @@ pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
         max_lifetime_days: now.max_lifetime_days,
         never_expires_allowed: now.never_expires_allowed,
         policy_required: now.policy_required,
+        rest_keys_only: now.rest_keys_only,
     };
     store::set_settings(&tx, now.id, &wanted).await?;
     let event = act
@@ -296,6 +305,7 @@ fn described(it: &Settings) -> Value {
         "max_lifetime_days": it.max_lifetime_days,
         "never_expires_allowed": it.never_expires_allowed,
         "policy_required": it.policy_required,
+        "rest_keys_only": it.rest_keys_only,
     })
 }
 

@@ -39,6 +39,8 @@ pub struct SettingsForm {
     never_expires_allowed: String,
     #[serde(default)]
     policy_required: String,
+    #[serde(default)]
+    rest_keys_only: String,
 }
 
 impl SettingsForm {
@@ -64,6 +66,7 @@ impl SettingsForm {
             max_lifetime_days,
             never_expires_allowed: !self.never_expires_allowed.is_empty(),
             policy_required: !self.policy_required.is_empty(),
+            rest_keys_only: !self.rest_keys_only.is_empty(),
         })
     }
 }
@@ -78,6 +81,7 @@ pub async fn form(admin: Admin, draft: Draft<SettingsForm>) -> Result<HttpRespon
         max_lifetime_days: it.max_lifetime_days.map(|it| it.to_string()).unwrap_or_default(),
         never_expires_allowed: ticked(it.never_expires_allowed),
         policy_required: ticked(it.policy_required),
+        rest_keys_only: ticked(it.rest_keys_only),
     };
     show(&admin, draft.0.unwrap_or(now), Errors::none())
 }

@@ -10,8 +10,12 @@ use crate::{
     db::{Db, Tx},
     domain::{Refusal, Role},
     error::{Error, Result, is_duplicate},
+    installation,
     members::entity as members,
 };
+
+/// As in document 001.
+const FIRST_NUMBER: i32 = 1001;
 
 /// A user's subscriptions by name, at most 50; or the one with `slug`.
 pub(super) async fn of_user(
@@ -55,6 +59,15 @@ pub(super) async fn insert(
     new: &NewSubscription,
     now: DateTime<Utc>,
 ) -> Result<entity::Model> {
+    // One after the other, so that no two take the same number.
+    installation::lock(tx).await?;
+    let last: Option<Option<i32>> = entity::Entity::find()
+        .select_only()
+        .column_as(entity::Column::Number.max(), "last")
+        .into_tuple()
+        .one(&**tx)
+        .await?;
+    let number = last.flatten().map_or(FIRST_NUMBER, |it| it + 1);
     let row = entity::ActiveModel {
         id: Set(clock::new_id(now)),
         name: Set(new.name.clone()),
@@ -65,6 +78,9 @@ pub(super) async fn insert(
         max_lifetime_days: Set(None),
         never_expires_allowed: Set(true),
         policy_required: Set(false),
+        rest_keys_only: Set(false),
+        number: Set(number),
+        next_number: Set(FIRST_NUMBER),
         created_at: Set(clock::millis(now)),
         group_count: Set(0),
         warning_groups: Set(0),
@@ -122,10 +138,21 @@ pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()>
         max_lifetime_days: Set(it.max_lifetime_days),
         never_expires_allowed: Set(it.never_expires_allowed),
         policy_required: Set(it.policy_required),
+        rest_keys_only: Set(it.rest_keys_only),
         ..Default::default()
     };
     row.update(&**tx).await?;
     Ok(())
+}
+
+/// Takes the next `n` numbers, and gives the first of them.
+pub(super) async fn take_numbers(tx: &Tx, id: Uuid, n: i32) -> Result<i32> {
+    entity::Entity::update_many()
+        .col_expr(entity::Column::NextNumber, Expr::col(entity::Column::NextNumber).add(n))
+        .filter(entity::COLUMN.id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(by_id(tx, id).await?.next_number - n)
 }
 
 pub(super) async fn count_workspaces(tx: &Tx, id: Uuid, by: i32) -> Result<()> {

@@ -9,7 +9,10 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Holder, Presented, Verdict, usage::Call, verify};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::{Credential, Holder, Presented, Verdict, usage::Call, verify};
 use crate::{
     clock::iso,
     domain::{Denial, permission, text},
@@ -21,40 +24,41 @@ use crate::{
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
 
-const REALM: &str = "Bearer realm=\"keyward\"";
-
 /// `GET`, `HEAD` or `POST /verify`.
 pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
     let asked = match Asked::read(&req, &app) {
         Ok(asked) => asked,
         Err(code) => return problem(StatusCode::BAD_REQUEST, code).json(code_body(code)),
     };
-    let Some(secret) = asked.secret else { return denied(Denial::Unknown, false) };
+    let scheme = asked.shown.scheme();
+    let Some(credential) = asked.shown.credential() else {
+        return denied(Denial::Unknown, false, scheme);
+    };
     let presented = Presented {
-        secret,
+        credential,
+        from: caller::address(&req, &app.config.trusted_proxies),
         tenant: asked.tenant,
         permission: asked.permission.as_deref(),
         workspace: asked.workspace.as_deref(),
     };
     let now = app.clock.now();
     match verify(&app, &presented, now).await {
-        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false, scheme),
         Ok(Verdict::Accepted(holder)) => {
             app.recorder.note(&holder, call(&req, &app, &asked, None), now);
             accepted(&holder, now)
         }
         Ok(Verdict::Denied(holder, denial)) => {
             app.recorder.note(&holder, call(&req, &app, &asked, Some(denial)), now);
-            denied(denial, true)
+            denied(denial, true, scheme)
         }
         Err(error) => unanswered(&error),
     }
 }
 
-/// What a request asks, with a credential that is at least one line of text.
+/// What a request asks.
 struct Asked<'a> {
-    /// `None`: none, or one that cannot be a key.
-    secret: Option<&'a str>,
+    shown: Shown<'a>,
     tenant: Option<&'a str>,
     permission: Option<String>,
     workspace: Option<String>,
@@ -90,14 +94,57 @@ impl<'a> Asked<'a> {
         if count > 1 || (has_session && count == 1) {
             return Err("ambiguous_credentials");
         }
-        let bearer = authorization.and_then(|it| {
-            let (scheme, token) = it.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token)
-        });
         // `x-synthetic-key` means nothing without the tenant's name (document 004).
-        let secret = bearer.or(synthetic.filter(|_| tenant.is_some()));
-        Ok(Self { secret, tenant, permission, workspace })
+        let synthetic = synthetic.filter(|_| tenant.is_some()).map(Shown::Token);
+        let shown = authorization.map(Shown::authorization).or(synthetic);
+        Ok(Self { shown: shown.unwrap_or(Shown::Nothing), tenant, permission, workspace })
     }
+}
+
+/// The credential of a request, at least one line of text.
+enum Shown<'a> {
+    /// None, or one that can be no credential of ours.
+    Nothing,
+    Token(&'a str),
+    /// `client_id:secret` of HTTP Basic; `None` if it is none.
+    Basic(Option<Zeroizing<String>>),
+}
+
+impl<'a> Shown<'a> {
+    fn authorization(value: &'a str) -> Self {
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Token(token),
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                Self::Basic(basic_pair(pair))
+            }
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The first colon splits; nothing is trimmed (RFC 7617).
+    fn credential(&self) -> Option<Credential<'_>> {
+        match self {
+            Self::Nothing => None,
+            Self::Token(text) => Some(Credential::Token(text)),
+            Self::Basic(pair) => {
+                let (id, secret) = pair.as_ref()?.split_once(':')?;
+                Some(Credential::Client { id, secret })
+            }
+        }
+    }
+
+    /// What the challenge of a refusal names: the scheme that the caller speaks.
+    fn scheme(&self) -> &'static str {
+        if matches!(self, Self::Basic(_)) { "Basic" } else { "Bearer" }
+    }
+}
+
+/// Strict base64 of visible ASCII. Whatever else it is, no client of ours is called that.
+fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
+    let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let visible = bytes.iter().all(|it| (b' '..=b'~').contains(it));
+    let text = std::str::from_utf8(&bytes).ok().filter(|_| visible)?;
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 /// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
@@ -162,18 +209,28 @@ fn header_text(name: &str) -> String {
 }
 
 /// 401, or 403 where only the permission lacks. Strangers get one constant answer.
-fn denied(denial: Denial, is_holder: bool) -> HttpResponse {
+fn denied(denial: Denial, is_holder: bool, scheme: &str) -> HttpResponse {
     let (status, error) = match denial {
         Denial::InsufficientPermissions => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
     };
     let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
-    let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{code}\"");
+    let mut challenge = format!("{scheme} realm=\"keyward\"");
+    match scheme {
+        "Basic" => challenge += ", charset=\"UTF-8\"",
+        _ => challenge += &format!(", error=\"{error}\", error_description=\"{code}\""),
+    }
     problem(status, code).insert_header((header::WWW_AUTHENTICATE, challenge)).json(code_body(code))
 }
 
-/// The database is away: neither valid nor invalid.
+/// The database is away: neither valid nor invalid. Nor was a chosen secret looked at where too many
+/// are tried at once, or too many were wrong.
 fn unanswered(error: &Error) -> HttpResponse {
+    if let Error::TooMany(seconds) = error {
+        return problem(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+            .insert_header((header::RETRY_AFTER, seconds.to_string()))
+            .json(code_body("too_many_requests"));
+    }
     tracing::error!(?error, "a verification could not be answered");
     problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         .insert_header((header::RETRY_AFTER, "1"))
@@ -200,6 +257,29 @@ fn guarded(answer: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn basic_is_decoded_to_the_letter() {
+        let shown = |pair: &str| {
+            let shown = Shown::authorization(pair);
+            match shown.credential() {
+                Some(Credential::Client { id, secret }) => Some((id.to_owned(), secret.to_owned())),
+                _ => None,
+            }
+        };
+        let of = |pair: &[u8]| shown(&format!("Basic {}", STANDARD.encode(pair)));
+        let both = |id: &str, secret: &str| Some((id.to_owned(), secret.to_owned()));
+        assert_eq!(of(b"id:se:cret"), both("id", "se:cret"));
+        assert_eq!(of(b" id : secret "), both(" id ", " secret "));
+        assert_eq!(of(b"id:"), both("id", ""));
+        for wrong in [&b"id"[..], b"", b"id:se\0cret", b"id:se\ncret", "id:s\u{e4}".as_bytes()] {
+            assert_eq!(of(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
+        for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
+            assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn names_fit_into_a_header() {

@@ -30,6 +30,7 @@ pub(super) struct Live {
     pub(super) holder: Holder,
     pub(super) digest: Vec<u8>,
     pub(super) suspended: bool,
+    pub(super) client_id: String,
 }
 
 /// One for each policy that the group holds; one without any if it holds none.
@@ -44,6 +45,7 @@ struct Row {
     revoked_at: Option<i64>,
     key_group_id: Uuid,
     group_name: String,
+    client_id: String,
     slug: String,
     suspended_at: Option<i64>,
     own_policy: Option<Uuid>,
@@ -96,7 +98,12 @@ pub(super) async fn find(
         },
         permissions: access.permissions(place),
     };
-    Ok(Some(Live { holder, digest: row.digest, suspended: row.suspended_at.is_some() }))
+    Ok(Some(Live {
+        holder,
+        digest: row.digest,
+        suspended: row.suspended_at.is_some(),
+        client_id: row.client_id,
+    }))
 }
 
 fn select(digests: &[Digest32], workspace: Option<&str>) -> Select<instances::Entity> {
@@ -121,6 +128,7 @@ fn select(digests: &[Digest32], workspace: Option<&str>) -> Select<instances::En
         .select_only()
         .columns(facts)
         .column_as(groups::Column::Name, "group_name")
+        .column(groups::Column::ClientId)
         .column(subscriptions::Column::Slug)
         .column(subscriptions::Column::SuspendedAt)
         .column_as(A::PolicyId, "own_policy")

@@ -1,26 +1,42 @@
 //! A presented secret becomes a verdict: one indexed read of the live row, no cache.
+mod client_secrets;
 pub mod gateway;
 mod live;
 pub mod usage;
+
+use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{QuerySelect, entity::prelude::*};
 use subtle::ConstantTimeEq;
 
+pub use self::client_secrets::ClientSecrets;
 use self::live::Live;
 use crate::{
     domain::{
-        self, Denial, Facts, Permissions,
+        self, Denial, Facts, Permissions, client_secret,
         secret::{Kind, Shape, shape},
     },
     error::Result,
     http::App,
+    pepper::Digest32,
     subscriptions::entity as subscriptions,
 };
 
+/// What a caller shows.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// One string (document 004).
+    Token(&'a str),
+    /// A `client_id` and its secret (documents 000 and 001).
+    Client { id: &'a str, secret: &'a str },
+}
+
 /// Exactly one credential, as its caller showed it.
 pub struct Presented<'a> {
-    pub secret: &'a str,
+    pub credential: Credential<'a>,
+    /// The caller's address: how often it may be wrong about a chosen secret is limited.
+    pub from: IpAddr,
     /// `x-tenant-name`: the slug of the subscription.
     pub tenant: Option<&'a str>,
     /// The permission asked for, if one is.
@@ -53,20 +69,22 @@ pub struct Holder {
 
 /// Decides. Says nothing about a database that is away: that is an error, never a verdict.
 pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result<Verdict> {
-    let digests = match (shape(it.secret), it.tenant) {
-        (Shape::Generated(Kind::KeyInstance), _) => app.peppers.candidates(it.secret),
-        // Custom keys are unique only within their subscription, which must be named.
-        (Shape::Custom, Some(tenant)) => match subscription_id(app, tenant).await? {
-            Some(id) => app.peppers.custom_candidates(id, it.secret),
-            None => return Ok(Verdict::Unknown),
-        },
-        _ => return Ok(Verdict::Unknown),
+    let digests = match it.credential {
+        Credential::Token(secret) => of_token(app, secret, it.tenant).await?,
+        Credential::Client { id, secret } => of_client(app, (id, secret), it.from, now).await?,
     };
+    if digests.is_empty() {
+        return Ok(Verdict::Unknown);
+    }
     let Some(live) = live::find(app, &digests, it.workspace).await? else {
         return Ok(Verdict::Unknown);
     };
     let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&live.digest).into());
-    if !same {
+    let own = match it.credential {
+        Credential::Token(_) => true,
+        Credential::Client { id, .. } => id.as_bytes().ct_eq(live.client_id.as_bytes()).into(),
+    };
+    if !same || !own {
         return Ok(Verdict::Unknown);
     }
     let foreign = it.tenant.is_some_and(|tenant| tenant != live.holder.subscription);
@@ -80,6 +98,35 @@ pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result
         Ok(()) => Verdict::Accepted(holder),
         Err(denial) => Verdict::Denied(holder, denial),
     })
+}
+
+/// The digests under which such a token could be stored; none if it can be no key.
+async fn of_token(app: &App, secret: &str, tenant: Option<&str>) -> Result<Vec<Digest32>> {
+    Ok(match (shape(secret), tenant) {
+        (Shape::Generated(Kind::KeyInstance), _) => app.peppers.candidates(secret),
+        // Custom keys are unique only within their subscription, which must be named.
+        (Shape::Custom, Some(tenant)) => match subscription_id(app, tenant).await? {
+            Some(id) => app.peppers.custom_candidates(id, secret),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    })
+}
+
+/// The same for a client. A chosen secret is proved first; then its row decides, as it is now.
+async fn of_client(
+    app: &App,
+    (id, secret): (&str, &str),
+    from: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<Vec<Digest32>> {
+    if shape(secret) == Shape::Generated(Kind::ClientSecret) {
+        return Ok(app.peppers.candidates(secret));
+    }
+    if !client_secret::has_the_shape(secret) {
+        return Ok(Vec::new());
+    }
+    Ok(client_secrets::find(app, (id, secret), from, now).await?.into_iter().collect())
 }
 
 async fn subscription_id(app: &App, slug: &str) -> Result<Option<Uuid>> {

@@ -18,6 +18,8 @@ pub struct Model {
     pub created_by: Uuid,
     /// How `workspace=` names it; it never changes.
     pub slug: String,
+    /// What the Octane dialect calls it.
+    pub number: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -37,6 +39,8 @@ pub mod roles {
         pub workspace_id: Option<Uuid>,
         pub policy_id: Uuid,
         pub created_at: i64,
+        /// What the Octane dialect calls it.
+        pub number: i32,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -48,7 +48,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         (Err(error), _) => return Err(error),
         (Ok(_), Err(slug)) => return Err(Error::Invalid(vec![slug])),
     };
-    let it = Workspace {
+    let mut it = Workspace {
         id: new_id(act.now),
         subscription_id: act.scope.id(),
         name_folded: name.to_lowercase(),
@@ -58,6 +58,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         created_at: millis(act.now),
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
         slug,
+        number: 0,
     };
     let tx = act.begin().await?;
     submissions::claim(act, &tx, submission, act.scope.path("/workspaces")).await?;
@@ -72,6 +73,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
     if all.iter().any(|other| other.slug == it.slug) {
         return Err(Error::field("slug", "Another workspace has this short name."));
     }
+    it.number = subscriptions::take_numbers(&tx, act.scope, 1).await?;
     store::insert(&tx, it.clone()).await?;
     subscriptions::count_workspaces(&tx, act.scope, 1).await?;
     let event = act.event("workspace.created").on("workspace", it.id, &it.name).change(
@@ -159,6 +161,7 @@ pub async fn create_role(act: &Act<'_>, policy: Uuid, workspace: Option<Uuid>) -
         workspace_id: workspace,
         policy_id: policy,
         created_at: millis(act.now),
+        number: subscriptions::take_numbers(&tx, act.scope, 1).await?,
     };
     store::insert_role(&tx, role.clone()).await?;
     store::touch(&tx, act.scope, workspace).await?;

@@ -13,6 +13,8 @@ mod access_verdicts;
 mod at_rest;
 mod audit;
 mod browser;
+mod client_secrets;
+mod clients;
 mod crash;
 mod exposures;
 mod groups;

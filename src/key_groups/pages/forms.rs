@@ -9,6 +9,7 @@ use crate::{
         Catalogue, Held,
         pages::edit::{self, HeldFields},
     },
+    domain::GroupKind,
     error::{Error, Result},
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
@@ -47,6 +48,7 @@ fn key(form: &mut Fields) -> NewKeyForm {
 
 /// A new group as it was typed.
 struct Typed {
+    kind: GroupKind,
     group: Description,
     held: Held,
     key: NewKeyForm,
@@ -54,7 +56,12 @@ struct Typed {
 
 impl Typed {
     fn of(mut form: Fields) -> Self {
-        Self { group: description(&form), held: edit::held(&form), key: key(&mut form) }
+        Self {
+            kind: GroupKind::parse(form.one("kind")).unwrap_or(GroupKind::Token),
+            group: description(&form),
+            held: edit::held(&form),
+            key: key(&mut form),
+        }
     }
 }
 
@@ -65,6 +72,7 @@ struct NewGroupPage {
     list: GroupList,
     group: Description,
     held: HeldFields,
+    is_client: bool,
     fields: KeyFieldsView,
     path: String,
     back: String,
@@ -83,9 +91,11 @@ async fn show_new(
 ) -> Result<HttpResponse, PageError> {
     let list = view(admin, GroupQuery::default()).await?;
     let all = Catalogue::load(&admin.act()).await?;
+    let token = GroupKind::Token;
+    let is_client = typed.as_ref().is_some_and(|it| it.kind.is_client());
     let (group, held, fields) = match typed {
-        Some(it) => (it.group, it.held, KeyFieldsView::of(admin, it.key, &[])),
-        None => (Description::default(), Held::default(), KeyFieldsView::fresh(admin, &[])),
+        Some(it) => (it.group, it.held, KeyFieldsView::of(admin, token, it.key, &[])),
+        None => (Description::default(), Held::default(), KeyFieldsView::fresh(admin, token, &[])),
     };
     let page = NewGroupPage {
         page: Page::within(admin, Section::Keys),
@@ -94,6 +104,7 @@ async fn show_new(
         list,
         group,
         held: HeldFields::of(admin, &all, &held),
+        is_client,
         fields,
         errors,
     };
@@ -107,6 +118,9 @@ pub async fn create(admin: Admin, form: Form<Fields>) -> Result<HttpResponse, Pa
     if is_check {
         it.key.key.clear();
         return show_new(&admin, Some(it), Errors::none()).await;
+    }
+    if it.kind.is_client() {
+        return create_client(&admin, it).await;
     }
     let made = match it.key.take(&admin) {
         Ok(first) => {
@@ -125,6 +139,18 @@ pub async fn create(admin: Admin, form: Form<Fields>) -> Result<HttpResponse, Pa
     match made {
         Ok(issued) => show_once(&admin, issued),
         Err(error) => show_new(&admin, Some(it), Errors::of(error)?).await,
+    }
+}
+
+/// Its page offers to create the first secret.
+async fn create_client(admin: &Admin, it: Typed) -> Result<HttpResponse, PageError> {
+    let new = (&it.group, &it.held);
+    match key_groups::create_client(&admin.act(), new, &it.key.submission).await {
+        Ok(group) => {
+            let flash = Flash::new(format!("{} is created. It has no secret yet.", group.name));
+            Ok(flash.then(&admin.me.app, &admin.path(&format!("/groups/{}", group.id))))
+        }
+        Err(error) => show_new(admin, Some(it), Errors::of(error)?).await,
     }
 }
 

@@ -26,6 +26,7 @@ struct DetailPage {
     group_path: String,
     groups_path: String,
     is_custom: bool,
+    noun: &'static str,
     from: Moment,
     until: Option<Moment>,
     created: Moment,
@@ -53,7 +54,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let group = key_groups::find(&act, key.key_group_id).await?;
     let group_path = viewer.path(&format!("/groups/{}", group.id));
     let key_path = format!("{group_path}/keys/{}", key.id);
-    let mut row = KeyRow::of(&key, key_path, here, viewer.role.changes_keys());
+    let mut row = KeyRow::of(&key, group.kind(), key_path, here, viewer.role.changes_keys());
     let exposures = key_instances::exposures_of(&act, key.id).await?;
     let people = exposures.iter().map(|it| it.user_id).chain([key.created_by]);
     let names = users::names(&act.app.db, people.collect()).await?;
@@ -83,6 +84,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let period = key.facts().period;
     html(&DetailPage {
         page: Page::within(&viewer, Section::Keys),
+        noun: super::noun(group.kind()),
         group_name: group.name,
         group_path,
         groups_path: viewer.path("/groups"),

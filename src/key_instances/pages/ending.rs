@@ -11,7 +11,7 @@ use super::{
     row::is_in_use,
 };
 use crate::{
-    domain::Status,
+    domain::{GroupKind, Status},
     error::{Error, Result},
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
@@ -74,7 +74,12 @@ async fn show(
         ),
         Kind::Revoke => (
             format!("Revoke {name}?"),
-            "It ends now and this cannot be undone. Deactivate it if you may need it again.",
+            match list.kind() {
+                GroupKind::Token => {
+                    "It ends now and this cannot be undone. Deactivate it if you may need it again."
+                }
+                GroupKind::ClientCredentials => "It expires now and this cannot be undone.",
+            },
             format!("Revoke {name}"),
             "Keep it",
             "revocation",

@@ -2,6 +2,7 @@
 use crate::{
     access,
     clock::instant,
+    domain::GroupKind,
     error::Result,
     http::{
         InPlace,
@@ -19,6 +20,10 @@ use crate::{
 /// The head of a group's page.
 pub struct GroupHead {
     pub name: String,
+    pub kind: GroupKind,
+    pub client_id: String,
+    /// Two secrets are active, so there is no room for a third.
+    pub is_full: bool,
     pub description: String,
     pub contact: String,
     pub path: String,
@@ -49,12 +54,16 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let all = calls.accepted + calls.refused;
     let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
     let ahead = key_instances::ahead(act, group.id).await?;
+    let kind = group.kind();
     let notices = notices(it, group, &ahead, &path);
     let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
     let access = AccessTags::of(held, 3);
     Ok(GroupHead {
         lacks_policy: it.scope.subscription().policy_required && access.policy.is_empty(),
         name: group.name.clone(),
+        client_id: group.client_id.clone(),
+        is_full: kind.most_active().is_some_and(|most| ahead.len() >= most),
+        kind,
         description: group.description.clone(),
         contact: group.contact.clone(),
         coverage: CoverageView::of(group, &it.me.here),
@@ -72,17 +81,25 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
 fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) -> Vec<Notice> {
     let (here, acts) = (&it.me.here, it.role.changes_keys());
     let mut notices = Vec::new();
+    let (noun, make) = match group.kind() {
+        GroupKind::Token => ("key", "New API key"),
+        GroupKind::ClientCredentials => ("secret", "Create secret"),
+    };
     if group.nothing_active {
         let next = group.next_start.map(|at| here.minute(instant(at)).text);
+        let is_new = group.last_label == 0;
         notices.push(Notice {
-            class: "bad",
-            icon: "triangle-alert",
-            strong: "No key is active.".to_owned(),
+            class: if is_new { "soon" } else { "bad" },
+            icon: if is_new { "key-round" } else { "triangle-alert" },
+            strong: match is_new {
+                true => format!("It has no {noun} yet."),
+                false => format!("No {noun} is active."),
+            },
             text: next.map_or_else(
                 || "Every call of this group is refused.".to_owned(),
                 |at| format!("The next one starts {at}."),
             ),
-            action: acts.then(|| ("New API key".to_owned(), format!("{path}/keys/new"))),
+            action: acts.then(|| (make.to_owned(), format!("{path}/keys/new"))),
         });
     }
     let warning = |it| -> Option<_> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     KeyPath, id,
     list::{self, KeyList},
+    noun,
     period_form::{PeriodFields, Preset, presets},
     preview::Preview,
     secret,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     clock::{instant, millis},
     domain::{
-        SecretText,
+        GroupKind, SecretText,
         lifecycle::{self, Overlap},
     },
     error::{Error, FieldError, Result},
@@ -79,7 +80,7 @@ impl NewKeyForm {
         };
         let source = match self.make.as_str() {
             "own" if own.is_empty() => {
-                errors.push(FieldError::new("key", "Enter the key, or let one be generated."));
+                errors.push(FieldError::new("key", "Enter it, or let one be generated."));
                 Source::Generate
             }
             "own" => Source::Own(SecretText::from_text(own)),
@@ -94,6 +95,8 @@ impl NewKeyForm {
 
 /// What the fields of a new key need besides what was typed; shared with the form of a new group.
 pub struct KeyFieldsView {
+    /// Secrets of a client instead of keys.
+    pub is_client: bool,
     pub form: NewKeyForm,
     pub presets: Vec<Preset>,
     pub preview: Preview,
@@ -102,20 +105,27 @@ pub struct KeyFieldsView {
 
 impl KeyFieldsView {
     /// With a fresh submission token: a refused form has created nothing.
-    pub fn of(admin: &Admin, mut form: NewKeyForm, others: &[KeyInstance]) -> Self {
+    pub fn of(
+        admin: &Admin,
+        kind: GroupKind,
+        mut form: NewKeyForm,
+        others: &[KeyInstance],
+    ) -> Self {
         form.submission = random_token();
         let here = &admin.me.here;
         let period = form.fields().read(here).ok();
+        let new = format!("new {}", noun(kind));
         Self {
+            is_client: kind.is_client(),
             presets: presets(&form.preset, admin.scope.subscription()),
-            preview: Preview::of("new key", period.as_ref(), others, here),
+            preview: Preview::of(&new, period.as_ref(), others, here),
             zone: here.zone.to_string(),
             form,
         }
     }
 
-    pub fn fresh(admin: &Admin, others: &[KeyInstance]) -> Self {
-        Self::of(admin, NewKeyForm::default().with_suggested_period(admin), others)
+    pub fn fresh(admin: &Admin, kind: GroupKind, others: &[KeyInstance]) -> Self {
+        Self::of(admin, kind, NewKeyForm::default().with_suggested_period(admin), others)
     }
 }
 
@@ -148,9 +158,10 @@ async fn show_new(
 ) -> Result<HttpResponse, PageError> {
     let list = list::behind_dialog(admin, group).await?;
     let others = key_instances::ahead(&admin.act(), group).await?;
+    let kind = list.kind();
     let fields = match form {
-        Some(form) => KeyFieldsView::of(admin, form, &others),
-        None => KeyFieldsView::fresh(admin, &others),
+        Some(form) => KeyFieldsView::of(admin, kind, form, &others),
+        None => KeyFieldsView::fresh(admin, kind, &others),
     };
     let page = NewKeyPage {
         page: Page::within(admin, Section::Keys),
@@ -238,7 +249,7 @@ async fn show_rotation(
     }
     // The preview shows the old key as the rotation leaves it.
     let overlap = Overlap::parse(&form.overlap).unwrap_or(Overlap::Own);
-    if let Ok(facts) = lifecycle::rotate_out(&old.facts(), overlap, act.now) {
+    if let Ok(facts) = lifecycle::rotate_out(list.kind(), &old.facts(), overlap, act.now) {
         others.retain(|it| it.id != old.id || facts.is_live());
         for it in others.iter_mut().filter(|it| it.id == old.id) {
             it.active_until = facts.period.until().map(millis);
@@ -263,7 +274,7 @@ async fn show_rotation(
         name: old.name(),
         own_end,
         overlaps: overlaps.into_iter().map(choice).collect(),
-        fields: KeyFieldsView::of(admin, form, &others),
+        fields: KeyFieldsView::of(admin, list.kind(), form, &others),
         path: format!("{}/keys/{}/rotation", list.path, old.id),
         back: list.path.clone(),
         calls: words::plural(calls, "call"),

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     clock::{instant, iso},
+    domain::GroupKind,
     error::Result,
     http::{
         InPlace, Page, PageError, Viewer, download, html,
@@ -55,6 +56,11 @@ pub struct KeyList {
 }
 
 impl KeyList {
+    /// Of the group that it lists; a list that spans groups speaks of keys.
+    pub fn kind(&self) -> GroupKind {
+        self.group.as_ref().map_or(GroupKind::Token, |it| it.kind)
+    }
+
     pub fn is_first_page(&self) -> bool {
         self.query.after.is_empty()
     }
@@ -96,7 +102,8 @@ async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList> {
         group.expired_count,
         group.deactivated_count,
     ];
-    let mut list = listed(it, listing, query, path, counts).await?;
+    let groups = std::slice::from_ref(&group);
+    let mut list = listed(it, listing, query, (path, counts), groups).await?;
     list.group = Some(head::head(it, &act, &group).await?);
     Ok(list)
 }
@@ -111,7 +118,6 @@ pub async fn of_subscription(
     let filter = query.filter(None, &viewer.me.here)?;
     let listing = key_instances::list(&act, &filter, PAGE).await?;
     let groups = key_groups::of_instances(&act, &listing.instances).await?;
-    let group_of: Vec<_> = listing.instances.iter().map(|it| it.key_group_id).collect();
     let it = viewer.scope.subscription();
     let counts = [
         it.instance_count(),
@@ -121,11 +127,8 @@ pub async fn of_subscription(
         it.expired_count,
         it.deactivated_count,
     ];
-    let mut list = listed(&viewer, listing, query, viewer.path("/keys"), counts).await?;
-    for (row, id) in list.rows.iter_mut().zip(group_of) {
-        let group = groups.iter().find(|it| it.id == id);
-        row.group = group.map(|it| it.name.clone());
-    }
+    let at = (viewer.path("/keys"), counts);
+    let list = listed(&viewer, listing, query, at, &groups).await?;
     html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
 }
 
@@ -133,17 +136,21 @@ async fn listed(
     it: &InPlace,
     listing: Listing,
     query: ListQuery,
-    path: String,
-    counts: [i32; 6],
+    (path, counts): (String, [i32; 6]),
+    groups: &[KeyGroup],
 ) -> Result<KeyList> {
     let here = &it.me.here;
     let acts = it.role.changes_keys();
     let knower = knower(it, &query).await?;
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&it.me.app.db, creators).await?;
+    let spans_groups = path.ends_with("/keys");
     let row = |key: &KeyInstance| {
         let path = it.path(&format!("/groups/{}/keys/{}", key.key_group_id, key.id));
-        let mut row = KeyRow::of(key, path, here, acts);
+        let group = groups.iter().find(|it| it.id == key.key_group_id);
+        let kind = group.map_or(GroupKind::Token, KeyGroup::kind);
+        let mut row = KeyRow::of(key, kind, path, here, acts);
+        row.group = group.map(|it| it.name.clone()).filter(|_| spans_groups);
         row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
         row
     };
@@ -162,9 +169,9 @@ async fn listed(
         total: counts[0].into(),
         uses: USES.iter().map(|it| (it.0, it.2, it.0 == query.used)).collect(),
         chips: chips(&query, &path, knower.as_ref()),
-        csv: match path.strip_suffix("/keys") {
-            Some(_) => query.address(&format!("{path}.csv"), ("", "")),
-            None => query.address(&format!("{path}/keys.csv"), ("", "")),
+        csv: match spans_groups {
+            true => query.address(&format!("{path}.csv"), ("", "")),
+            false => query.address(&format!("{path}/keys.csv"), ("", "")),
         },
         next,
         search: it.path("/search"),

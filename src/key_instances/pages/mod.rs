@@ -16,7 +16,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::KeyInstance;
-use crate::{clock::instant, domain::Status, http::words::Here};
+use crate::{
+    clock::instant,
+    domain::{GroupKind, Status},
+    http::words::Here,
+};
 
 /// The ids of a key's path. One that is no id is one that never was.
 #[derive(Deserialize)]
@@ -29,6 +33,11 @@ impl KeyPath {
     pub fn ids(&self) -> (Uuid, Uuid) {
         (id(&self.group), id(&self.key))
     }
+}
+
+/// What people call an instance of a group of this kind.
+pub fn noun(kind: GroupKind) -> &'static str {
+    if kind.is_client() { "secret" } else { "key" }
 }
 
 /// An id from a path; the nil one for rubbish, which no row has.

@@ -1,7 +1,7 @@
 //! One instance as lists show it.
 use crate::{
     clock::instant,
-    domain::{Status, Warning},
+    domain::{GroupKind, Status, Warning},
     http::words::{Here, Moment},
     key_instances::KeyInstance,
 };
@@ -65,7 +65,7 @@ pub struct KeyRow {
 
 impl KeyRow {
     /// `path`: of the key. `acts`: whether the viewer may change it.
-    pub fn of(it: &KeyInstance, path: String, here: &Here, acts: bool) -> Self {
+    pub fn of(it: &KeyInstance, kind: GroupKind, path: String, here: &Here, acts: bool) -> Self {
         let period = it.facts().period;
         Self {
             name: it.name(),
@@ -81,14 +81,14 @@ impl KeyRow {
             last_used_from: it.last_used_from.clone().unwrap_or_default(),
             created_by: String::new(),
             unsaved: (it.is_replaceable(here.now) && acts).then(|| format!("{path}/replacement")),
-            menu: if acts { menu(it, &path, here) } else { Vec::new() },
+            menu: if acts { menu(it, kind, &path, here) } else { Vec::new() },
             path,
         }
     }
 }
 
 /// What can be done with a key now.
-pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
+pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<MenuItem> {
     let item = |label, icon, rest: &str, danger| MenuItem {
         label,
         icon,
@@ -106,7 +106,14 @@ pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
             let rotate = is_active.then(|| item("Rotate…", "rotate-cw", "/rotation", false));
             let replace = it.is_replaceable(here.now);
             let replace = replace.then(|| item("Replace…", "rotate-ccw", "/replacement", false));
-            let edit = item("Edit active period…", "pencil", "/period", false);
+            let edit = match kind {
+                GroupKind::Token => item("Edit active period…", "pencil", "/period", false),
+                GroupKind::ClientCredentials => {
+                    let edit = item("Set expiry…", "pencil", "/period", false);
+                    let all = [rotate, Some(edit), replace, Some(activity), Some(may)];
+                    return all.into_iter().flatten().chain([revoke]).collect();
+                }
+            };
             let mut off = item("Deactivate…", "power-off", "/deactivation", true);
             // Unused and reversible: one click, then a flash with Undo.
             off.acts = !is_in_use(it, here);
@@ -116,6 +123,8 @@ pub fn menu(it: &KeyInstance, path: &str, here: &Here) -> Vec<MenuItem> {
             let all = [rotate, Some(edit), replace, Some(activity), Some(may), Some(off)];
             all.into_iter().flatten().collect()
         }
+        // The end of a client secret is final.
+        Status::Expired | Status::Deactivated if kind.is_client() => return vec![activity, may],
         Status::Expired | Status::Deactivated => {
             vec![item("Reactivate…", "power", "/reactivation", false), activity, may]
         }

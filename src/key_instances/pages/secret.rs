@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::{
     KeyPath,
@@ -17,11 +18,13 @@ use super::{
 };
 use crate::{
     clock::{instant, iso, millis},
+    domain::GroupKind,
     error::{Error, Result},
     http::{
         Admin, App, Flash, Form, Page, PageError, SignedIn, cookies, download, html, page::Section,
         see_other,
     },
+    key_groups::{self, KeyGroup},
     key_instances::{self, How, Issued, KeyInstance},
 };
 
@@ -84,8 +87,12 @@ fn unsealed(req: &HttpRequest, me: &SignedIn, instance: &KeyInstance) -> Result<
 struct SecretPage {
     page: Page,
     list: KeyList,
+    /// `API key` or `secret`
+    what: &'static str,
     name: String,
     group_name: String,
+    /// Of a client; else empty.
+    client_id: String,
     secret: String,
     active: String,
     path: String,
@@ -102,6 +109,8 @@ pub async fn show(
     let mut sealed = unsealed(&req, &admin.me, &instance)?;
     key_instances::expose(&admin.act(), instance.id, How::Shown).await?;
     let list = list::behind_dialog(&admin, instance.key_group_id).await?;
+    let group = list.group.as_ref();
+    let client = group.filter(|it| it.kind.is_client()).map(|it| it.client_id.clone());
     let here = &admin.me.here;
     let period = instance.facts().period;
     let from =
@@ -111,12 +120,17 @@ pub async fn show(
         .map_or("without an end".to_owned(), |it| format!("to {}", here.day(it).text));
     html(&SecretPage {
         page: Page::within(&admin, Section::Keys),
+        what: if client.is_some() { "secret" } else { "API key" },
         name: instance.name(),
-        group_name: list.group.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+        group_name: group.map(|it| it.name.clone()).unwrap_or_default(),
+        client_id: client.clone().unwrap_or_default(),
         secret: std::mem::take(&mut sealed.secret),
         active: format!("{from} {until}"),
         path: key_instances::secret_path(&admin.act(), instance.key_group_id, instance.id),
-        curl: curl(&admin.me.app, &admin.scope.subscription().slug, &instance),
+        curl: match &client {
+            Some(id) => client_curl(&admin.me.app, id),
+            None => curl(&admin.me.app, &admin.scope.subscription().slug, &instance),
+        },
         list,
     })
 }
@@ -133,6 +147,11 @@ fn curl(app: &App, slug: &str, instance: &KeyInstance) -> String {
     }
 }
 
+/// The same with the name and the password of document 000.
+fn client_curl(app: &App, client_id: &str) -> String {
+    format!("curl -i {} \\\n  --user \"{client_id}:$API_KEY_SECRET\"", app.site.url("/verify"))
+}
+
 /// `GET .../secret/download.json`
 pub async fn json(
     admin: Admin,
@@ -142,16 +161,23 @@ pub async fn json(
     let it = Download::of(&admin, &req, &path, How::Json).await?;
     let header = if it.instance.custom { "x-synthetic-key" } else { "Authorization: Bearer" };
     let until = it.instance.active_until.map(|at| iso(instant(at)));
-    let text = json!({
+    let mut text = json!({
         "_comment": it.comment(),
         "tenant": admin.scope.subscription().slug,
-        "key_group": it.group_name,
+        "key_group": it.group.name,
         "key_id": it.instance.name(),
-        "api_key": it.sealed.secret,
         "active_from": iso(instant(it.instance.active_from)),
         "active_until": until,
-        "header": header,
     });
+    if it.group.kind().is_client() {
+        // The names of document 000.
+        text["api_key_id"] = it.group.client_id.clone().into();
+        text["api_key_secret"] = it.sealed.secret.clone().into();
+        text["header"] = "Authorization: Basic".into();
+    } else {
+        text["api_key"] = it.sealed.secret.clone().into();
+        text["header"] = header.into();
+    }
     let body = serde_json::to_vec_pretty(&text).map_err(anyhow::Error::from)?;
     Ok(download::attachment(&it.file_name("json"), "application/json", body))
 }
@@ -163,13 +189,36 @@ pub async fn env(
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
     let it = Download::of(&admin, &req, &path, How::Env).await?;
-    let body = format!("# {}\nAPI_KEY={}\n", it.comment(), it.sealed.secret);
+    let (comment, secret) = (it.comment(), &it.sealed.secret);
+    let body = match it.group.kind() {
+        GroupKind::Token => format!("# {comment}\nAPI_KEY={secret}\n"),
+        GroupKind::ClientCredentials => {
+            let id = &it.group.client_id;
+            let secret = Zeroizing::new(quoted(secret));
+            format!("# {comment}\nAPI_KEY_ID={id}\nAPI_KEY_SECRET={}\n", *secret)
+        }
+    };
     Ok(download::attachment(&it.file_name("env"), "text/plain; charset=utf-8", body.into_bytes()))
+}
+
+/// A value as shells and readers of `.env` files take it: quoted where a chosen secret needs that.
+fn quoted(secret: &str) -> String {
+    if secret.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-')) {
+        return secret.to_owned();
+    }
+    if !secret.contains('\'') {
+        return format!("'{secret}'");
+    }
+    let escape = |it: char| {
+        let escaped = matches!(it, '"' | '\\' | '$' | '`');
+        escaped.then_some('\\').into_iter().chain([it])
+    };
+    format!("\"{}\"", secret.chars().flat_map(escape).collect::<String>())
 }
 
 struct Download {
     instance: KeyInstance,
-    group_name: String,
+    group: KeyGroup,
     sealed: Sealed,
 }
 
@@ -179,8 +228,8 @@ impl Download {
         let instance = key_instances::find(&act, path.ids()).await?;
         let sealed = unsealed(req, &admin.me, &instance)?;
         key_instances::expose(&act, instance.id, how).await?;
-        let group = crate::key_groups::find(&act, instance.key_group_id).await?;
-        Ok(Self { instance, group_name: group.name, sealed })
+        let group = key_groups::find(&act, instance.key_group_id).await?;
+        Ok(Self { instance, group, sealed })
     }
 
     fn comment(&self) -> String {
@@ -190,7 +239,7 @@ impl Download {
     }
 
     fn file_name(&self, ending: &str) -> String {
-        let group = download::file_name(&self.group_name);
+        let group = download::file_name(&self.group.name);
         format!("{group}-{}.{ending}", self.instance.name())
     }
 }
@@ -221,4 +270,16 @@ pub async fn acknowledge(
     let forgotten = cookies::forget(&admin.me.app, NAME, &secret_path);
     response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_env_file_quotes_what_a_shell_would_change() {
+        assert_eq!(quoted("kws_Ab9"), "kws_Ab9");
+        assert_eq!(quoted("9011@83sd!f$x"), "'9011@83sd!f$x'");
+        assert_eq!(quoted("it's\\$5"), "\"it's\\\\\\$5\"");
+    }
 }

@@ -4,7 +4,7 @@ use keyward::{
     access::Held,
     audit,
     domain::{ActivePeriod, Role, SecretText},
-    key_groups::{self, Description},
+    key_groups::{self, Description, KeyGroup},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     members,
     pepper::random_token,
@@ -46,6 +46,7 @@ impl<'a> Desk<'a> {
             max_lifetime_days: it.max_lifetime_days,
             never_expires_allowed: it.never_expires_allowed,
             policy_required: it.policy_required,
+            rest_keys_only: it.rest_keys_only,
         };
         change(&mut settings);
         subscriptions::change_settings(&self.act(), settings).await.unwrap();
@@ -82,6 +83,13 @@ impl<'a> Desk<'a> {
         key_groups::create(&self.act(), new, generated(period), &random_token()).await.unwrap()
     }
 
+    /// A client without a secret.
+    pub(crate) async fn client(&self, name: &str) -> KeyGroup {
+        let new = Description { name: name.to_owned(), ..Default::default() };
+        let new = (&new, &Held::default());
+        key_groups::create_client(&self.act(), new, &random_token()).await.unwrap()
+    }
+
     /// A further key of a group, with a text of one's own.
     pub(crate) async fn own_key(&self, group: Uuid, text: &str, period: ActivePeriod) -> Issued {
         let source = Source::Own(SecretText::from_text(text.to_owned()));
@@ -97,7 +105,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-pub(super) fn generated(period: ActivePeriod) -> NewKey {
+pub(crate) fn generated(period: ActivePeriod) -> NewKey {
     NewKey { source: Source::Generate, period, note: String::new() }
 }
 

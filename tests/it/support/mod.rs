@@ -22,13 +22,14 @@ pub(crate) use self::{
     access::{Things, held, wanted},
     answer::Answer,
     app::{PASSWORD, TestApp},
-    desk::{Desk, ids, own_text, path_of},
+    desk::{Desk, generated, ids, own_text, path_of},
     eventually::eventually,
     home::{Database, Home},
     load::Load,
     person::Person,
     refused::{blamed, refusal},
     routes::path_to,
+    service::basic,
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it

@@ -1,7 +1,13 @@
 //! A program that shows a key to `/verify`.
+use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 
 use super::{Answer, TestApp};
+
+/// The header of HTTP Basic (RFC 7617).
+pub(crate) fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
 
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'a>(pub(super) &'a TestApp);
@@ -15,6 +21,11 @@ impl Service<'_> {
     pub(crate) async fn asks(&self, key: &str, question: &str) -> Answer {
         let path = format!("/verify?{question}");
         self.ask(Method::GET, &path, &[("authorization", &format!("Bearer {key}"))]).await
+    }
+
+    /// As document 000 has it.
+    pub(crate) async fn basic(&self, id: &str, secret: &str) -> Answer {
+        self.raw(&[("authorization", &basic(id, secret))]).await
     }
 
     /// As document 004 has it.

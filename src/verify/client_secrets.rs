@@ -1,0 +1,211 @@
+//! Whether a client secret that a user chose is the right one (document 001): argon2id in a pool of
+//! its own, and a memory of what was proved. It remembers proofs, never a state: the row of the
+//! secret is read at each verification.
+use std::{collections::HashMap, net::IpAddr, sync::Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::Hmac;
+use rand::{TryRng, rngs::SysRng};
+use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
+use sha2::Sha256;
+
+use crate::{
+    clock::millis,
+    error::{Error, Result},
+    http::App,
+    key_groups::entity as groups,
+    key_instances::entity as instances,
+    pepper::{Digest32, mac, mac_key},
+    users::{Password, Passwords},
+};
+
+/// How long after its last use a proof is remembered.
+const PROVED_FOR: TimeDelta = TimeDelta::seconds(60);
+/// Wrong secrets for one client from one address in a minute; more are not looked at.
+const MOST_FAILURES: u32 = 30;
+const WINDOW: TimeDelta = TimeDelta::seconds(60);
+/// Entries of each memory.
+const MOST_REMEMBERED: usize = 10_000;
+/// Secrets of one client that are tried: the live ones, which are two at most, or what ended last.
+const TRIED: usize = 2;
+
+pub struct ClientSecrets {
+    pool: Passwords,
+    /// Of this process alone.
+    key: Hmac<Sha256>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// Until when, and which of the client's secrets it is.
+    proved: HashMap<Digest32, (i64, usize)>,
+    /// Since when, and how many.
+    failures: HashMap<Digest32, (i64, u32)>,
+}
+
+impl ClientSecrets {
+    pub fn new(passwords: &Passwords) -> Self {
+        let mut key = [0; 32];
+        SysRng.try_fill_bytes(&mut key).expect("the operating system's generator works");
+        let (pool, key) = (passwords.beside(1, 16), mac_key(&key));
+        Self { pool, key, memory: Mutex::default() }
+    }
+
+    /// The PHC text to store.
+    pub(crate) async fn hash(&self, secret: Password) -> Result<String> {
+        self.pool.hash(secret).await
+    }
+
+    fn name(&self, parts: &[&[u8]]) -> Digest32 {
+        mac(&self.key, parts)
+    }
+
+    /// A proof that was made before counts once more from now on.
+    fn recall(&self, proof: Digest32, now: DateTime<Utc>) -> Option<usize> {
+        let mut memory = self.memory.lock().expect("no holder of this lock panics");
+        let (until, which) = memory.proved.get_mut(&proof).filter(|it| millis(now) < it.0)?;
+        *until = millis(now + PROVED_FOR);
+        Some(*which)
+    }
+
+    fn remember(&self, proof: Digest32, which: usize, now: DateTime<Utc>) {
+        let mut memory = self.memory.lock().expect("no holder of this lock panics");
+        make_room(&mut memory.proved, |it| millis(now) < it.0);
+        memory.proved.insert(proof, (millis(now + PROVED_FOR), which));
+    }
+
+    /// Refuses to look where too much was wrong.
+    fn admit(&self, who: Digest32, now: DateTime<Utc>) -> Result<()> {
+        let memory = self.memory.lock().expect("no holder of this lock panics");
+        match memory.failures.get(&who) {
+            Some((since, n)) if *n >= MOST_FAILURES && millis(now - WINDOW) < *since => {
+                let wait = *since - millis(now - WINDOW);
+                Err(Error::TooMany(Ord::max(wait / 1_000, 1)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_failure(&self, who: Digest32, now: DateTime<Utc>) {
+        let mut memory = self.memory.lock().expect("no holder of this lock panics");
+        let in_window = |since: i64| millis(now - WINDOW) < since;
+        make_room(&mut memory.failures, |it| in_window(it.0));
+        let count = memory.failures.entry(who).or_insert((millis(now), 0));
+        if !in_window(count.0) {
+            *count = (millis(now), 0);
+        }
+        count.1 += 1;
+    }
+}
+
+/// What is full forgets what is over, or all: then some work is done once more.
+fn make_room<V>(memory: &mut HashMap<Digest32, V>, holds: impl Fn(&V) -> bool) {
+    if memory.len() >= MOST_REMEMBERED {
+        memory.retain(|_, it| holds(it));
+    }
+    if memory.len() >= MOST_REMEMBERED {
+        memory.clear();
+    }
+}
+
+/// The digest of the instance whose secret this is. Whether it may be used is not asked here.
+pub(super) async fn find(
+    app: &App,
+    (client_id, secret): (&str, &str),
+    from: IpAddr,
+    now: DateTime<Utc>,
+) -> Result<Option<Digest32>> {
+    let known = candidates(app, client_id).await?;
+    let ours = &app.client_secrets;
+    // Of exactly these secrets: one more, or one that ends, and it is proved anew which it is.
+    let digests = known.iter().map(|it| it.0).collect::<Vec<_>>().concat();
+    let proof = ours.name(&[b"proof", &digests, client_id.as_bytes(), secret.as_bytes()]);
+    if let Some(n) = ours.recall(proof, now) {
+        return Ok(known.get(n).map(|it| it.0));
+    }
+    let address = from.to_string();
+    let who = ours.name(&[b"who", client_id.as_bytes(), address.as_bytes()]);
+    ours.admit(who, now)?;
+    let mut stored: [Option<String>; TRIED] = [const { None }; TRIED];
+    for (place, it) in stored.iter_mut().zip(&known) {
+        *place = Some(it.1.clone());
+    }
+    let typed = Password::new(secret.to_owned());
+    let Some(n) = ours.pool.which(stored, typed).await? else {
+        ours.count_failure(who, now);
+        return Ok(None);
+    };
+    ours.remember(proof, n, now);
+    Ok(known.get(n).map(|it| it.0))
+}
+
+/// Digests and hashes of what the client's secret could be, the one that ends last first. A hash that
+/// was not written under our pepper is none.
+async fn candidates(app: &App, client_id: &str) -> Result<Vec<(Digest32, String)>> {
+    let own = groups::Entity::find()
+        .select_only()
+        .column(groups::Column::Id)
+        .filter(groups::COLUMN.client_id.eq(client_id));
+    let Some(group) = own.into_tuple::<Uuid>().one(app.db.read()).await? else {
+        return Ok(Vec::new());
+    };
+    let rows: Vec<(Vec<u8>, Option<String>)> = instances::Entity::find()
+        .select_only()
+        .column(instances::Column::Digest)
+        .column(instances::Column::SecretHash)
+        .filter(instances::COLUMN.key_group_id.eq(group))
+        .filter(instances::COLUMN.is_off.eq(false))
+        .filter(instances::COLUMN.secret_hash.is_not_null())
+        .order_by_desc(instances::Column::EndsAt)
+        .order_by_desc(instances::Column::Id)
+        .limit(TRIED as u64)
+        .into_tuple()
+        .all(app.db.read())
+        .await?;
+    let known = |(digest, hash): (Vec<u8>, Option<String>)| {
+        let hash = hash.filter(|it| app.peppers.is_hash_digest(it, &digest))?;
+        Some((digest.try_into().ok()?, hash))
+    };
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> ClientSecrets {
+        ClientSecrets::new(&Passwords::new([1; 32]).unwrap())
+    }
+
+    #[test]
+    fn a_proof_is_forgotten_a_minute_after_its_last_use() {
+        let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
+        let after = |seconds| start + TimeDelta::seconds(seconds);
+        it.remember([1; 32], 1, start);
+        let recalled = [59, 118, 178].map(|seconds| it.recall([1; 32], after(seconds)));
+        assert_eq!(recalled, [Some(1), Some(1), None]);
+        assert_eq!(it.recall([2; 32], after(1)), None);
+    }
+
+    #[test]
+    fn after_thirty_wrong_secrets_a_caller_waits_for_the_minute_to_end() {
+        let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
+        (0..MOST_FAILURES).for_each(|_| it.count_failure([1; 32], start));
+        let later = start + TimeDelta::seconds(20);
+        assert!(matches!(it.admit([1; 32], later), Err(Error::TooMany(40))));
+        assert!(it.admit([2; 32], later).is_ok());
+        assert!(it.admit([1; 32], start + WINDOW).is_ok());
+    }
+
+    #[test]
+    fn the_memory_never_grows_beyond_its_bound() {
+        let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
+        for n in 0..2 * MOST_REMEMBERED as u64 {
+            let mut name = [0; 32];
+            name[..8].copy_from_slice(&n.to_be_bytes());
+            it.remember(name, 0, start);
+        }
+        assert!(it.memory.lock().unwrap().proved.len() <= MOST_REMEMBERED);
+    }
+}
