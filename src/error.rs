@@ -27,6 +27,9 @@ pub enum Error {
     AlreadyDone { location: String },
     #[error("Sign in first.")]
     Unauthenticated,
+    /// Signed in, but the password was shown too long ago for this.
+    #[error("Enter your password once more.")]
+    Unproved,
     /// Signed in, and not allowed. The text says what it takes.
     #[error("{0}")]
     Forbidden(&'static str),

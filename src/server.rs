@@ -22,7 +22,11 @@ use crate::{
     config::Cookies,
     dialects::webtsm,
     error::Error,
-    http::{self, App, PageError, assets, caller::HasPage, guard},
+    http::{
+        self, App, PageError, assets,
+        caller::{Fresh, HasPage},
+        guard,
+    },
     installation, key_groups, key_instances, members, overview, permissions, personal_keys,
     policies, sessions, subscriptions, user_groups, users, verify, workspaces,
 };
@@ -48,19 +52,28 @@ pub struct Route {
     pub method: Method,
     pub path: &'static str,
     pub access: Access,
+    /// Only for whoever has shown the password a short while ago (SECURITY.md 3.4).
+    pub fresh: bool,
     handler: fn() -> actix_web::Route,
 }
 
+impl Route {
+    const fn fresh(mut self) -> Self {
+        self.fresh = true;
+        self
+    }
+}
+
 const fn get(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::GET, path, access, handler }
+    Route { method: Method::GET, path, access, fresh: false, handler }
 }
 
 const fn post(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::POST, path, access, handler }
+    Route { method: Method::POST, path, access, fresh: false, handler }
 }
 
 const fn delete(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::DELETE, path, access, handler }
+    Route { method: Method::DELETE, path, access, fresh: false, handler }
 }
 
 /// An interface that programs speak, and all that lies below its path.
@@ -104,19 +117,25 @@ pub static ROUTES: &[Route] = &[
     get ("/",                                                   SignedIn,    || web::to(sessions::pages::home)),
     get ("/sign-in",                                            Anyone,      || web::to(sessions::pages::form)),
     post("/sign-in",                                            Anyone,      || web::to(sessions::pages::sign_in)),
+    get ("/confirm-password",                                   SignedIn,    || web::to(sessions::pages::confirm_form)),
+    post("/confirm-password",                                   SignedIn,    || web::to(sessions::pages::confirm)),
     post("/sign-out",                                           SignedIn,    || web::to(sessions::pages::sign_out)),
     get ("/setup/{token}",                                      Anyone,      || web::to(installation::pages::form)),
     post("/setup/{token}",                                      Anyone,      || web::to(installation::pages::set_up)),
-    get ("/invitations/{token}",                                Anyone,      || web::to(members::pages::form)),
-    post("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept)),
-    post("/invitations/{token}/acceptance",                     SignedIn,    || web::to(members::pages::accept_signed_in)),
-    get ("/profile",                                            SignedIn,    || web::to(users::pages::form)),
-    post("/profile",                                            SignedIn,    || web::to(users::pages::save)),
+    get ("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept::form)),
+    post("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept::accept)),
+    post("/invitations/{token}/acceptance",                     SignedIn,    || web::to(members::pages::accept::accept_signed_in)),
+    get ("/profile",                                            SignedIn,    || web::to(users::pages::profile::form)),
+    post("/profile",                                            SignedIn,    || web::to(users::pages::profile::save)),
+    get ("/profile/password",                                   SignedIn,    || web::to(users::pages::password::form)),
+    post("/profile/password",                                   SignedIn,    || web::to(users::pages::password::change)),
+    post("/profile/sessions/ending",                            SignedIn,    || web::to(users::pages::sessions::end)),
+    post("/profile/sessions/others/ending",                     SignedIn,    || web::to(users::pages::sessions::end_others)),
     get ("/profile/keys",                                       SignedIn,    || web::to(personal_keys::pages::list::list)),
-    get ("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::form)),
-    post("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::create)),
-    get ("/profile/keys/{personal_key}/secret",                 SignedIn,    || web::to(personal_keys::pages::secret::show)),
-    get ("/profile/keys/{personal_key}/secret/download.json",   SignedIn,    || web::to(personal_keys::pages::secret::json)),
+    get ("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::form)).fresh(),
+    post("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::create)).fresh(),
+    get ("/profile/keys/{personal_key}/secret",                 SignedIn,    || web::to(personal_keys::pages::secret::show)).fresh(),
+    get ("/profile/keys/{personal_key}/secret/download.json",   SignedIn,    || web::to(personal_keys::pages::secret::json)).fresh(),
     post("/profile/keys/{personal_key}/secret/acknowledgement", SignedIn,    || web::to(personal_keys::pages::secret::acknowledge)),
     get ("/profile/keys/{personal_key}/deletion",               SignedIn,    || web::to(personal_keys::pages::deletion::form)),
     post("/profile/keys/{personal_key}/deletion",               SignedIn,    || web::to(personal_keys::pages::deletion::delete)),
@@ -125,25 +144,40 @@ pub static ROUTES: &[Route] = &[
     post("/subscriptions/new",                                  Owner,       || web::to(subscriptions::pages::create)),
     get ("/subscriptions/{slug}/name",                          Owner,       || web::to(subscriptions::pages::name_form)),
     post("/subscriptions/{slug}/name",                          Owner,       || web::to(subscriptions::pages::rename)),
-    get ("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspension_form)),
-    post("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspend)),
+    get ("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspension_form)).fresh(),
+    post("/subscriptions/{slug}/suspension",                    Owner,       || web::to(subscriptions::pages::suspend)).fresh(),
     post("/subscriptions/{slug}/resumption",                    Owner,       || web::to(subscriptions::pages::resume)),
-    get ("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invitation_form)),
-    post("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invite)),
-    get ("/subscriptions/{slug}/invitation/link",               Owner,       || web::to(subscriptions::pages::invitation_link)),
+    get ("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invitation_form)).fresh(),
+    post("/subscriptions/{slug}/invitation",                    Owner,       || web::to(subscriptions::pages::invite)).fresh(),
+    get ("/subscriptions/{slug}/invitation/link",               Owner,       || web::to(subscriptions::pages::invitation_link)).fresh(),
     post("/subscriptions/{slug}/invitation/link",               Owner,       || web::to(subscriptions::pages::invitation_kept)),
+    get ("/owners",                                             Owner,       || web::to(users::pages::owners::list)),
+    get ("/owners/new",                                         Owner,       || web::to(users::pages::owners::new_form)).fresh(),
+    post("/owners/new",                                         Owner,       || web::to(users::pages::owners::add)).fresh(),
+    get ("/owners/{owner}/removal",                             Owner,       || web::to(users::pages::owners::removal_form)).fresh(),
+    post("/owners/{owner}/removal",                             Owner,       || web::to(users::pages::owners::remove)).fresh(),
     get ("/audit",                                              Owner,       || web::to(audit::pages::of_installation)),
-    get ("/audit.csv",                                          Owner,       || web::to(audit::pages::csv_of_installation)),
+    get ("/audit.csv",                                          Owner,       || web::to(audit::pages::csv_of_installation)).fresh(),
     get ("/s/{slug}",                                           Viewer,      || web::to(overview::pages::overview)),
     get ("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::form)),
     post("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::save)),
+    get ("/s/{slug}/members",                                   Viewer,      || web::to(members::pages::list::list)),
+    get ("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::role_form)).fresh(),
+    post("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::change_role)).fresh(),
+    get ("/s/{slug}/members/{member}/removal",                  Admin,       || web::to(members::pages::forms::removal_form)).fresh(),
+    post("/s/{slug}/members/{member}/removal",                  Admin,       || web::to(members::pages::forms::remove)).fresh(),
+    get ("/s/{slug}/invitations/new",                           Admin,       || web::to(members::pages::invite::form)).fresh(),
+    post("/s/{slug}/invitations/new",                           Admin,       || web::to(members::pages::invite::invite)).fresh(),
+    get ("/s/{slug}/invitations/link",                          Admin,       || web::to(members::pages::invite::show_link)).fresh(),
+    post("/s/{slug}/invitations/link",                          Admin,       || web::to(members::pages::invite::keep_link)),
+    post("/s/{slug}/invitations/{invitation}/withdrawal",       Admin,       || web::to(members::pages::invite::withdraw)),
     get ("/s/{slug}/audit",                                     AuditReader, || web::to(audit::pages::of_subscription)),
-    get ("/s/{slug}/audit.csv",                                 AuditReader, || web::to(audit::pages::csv_of_subscription)),
+    get ("/s/{slug}/audit.csv",                                 AuditReader, || web::to(audit::pages::csv_of_subscription)).fresh(),
     post("/s/{slug}/search",                                    Viewer,      || web::to(key_instances::pages::search::search)),
     get ("/s/{slug}/groups",                                    Viewer,      || web::to(key_groups::pages::list::list)),
     get ("/s/{slug}/groups.csv",                                Viewer,      || web::to(key_groups::pages::list::csv)),
-    get ("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::new_form)),
-    post("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::create)),
+    get ("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::new_form)).fresh(),
+    post("/s/{slug}/groups/new",                                Admin,       || web::to(key_groups::pages::forms::create)).fresh(),
     get ("/s/{slug}/groups/{group}",                            Viewer,      || web::to(key_instances::pages::list::of_group)),
     get ("/s/{slug}/groups/{group}/keys.csv",                   Viewer,      || web::to(key_instances::pages::list::csv_of_group)),
     get ("/s/{slug}/groups/{group}/edit",                       Admin,       || web::to(key_groups::pages::forms::edit_form)),
@@ -155,14 +189,14 @@ pub static ROUTES: &[Route] = &[
     post("/s/{slug}/groups/{group}/access/edit",                Admin,       || web::to(access::pages::edit::edit)),
     get ("/s/{slug}/keys",                                      Viewer,      || web::to(key_instances::pages::list::of_subscription)),
     get ("/s/{slug}/keys.csv",                                  Viewer,      || web::to(key_instances::pages::list::csv_of_subscription)),
-    get ("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::new_form)),
-    post("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::create)),
+    get ("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::new_form)).fresh(),
+    post("/s/{slug}/groups/{group}/keys/new",                   Admin,       || web::to(key_instances::pages::issue::create)).fresh(),
     get ("/s/{slug}/groups/{group}/keys/{key}",                 Viewer,      || web::to(key_instances::pages::detail::show)),
     get ("/s/{slug}/groups/{group}/keys/{key}/access",          Viewer,      || web::to(access::pages::explain::of_key)),
-    get ("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotation_form)),
-    post("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotate)),
-    get ("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replacement_form)),
-    post("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replace)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotation_form)).fresh(),
+    post("/s/{slug}/groups/{group}/keys/{key}/rotation",        Admin,       || web::to(key_instances::pages::issue::rotate)).fresh(),
+    get ("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replacement_form)).fresh(),
+    post("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replace)).fresh(),
     get ("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit_form)),
     post("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit)),
     get ("/s/{slug}/groups/{group}/keys/{key}/reactivation",    Admin,       || web::to(key_instances::pages::period::reactivation_form)),
@@ -171,9 +205,9 @@ pub static ROUTES: &[Route] = &[
     post("/s/{slug}/groups/{group}/keys/{key}/deactivation",    Admin,       || web::to(key_instances::pages::ending::deactivate)),
     get ("/s/{slug}/groups/{group}/keys/{key}/revocation",      Admin,       || web::to(key_instances::pages::ending::revocation_form)),
     post("/s/{slug}/groups/{group}/keys/{key}/revocation",      Admin,       || web::to(key_instances::pages::ending::revoke)),
-    get ("/s/{slug}/groups/{group}/keys/{key}/secret",          Admin,       || web::to(key_instances::pages::secret::show)),
-    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.json", Admin,  || web::to(key_instances::pages::secret::json)),
-    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.env",  Admin,  || web::to(key_instances::pages::secret::env)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret",          Admin,       || web::to(key_instances::pages::secret::show)).fresh(),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.json", Admin,  || web::to(key_instances::pages::secret::json)).fresh(),
+    get ("/s/{slug}/groups/{group}/keys/{key}/secret/download.env", Admin,   || web::to(key_instances::pages::secret::env)).fresh(),
     post("/s/{slug}/groups/{group}/keys/{key}/secret/acknowledgement", Admin, || web::to(key_instances::pages::secret::acknowledge)),
     post("/s/{slug}/access-edits/{edit}/undo",                  Admin,       || web::to(access::pages::undo::undo)),
     get ("/s/{slug}/policies",                                  Viewer,      || web::to(policies::pages::list::list)),
@@ -182,8 +216,8 @@ pub static ROUTES: &[Route] = &[
     get ("/s/{slug}/policies/{policy}",                         Viewer,      || web::to(policies::pages::list::detail)),
     get ("/s/{slug}/policies/{policy}/edit",                    Admin,       || web::to(policies::pages::forms::edit_form)),
     post("/s/{slug}/policies/{policy}/edit",                    Admin,       || web::to(policies::pages::forms::edit)),
-    get ("/s/{slug}/policies/{policy}/deletion",                Admin,       || web::to(policies::pages::deletion::form)),
-    post("/s/{slug}/policies/{policy}/deletion",                Admin,       || web::to(policies::pages::deletion::delete)),
+    get ("/s/{slug}/policies/{policy}/deletion",                Admin,       || web::to(policies::pages::deletion::form)).fresh(),
+    post("/s/{slug}/policies/{policy}/deletion",                Admin,       || web::to(policies::pages::deletion::delete)).fresh(),
     get ("/s/{slug}/policies/{policy}/deletion.csv",            Admin,       || web::to(policies::pages::deletion::csv)),
     get ("/s/{slug}/policies/{policy}/replacement",             Admin,       || web::to(policies::pages::replacement::form)),
     post("/s/{slug}/policies/{policy}/replacement",             Admin,       || web::to(policies::pages::replacement::replace)),
@@ -255,6 +289,9 @@ fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
         if rows.iter().any(|it| it.method == Method::GET) {
             resource = resource.app_data(HasPage);
         }
+        let fresh: Vec<Method> =
+            rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
+        resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
         let allowed = allowed(rows);
         config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
     }

@@ -68,7 +68,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 39] = [
+pub const ACTIONS: [(&str, &str); 47] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -96,7 +96,10 @@ pub const ACTIONS: [(&str, &str); 39] = [
     ("permissions.declared", "Permissions declared"),
     ("access.edit_undone", "Edit of access undone"),
     ("member.invited", "Member invited"),
+    ("member.invitation_withdrawn", "Invitation withdrawn"),
     ("member.joined", "Member joined"),
+    ("member.role_changed", "Role changed"),
+    ("member.removed", "Member removed"),
     ("subscription.created", "Subscription created"),
     ("subscription.renamed", "Subscription renamed"),
     ("subscription.suspended", "Subscription suspended"),
@@ -105,9 +108,14 @@ pub const ACTIONS: [(&str, &str); 39] = [
     ("authn.login_success", "Signed in"),
     ("authn.login_fail", "Sign-in failed"),
     ("authn.login_throttled", "Sign-in turned away"),
+    ("authn.password_confirmed", "Password confirmed"),
     ("authn.logout", "Signed out"),
+    ("session.ended", "Session ended elsewhere"),
     ("authz.fail", "Refused"),
     ("user.created", "User created"),
+    ("user.password_changed", "Password changed"),
+    ("owner.added", "Owner added"),
+    ("owner.removed", "Ownership ended"),
 ];
 
 /// An action as people read it.

@@ -10,7 +10,7 @@ use crate::{
     domain::{ActivePeriod, Facts, GroupKind, SecretText, access::Source, secret::Kind},
     error::Result,
     key_groups::{self, Description, entity as groups, summary},
-    key_instances::entity,
+    key_instances::{How, entity, exposures},
     pepper::random_token,
     permissions::{self, Declaration},
     policies,
@@ -72,6 +72,12 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
         groups::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
         for rows in instances.chunks(ROWS) {
             let insert = entity::Entity::insert_many(rows.to_vec());
+            insert.exec_without_returning(&*tx).await?;
+            let known = rows
+                .iter()
+                .filter_map(|it| Some((it.id.try_as_ref()?, it.created_by.try_as_ref()?)));
+            let known = known.map(|(id, user)| exposures::row(act, *id, *user, How::Made));
+            let insert = exposures::entity::Entity::insert_many(known);
             insert.exec_without_returning(&*tx).await?;
         }
         for rows in access.chunks(ROWS) {

@@ -2,6 +2,7 @@
 //! newcomers. It is made by the same verbs as any other, at instants of the past.
 mod access;
 pub mod bulk;
+mod people;
 mod story;
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
@@ -40,8 +41,9 @@ const PASSWORD: &str = "a password for the demo";
 
 pub const SIGN_IN_HELP: &str = "    ida@northwind.example     owner of the installation and admin
     tomas@northwind.example   auditor
+    jonas@northwind.example   admin
     noor@northwind.example    member
-    password of all three:    a password for the demo";
+    password of all four:     a password for the demo";
 
 /// The configuration with a database in `folder`, which must be empty or a demonstration.
 pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
@@ -77,13 +79,7 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     let line = Actor::command_line();
     let (ida, northwind) = installation::create_owner(app, owner, None, &line, began).await?;
     let actor = Actor { user_id: Some(ida.id), name: ida.email.clone(), client: from_office() };
-    for (email, name, role) in [
-        ("tomas@northwind.example", "Tomas Reyes", Role::Auditor),
-        ("noor@northwind.example", "Noor Haddad", Role::Member),
-    ] {
-        let token = members::invite(app, &northwind, (email, role), &actor, began).await?;
-        members::accept_as_new(app, &token, person(email, name), from_office(), began).await?;
-    }
+    people::join(app, &northwind, &actor, now).await?;
     let lab = NewSubscription { name: "Northwind Lab".into(), slug: "lab".into() };
     let lab = subscriptions::create(app, lab, &actor, began).await?;
     let token = members::invite(app, &lab, (&ida.email, Role::Admin), &actor, began).await?;
@@ -93,6 +89,7 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     let teller = Teller { app, scope: &scope, actor: &actor, now };
     let groups = tell(&teller, STEPS, GROUPS).await?;
     access::fill(&teller.act(now - TimeDelta::hours(20)), &groups).await?;
+    people::work(&teller.act(now - TimeDelta::hours(30)), &groups, ida.id).await?;
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &lab.slug).await?;
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;

@@ -65,4 +65,10 @@ pub enum Refusal {
     HasAdmin,
     #[error("This person is already a member of the subscription.")]
     AlreadyMember,
+    #[error("This is the last admin of the subscription. Make somebody else an admin first.")]
+    LastAdmin,
+    #[error("Nobody can give a higher role to themselves. Ask another admin.")]
+    RaisesOneself,
+    #[error("This is the last owner of the installation. Make somebody else an owner first.")]
+    LastOwner,
 }

@@ -1,4 +1,5 @@
-//! A user's place in a subscription, and what it allows.
+//! A user's place in a subscription, what it allows, and how it may change.
+use super::Refusal;
 
 /// Document 000 and 004: who may do what in a subscription (DOMAIN.md, "Who may do what").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,15 @@ impl Role {
         self != Self::Member
     }
 
+    /// What each role can do is less than what the next one can.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Member => 0,
+            Self::Auditor => 1,
+            Self::Admin => 2,
+        }
+    }
+
     /// As shown to people.
     pub fn title(self) -> &'static str {
         match self {
@@ -43,6 +53,22 @@ impl Role {
             Self::Auditor => "Auditor",
         }
     }
+}
+
+/// Whether a member may get another role, or be removed (`to` is none), where there are so many admins.
+pub fn change(own: bool, (from, to): (Role, Option<Role>), admins: u64) -> Result<(), Refusal> {
+    if own && to.is_some_and(|to| to.rank() > from.rank()) {
+        return Err(Refusal::RaisesOneself);
+    }
+    if from == Role::Admin && to != Some(Role::Admin) && admins <= 1 {
+        return Err(Refusal::LastAdmin);
+    }
+    Ok(())
+}
+
+/// Whether an owner may stop to be one, where there are so many.
+pub fn end_ownership(owners: u64) -> Result<(), Refusal> {
+    if owners <= 1 { Err(Refusal::LastOwner) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -55,6 +81,30 @@ mod tests {
             assert_eq!(Role::parse(role.as_str()), Some(role));
         }
         assert_eq!(Role::parse("owner"), None);
+    }
+
+    #[test]
+    fn the_last_admin_stays_one() {
+        use Role::*;
+        for to in [Some(Member), Some(Auditor), None] {
+            for own in [true, false] {
+                assert_eq!(change(own, (Admin, to), 1), Err(Refusal::LastAdmin));
+                assert_eq!(change(own, (Admin, to), 2), Ok(()));
+            }
+        }
+        assert_eq!(change(true, (Admin, Some(Admin)), 1), Ok(()));
+        assert_eq!(change(false, (Member, None), 1), Ok(()));
+        assert_eq!((end_ownership(1), end_ownership(2)), (Err(Refusal::LastOwner), Ok(())));
+    }
+
+    #[test]
+    fn nobody_raises_themselves() {
+        use Role::*;
+        for (from, to) in [(Member, Auditor), (Member, Admin), (Auditor, Admin)] {
+            assert_eq!(change(true, (from, Some(to)), 3), Err(Refusal::RaisesOneself));
+            assert_eq!(change(false, (from, Some(to)), 3), Ok(()));
+            assert_eq!(change(true, (to, Some(from)), 3), Ok(()));
+        }
     }
 
     #[test]

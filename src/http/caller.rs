@@ -5,9 +5,13 @@ use actix_session::SessionExt;
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{HeaderMap, USER_AGENT},
+    http::{
+        Method,
+        header::{HeaderMap, USER_AGENT},
+    },
     web::Data,
 };
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
@@ -130,12 +134,39 @@ fn way_back(req: &HttpRequest) -> Option<String> {
     req.app_data::<HasPage>().map(|_| path.to_owned())
 }
 
+/// Beside every resource with rows that demand a fresh proof of the password: their methods.
+pub struct Fresh(pub Vec<Method>);
+
+/// After the role, so that nobody types a password to be told that they may not.
+fn demand_proof(req: &HttpRequest, now: DateTime<Utc>) -> Result<(), PageError> {
+    let method = if *req.method() == Method::HEAD { &Method::GET } else { req.method() };
+    let demanded = req.app_data::<Fresh>().is_some_and(|it| it.0.contains(method));
+    if !demanded || sessions::is_proved(&req.get_session(), now) {
+        return Ok(());
+    }
+    let way = way_back(req).unwrap_or_else(|| "/".to_owned());
+    Err(PageError::coming_back_to(Error::Unproved, offering(&way)))
+}
+
+/// A file does not show itself: the page that offers it is the one to come back to.
+fn offering(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let page = path.strip_suffix(".csv").unwrap_or(path);
+    let page = page.split_once("/download.").map_or(page, |it| it.0);
+    if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") }
+}
+
 impl FromRequest for SignedIn {
     type Error = PageError;
     type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Box::pin(Self::of(req.clone()))
+        let req = req.clone();
+        Box::pin(async move {
+            let me = Self::of(req.clone()).await?;
+            demand_proof(&req, me.here.now)?;
+            Ok(me)
+        })
     }
 }
 
@@ -157,8 +188,9 @@ impl FromRequest for Owner {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let me = SignedIn::of(req).await?;
+            let me = SignedIn::of(req.clone()).await?;
             if me.user.is_owner {
+                demand_proof(&req, me.here.now)?;
                 return Ok(Self(me));
             }
             refuse(&me, None, "Only an owner of this installation can do this.").await
@@ -229,8 +261,9 @@ impl<D: Demand> FromRequest for Allowed<D> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let it = InPlace::of(req).await?;
+            let it = InPlace::of(req.clone()).await?;
             if D::allows(it.role, it.scope.subscription()) {
+                demand_proof(&req, it.me.here.now)?;
                 return Ok(Self(it, PhantomData));
             }
             refuse(&it.me, Some(it.scope.id()), D::ELSE).await
@@ -275,6 +308,13 @@ mod tests {
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
+
+    #[test]
+    fn a_file_leads_back_to_the_page_that_offers_it() {
+        assert_eq!(offering("/s/acme/audit.csv?since=x.csv"), "/s/acme/audit?since=x.csv");
+        assert_eq!(offering("/g/1/keys/2/secret/download.env"), "/g/1/keys/2/secret");
+        assert_eq!(offering("/s/acme/groups/new"), "/s/acme/groups/new");
+    }
 
     #[test]
     fn forwarded_addresses_count_only_behind_named_proxies() {

@@ -9,12 +9,14 @@ use super::{App, cookies, see_other};
 
 pub(super) const NAME: &str = "kw_flash";
 
-/// One sentence, and perhaps one act that undoes what it tells.
+/// One sentence, and perhaps one act that undoes what it tells, or one page to go on with.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Flash {
     pub text: String,
     /// A path, and the fields to post there.
     pub undo: Option<Undo>,
+    /// What the page is called, and its path.
+    pub link: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -25,12 +27,17 @@ pub struct Undo {
 
 impl Flash {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), undo: None }
+        Self { text: text.into(), undo: None, link: None }
     }
 
     pub fn with_undo(mut self, path: String, fields: &[(&str, String)]) -> Self {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         self.undo = Some(Undo { path, fields: fields.collect() });
+        self
+    }
+
+    pub fn with_link(mut self, label: &str, path: String) -> Self {
+        self.link = Some((label.to_owned(), path));
         self
     }
 

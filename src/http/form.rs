@@ -128,9 +128,11 @@ impl Errors {
 
 pub(super) const DRAFT: &str = "kw_draft";
 /// Never kept: what only the person knows, and what must not be sent twice.
-const SECRET_FIELDS: [&str; 5] = ["password", "key", "submission", "confirm", "query"];
+const SECRET_FIELDS: [&str; 6] =
+    ["password", "new_password", "key", "submission", "confirm", "query"];
 
-/// A form that was posted after its session had ended waits here while its author signs in.
+/// A form that was posted after its session had ended, or without a fresh proof of the password,
+/// waits here while its author shows who they are.
 pub fn keep_draft(
     app: &App,
     path: &str,

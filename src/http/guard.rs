@@ -194,7 +194,8 @@ fn is_own(method: &Method, headers: &HeaderMap, origin: &str) -> bool {
     }
 }
 
-/// The flash or a draft was shown: forget it. A form posted without a session: keep what was typed.
+/// The flash or a draft was shown: forget it. A form posted without a session, or without a fresh
+/// proof of the password: keep what was typed.
 pub async fn courtesy<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
@@ -211,10 +212,12 @@ pub async fn courtesy<B: MessageBody + 'static>(
         req.set_payload(actix_web::dev::Payload::from(body));
     }
     let mut response = next.call(req).await?.map_into_boxed_body();
-    let to_sign_in = response.headers().get(header::LOCATION).is_some_and(|it| {
-        it.as_bytes().starts_with(b"/sign-in") && response.status() == StatusCode::SEE_OTHER
+    let asked = response.headers().get(header::LOCATION).is_some_and(|it| {
+        let asks = [&b"/sign-in"[..], b"/confirm-password"];
+        asks.iter().any(|page| it.as_bytes().starts_with(page))
+            && response.status() == StatusCode::SEE_OTHER
     });
-    let keep = typed.filter(|_| to_sign_in).and_then(|it| form::keep_draft(&app, &path, &it));
+    let keep = typed.filter(|_| asked).and_then(|it| form::keep_draft(&app, &path, &it));
     let shown = !posted && response.status() == StatusCode::OK && is_page(&response);
     let flash = (shown && has_flash).then(|| cookies::forget(&app, flash::NAME, "/"));
     let draft = (shown && has_draft).then(|| cookies::forget(&app, form::DRAFT, &path));

@@ -55,7 +55,7 @@ pub fn status_code(error: &Error) -> StatusCode {
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Gone(_) => StatusCode::GONE,
-        Error::AlreadyDone { .. } => StatusCode::SEE_OTHER,
+        Error::AlreadyDone { .. } | Error::Unproved => StatusCode::SEE_OTHER,
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) | Error::CrossSite => StatusCode::FORBIDDEN,
         Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -17,7 +17,7 @@ use crate::{config::Cookies, domain::Role, error::Error, subscriptions::Subscrip
 #[derive(Debug)]
 pub struct PageError {
     error: Error,
-    /// Where to go on after signing in.
+    /// Where to go on after signing in, or after the password was shown once more.
     next: Option<String>,
 }
 
@@ -55,7 +55,12 @@ impl ResponseError for PageError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Error::Unauthenticated = self.error {
+        let asks = match self.error {
+            Error::Unauthenticated => Some("/sign-in"),
+            Error::Unproved => Some("/confirm-password"),
+            _ => None,
+        };
+        if let Some(page) = asks {
             let next = self.next.as_deref().filter(|it| *it != "/");
             let query = next.map(|it| {
                 let pair = form_urlencoded::Serializer::new(String::new())
@@ -63,7 +68,7 @@ impl ResponseError for PageError {
                     .finish();
                 format!("?{pair}")
             });
-            let to = format!("/sign-in{}", query.unwrap_or_default());
+            let to = format!("{page}{}", query.unwrap_or_default());
             return HttpResponse::SeeOther().insert_header((LOCATION, to)).finish();
         }
         if let Error::AlreadyDone { location } = &self.error {
@@ -153,8 +158,10 @@ pub enum Section {
     Policies,
     UserGroups,
     Workspaces,
+    Members,
     Permissions,
     Subscriptions,
+    Owners,
     Audit,
     Settings,
     Profile,

@@ -79,9 +79,10 @@ pub async fn set_up(
         },
         subscription: NewSubscription { name: form.subscription.clone(), slug: form.slug.clone() },
     };
-    match super::set_up(&app, &token, it, client, app.clock.now()).await {
+    let (from, now) = (client.clone(), app.clock.now());
+    match super::set_up(&app, &token, it, client, now).await {
         Ok((user, subscription)) => {
-            sessions::pages::begin(&session, &user)?;
+            sessions::begin(&session, &user, &from, now)?;
             let welcome = Flash::new("Keyward is set up, and you are signed in.");
             let mut response = welcome.then(&app, &format!("/s/{}", subscription.slug));
             sessions::pages::remember(&app, &user, &mut response)?;

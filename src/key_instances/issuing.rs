@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{at_until, described, entity, full_name, save, secret_path, store};
+use super::{How, at_until, described, entity, exposures, full_name, save, secret_path, store};
 use crate::{
     access,
     audit::Event,
@@ -205,6 +205,7 @@ pub(crate) async fn insert(
     };
     row.set_facts(&Facts::new(new.period));
     let instance = store::insert(tx, row).await?;
+    exposures::note(act, tx, id, How::Made).await?;
     let event = act
         .event("key_instance.created")
         .on("key_instance", id, full_name(group, &instance))

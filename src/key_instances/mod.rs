@@ -2,6 +2,7 @@
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
 mod clients;
 pub(crate) mod entity;
+pub(crate) mod exposures;
 mod issuing;
 pub mod pages;
 pub(crate) mod store;
@@ -13,14 +14,15 @@ use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub(crate) use self::issuing::insert;
 pub use self::{
     clients::{regenerate, revoke_all, set_expiry},
     entity::Model as KeyInstance,
+    exposures::{Exposure, How, expose, how_many_known, known, of_instance as exposures_of},
     issuing::{Issued, NewKey, Source, create, replace, rotate},
     store::{Filter, Listing, Show, Used},
     whole_key::{is_key, search_by_key},
 };
+pub(crate) use self::{exposures::count_known, issuing::insert};
 use crate::{
     access,
     audit::Event,
@@ -133,6 +135,10 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
         ..Default::default()
     };
     let instance = store::update(&tx, row).await?;
+    // A ticked box tells nothing new; a download was noted when it was made.
+    if let Some(how) = How::parse(by) {
+        exposures::note(act, &tx, instance.id, how).await?;
+    }
     let group = key_groups::store::find(&*tx, act.scope, id.0).await?;
     let event = act
         .event("key_instance.saved")

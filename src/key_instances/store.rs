@@ -6,7 +6,10 @@ use sea_orm::{
     sea_query::{SimpleExpr, SubQueryStatement},
 };
 
-use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
+use super::{
+    entity::{ActiveModel, COLUMN, Column, Entity, Model},
+    exposures,
+};
 use crate::{
     clock::millis,
     db::Tx,
@@ -216,6 +219,8 @@ pub struct Filter {
     /// Active at some instant of `[from, until)`.
     pub from: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
+    /// Whose secret this user knows.
+    pub known_to: Option<Uuid>,
     /// A label such as `k-7`, or part of the note.
     pub text: String,
     pub after: Option<(i64, Uuid)>,
@@ -301,6 +306,9 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
     if let Some(until) = filter.until {
         query = query.filter(COLUMN.active_from.lt(millis(until)));
     }
+    if let Some(user) = filter.known_to {
+        query = query.filter(exposures::known_to(user));
+    }
     if filter.text.is_empty() {
         return query;
     }
@@ -310,6 +318,11 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         Some(label) => query.filter(by_note.or(COLUMN.label.eq(label))),
         None => query.filter(by_note),
     }
+}
+
+/// All of the subscription that are or will be accepted.
+pub(super) fn live_in(act: &Act<'_>) -> Select<Entity> {
+    live(of(act.scope)).filter(COLUMN.ends_at.gt(millis(act.now)))
 }
 
 fn live(query: Select<Entity>) -> Select<Entity> {

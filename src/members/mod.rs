@@ -1,150 +1,38 @@
-//! Who belongs to a subscription: inviting by a link that is shown once, and accepting it.
+//! Who belongs to a subscription: roles, and removal. Every change is made under the lock of the
+//! subscription, and by somebody who is still an admin then.
 pub(crate) mod entity;
+mod invitations;
 pub mod pages;
+mod store;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::{
+    entity::invitation::Model as Invitation,
+    invitations::{
+        INVITATION_LIFETIME, accept_as, accept_as_new, invite, invite_member, open_invitation,
+        open_invitations, withdraw,
+    },
 };
-use serde_json::json;
-
-use self::entity::invitation;
-pub use self::entity::invitation::Model as Invitation;
 use crate::{
-    audit::{self, Actor, Client, Event},
-    clock,
+    audit, clock,
     db::{Db, Tx},
-    domain::{Refusal, Role, text},
+    domain::{Refusal, Role, role},
     error::{Error, Result, is_duplicate},
-    http::App,
-    pepper::{random_token, token_digest},
-    subscriptions::{self, Act, Scope, Subscription},
-    throttle,
-    users::{self, NewUser, User},
+    key_instances,
+    subscriptions::{Act, Scope},
+    user_groups,
+    users::User,
 };
 
-/// How long an invitation can be accepted.
-pub const INVITATION_LIFETIME: TimeDelta = TimeDelta::days(7);
-
-/// Makes an invitation. Gives the token of its link, which is stored as a digest only.
-pub async fn invite(
-    app: &App,
-    to: &Subscription,
-    (email, role): (&str, Role),
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<String> {
-    let email = text::email(email).map_err(|it| Error::field("email", it))?;
-    let token = random_token();
-    let row = invitation::ActiveModel {
-        id: Set(clock::new_id(now)),
-        subscription_id: Set(to.id),
-        email: Set(email.clone()),
-        role: Set(role.as_str().to_owned()),
-        digest: Set(token_digest(&token)),
-        invited_by: Set(actor.user_id.unwrap_or_default()),
-        created_at: Set(clock::millis(now)),
-        expires_at: Set(clock::millis(now + INVITATION_LIFETIME)),
-        accepted_at: Set(None),
-    };
-    let tx = app.db.write().await?;
-    if let Some(user) = users::by_email(&app.db, &email).await?
-        && role_of(&tx, to.id, user.id).await?.is_some()
-    {
-        return Err(Refusal::AlreadyMember.into());
-    }
-    let row = row.insert(&*tx).await?;
-    let event = Event::new("member.invited", now)
-        .on("invitation", row.id, &row.email)
-        .change(json!(null), json!({ "email": row.email, "role": row.role }));
-    audit::record(app, &tx, to.id, actor, event).await?;
-    tx.commit().await?;
-    Ok(token)
-}
-
-/// An invitation that can still be accepted, and what it invites to. Anything else is not found.
-pub async fn open_invitation(
-    app: &App,
-    token: &str,
-    now: DateTime<Utc>,
-) -> Result<(Invitation, Subscription)> {
-    let found = invitation::Entity::find()
-        .filter(invitation::COLUMN.digest.eq(token_digest(token)))
-        .find_also_related(subscriptions::entity::Entity)
-        .one(app.db.read())
-        .await?;
-    let open = |it: &Invitation| it.accepted_at.is_none() && clock::millis(now) < it.expires_at;
-    match found {
-        Some((invitation, Some(subscription))) if open(&invitation) => {
-            Ok((invitation, subscription))
-        }
-        _ => Err(Error::NotFound),
-    }
-}
-
-/// A person without an account makes one by accepting.
-pub async fn accept_as_new(
-    app: &App,
-    token: &str,
-    new: NewUser,
-    client: Client,
-    now: DateTime<Utc>,
-) -> Result<(User, Subscription)> {
-    let attempt = throttle::link(app, client.address, now).await?;
-    let (invitation, subscription) = open_invitation(app, token, now).await?;
-    attempt.take_back().await?;
-    let new = NewUser { email: invitation.email.clone(), ..new }.checked()?;
-    let hash = app.passwords.hash(new.password.clone()).await?;
-    let tx = app.db.write().await?;
-    let user = users::insert(&tx, &new, hash, false, now).await?;
-    let actor = Actor { user_id: Some(user.id), name: user.email.clone(), client };
-    enter(app, &tx, &invitation, &actor, now).await?;
-    audit::record(app, &tx, audit::INSTALLATION, &actor, users::created(&user, now)).await?;
-    tx.commit().await?;
-    Ok((user, subscription))
-}
-
-/// A signed-in person accepts an invitation to the own e-mail address.
-pub async fn accept_as(
-    app: &App,
-    token: &str,
-    user: &User,
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<Subscription> {
-    let (invitation, subscription) = open_invitation(app, token, now).await?;
-    if invitation.email != user.email {
-        return Err(Error::Forbidden("This invitation is for another e-mail address."));
-    }
-    let tx = app.db.write().await?;
-    enter(app, &tx, &invitation, actor, now).await?;
-    tx.commit().await?;
-    Ok(subscription)
-}
-
-async fn enter(
-    app: &App,
-    tx: &Tx,
-    invitation: &Invitation,
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let taken = invitation::Entity::update_many()
-        .col_expr(invitation::Column::AcceptedAt, clock::millis(now).into())
-        .filter(invitation::COLUMN.id.eq(invitation.id))
-        .filter(invitation::COLUMN.accepted_at.is_null())
-        .exec(&**tx)
-        .await?;
-    if taken.rows_affected == 0 {
-        return Err(Error::NotFound);
-    }
-    let role = Role::parse(&invitation.role).unwrap_or(Role::Member);
-    let user = actor.user_id.ok_or(Error::Unauthenticated)?;
-    add(tx, invitation.subscription_id, (user, role), now).await?;
-    let event = Event::new("member.joined", now)
-        .on("user", user, &actor.name)
-        .change(json!(null), json!({ "role": invitation.role }));
-    audit::record(app, tx, invitation.subscription_id, actor, event).await
+/// A user's place in a subscription.
+pub struct Member {
+    pub user: User,
+    pub role: Role,
+    pub since: DateTime<Utc>,
 }
 
 pub(crate) async fn add(
@@ -168,10 +56,80 @@ pub(crate) async fn add(
 
 /// Whether anybody can administer the subscription.
 pub async fn has_admin(db: &Db, subscription: Uuid) -> Result<bool> {
-    let admins = entity::Entity::find()
-        .filter(entity::COLUMN.subscription_id.eq(subscription))
-        .filter(entity::COLUMN.role.eq(Role::Admin.as_str()));
-    Ok(admins.one(db.read()).await?.is_some())
+    Ok(store::admins(db.read(), subscription).await? > 0)
+}
+
+/// The members of the subscription, by name.
+pub async fn list(act: &Act<'_>) -> Result<Vec<Member>> {
+    store::list(act.app.db.read(), act.scope).await
+}
+
+/// Whoever is no member is not found.
+pub async fn find(act: &Act<'_>, user: Uuid) -> Result<Member> {
+    store::find(act.app.db.read(), act.scope, user).await
+}
+
+/// Somebody who is or was a member here. For all others the subscription knows nobody of this id.
+pub async fn known(act: &Act<'_>, user: Uuid) -> Result<User> {
+    let filter = audit::Filter { object: Some(user), ..Default::default() };
+    let db = &act.app.db;
+    let is_member = store::role_of(db.read(), act.scope.id(), user).await?.is_some();
+    if !is_member && audit::list(db, act.scope.id(), &filter, 1).await?.rows.is_empty() {
+        return Err(Error::NotFound);
+    }
+    crate::users::find(db, user).await?.ok_or(Error::NotFound)
+}
+
+/// Another role for a member, from the next request on.
+pub async fn change_role(act: &Act<'_>, user: Uuid, to: Role) -> Result<Member> {
+    let (tx, member) = begin(act, user, Some(to)).await?;
+    if member.role == to {
+        return Ok(member);
+    }
+    store::set_role(&tx, act.scope, user, to).await?;
+    let withdrawn = invitations::withdraw_all_of(act, &tx, user, to).await?;
+    let event = act.event("member.role_changed").on("user", user, &member.user.email).change(
+        json!({ "role": member.role.as_str() }),
+        json!({ "role": to.as_str(), "withdrawn_invitations": withdrawn }),
+    );
+    act.finish(tx, event).await?;
+    Ok(Member { role: to, ..member })
+}
+
+/// Out of the subscription and of its user groups. The keys that the member knows keep working:
+/// gives how many there are.
+pub async fn remove(act: &Act<'_>, user: Uuid) -> Result<(Member, usize)> {
+    let (tx, member) = begin(act, user, None).await?;
+    let groups = user_groups::leave(&tx, act.scope, user).await?;
+    store::delete(&tx, act.scope, user).await?;
+    let withdrawn = invitations::withdraw_all_of(act, &tx, user, Role::Member).await?;
+    let keys = key_instances::count_known(act, &*tx, user).await?;
+    let before = json!({ "role": member.role.as_str(), "user_groups": groups });
+    let after = json!({ "live_keys_known": keys, "withdrawn_invitations": withdrawn });
+    let event =
+        act.event("member.removed").on("user", user, &member.user.email).change(before, after);
+    act.finish(tx, event).await?;
+    Ok((member, keys))
+}
+
+/// Locks the subscription and asks the rule.
+async fn begin(act: &Act<'_>, user: Uuid, to: Option<Role>) -> Result<(Tx, Member)> {
+    let tx = act.begin().await?;
+    demand_admin(act, &tx).await?;
+    let member = store::find(&*tx, act.scope, user).await?;
+    let admins = store::admins(&*tx, act.scope.id()).await?;
+    let own = act.actor.user_id == Some(user);
+    role::change(own, (member.role, to), admins)?;
+    Ok((tx, member))
+}
+
+/// The role was read before the lock: somebody else may have taken it since.
+async fn demand_admin(act: &Act<'_>, tx: &Tx) -> Result<()> {
+    let actor = act.actor.user_id.ok_or(Error::Unauthenticated)?;
+    match store::role_of(&**tx, act.scope.id(), actor).await? {
+        Some(role) if role.changes_keys() => Ok(()),
+        _ => Err(Error::Forbidden("You are no longer an admin of this subscription.")),
+    }
 }
 
 /// Ids, names and e-mail addresses of the subscription's members, by name.
@@ -179,16 +137,7 @@ pub(crate) async fn users(
     db: &impl ConnectionTrait,
     scope: &Scope,
 ) -> Result<Vec<(Uuid, String, String)>> {
-    let is_member = entity::Entity::find()
-        .select_only()
-        .column(entity::Column::UserId)
-        .filter(entity::COLUMN.subscription_id.eq(scope.id()))
-        .into_query();
-    let rows = users::entity::Entity::find()
-        .filter(users::entity::Column::Id.in_subquery(is_member))
-        .order_by_asc(users::entity::Column::Name)
-        .all(db)
-        .await?;
+    let rows = store::users(db, scope).await?;
     Ok(rows.into_iter().map(|it| (it.id, it.name, it.email)).collect())
 }
 
@@ -197,7 +146,35 @@ pub async fn people(act: &Act<'_>) -> Result<Vec<(Uuid, String, String)>> {
     users(act.app.db.read(), act.scope).await
 }
 
-async fn role_of(tx: &Tx, subscription: Uuid, user: Uuid) -> Result<Option<Role>> {
-    let row = entity::Entity::find_by_id((subscription, user)).one(&**tx).await?;
-    Ok(row.and_then(|it| Role::parse(&it.role)))
+/// Somebody who was removed.
+pub struct Former {
+    pub user: User,
+    /// Keys that still are or will be accepted.
+    pub keys: usize,
+}
+
+/// Those of the last removed who know keys that keep working, the last removed first.
+pub async fn former(act: &Act<'_>) -> Result<Vec<Former>> {
+    let filter = audit::Filter { action: Some("member.removed".to_owned()), ..Default::default() };
+    let removals = audit::list(&act.app.db, act.scope.id(), &filter, 20).await?;
+    let mut found: Vec<Former> = Vec::new();
+    for user in removals.rows.iter().filter_map(|it| it.object_id) {
+        let db = act.app.db.read();
+        let is_member = store::role_of(db, act.scope.id(), user).await?.is_some();
+        if is_member || found.iter().any(|it| it.user.id == user) {
+            continue;
+        }
+        let keys = key_instances::count_known(act, db, user).await?;
+        if keys > 0
+            && let Some(user) = crate::users::find(&act.app.db, user).await?
+        {
+            found.push(Former { user, keys });
+        }
+    }
+    Ok(found)
+}
+
+/// For the audit log.
+fn invited(it: &Invitation) -> Value {
+    json!({ "email": it.email, "role": it.role })
 }

@@ -15,7 +15,8 @@ use crate::{
     config::Cookies,
     error::Error,
     http::{
-        App, Client, Form, Page, PageError, SignedIn, cookies, is_local_path, page::html_with,
+        App, Client, Flash, Form, Page, PageError, SignedIn, cookies, is_local_path,
+        page::{Section, html_with},
         see_other,
     },
     pepper::random_token,
@@ -106,10 +107,11 @@ pub async fn sign_in(
         email: email.clone(),
         password: Zeroizing::new(password),
     };
-    match super::sign_in(&app, tried, client, app.clock.now()).await {
+    let (from, now) = (client.clone(), app.clock.now());
+    match super::sign_in(&app, tried, client, now).await {
         Ok(user) => {
             let mut response = see_other(way_on(&next));
-            begin(&session, &user)?;
+            super::begin(&session, &user, &from, now)?;
             remember(&app, &user, &mut response)?;
             Ok(response)
         }
@@ -118,8 +120,7 @@ pub async fn sign_in(
             show(&app, StatusCode::UNAUTHORIZED, email, next, error)
         }
         Err(Error::TooMany(seconds)) => {
-            let wait = crate::http::words::span(chrono::TimeDelta::seconds(seconds));
-            let error = format!("Too many tries. Wait {wait}, then try again.");
+            let error = too_many(seconds);
             let mut page = show(&app, StatusCode::TOO_MANY_REQUESTS, email, next, error)?;
             page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             Ok(page)
@@ -128,10 +129,83 @@ pub async fn sign_in(
     }
 }
 
-/// A new session, with a new id, for a user who has just shown who they are.
-pub fn begin(session: &Session, user: &User) -> Result<(), Error> {
-    session.renew();
-    Ok(session.insert(USER, user.id).map_err(anyhow::Error::from)?)
+/// What to say to whoever must wait.
+pub(crate) fn too_many(seconds: i64) -> String {
+    let wait = crate::http::words::span(chrono::TimeDelta::seconds(seconds));
+    format!("Too many tries. Wait {wait}, then try again.")
+}
+
+#[derive(Template)]
+#[template(path = "sessions/confirm.html")]
+struct ConfirmPage {
+    page: Page,
+    email: String,
+    next: String,
+    /// Beside the password; empty for none.
+    error: String,
+}
+
+fn ask(
+    me: &SignedIn,
+    status: StatusCode,
+    next: &str,
+    error: String,
+) -> Result<HttpResponse, PageError> {
+    let mut page = Page::plain();
+    page.theme = Page::of(me, Section::None).theme;
+    page.insecure = me.app.site.cookies == Cookies::Insecure;
+    let next = way_on(next).to_owned();
+    html_with(status, &ConfirmPage { page, email: me.user.email.clone(), next, error })
+}
+
+/// `GET /confirm-password`
+pub async fn confirm_form(
+    me: SignedIn,
+    session: Session,
+    query: Query<Next>,
+) -> Result<HttpResponse, PageError> {
+    if super::is_proved(&session, me.here.now) {
+        return Ok(see_other(way_on(&query.next)));
+    }
+    ask(&me, StatusCode::OK, &query.next, String::new())
+}
+
+#[derive(Deserialize)]
+pub struct ConfirmForm {
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /confirm-password`
+pub async fn confirm(
+    me: SignedIn,
+    req: HttpRequest,
+    session: Session,
+    form: Form<ConfirmForm>,
+) -> Result<HttpResponse, PageError> {
+    let (form, now) = (form.0, me.here.now);
+    let browser = known_browser(&me.app, &req, &me.user.email);
+    let password = Zeroizing::new(form.password);
+    match super::prove(&me.app, &me.user, (password, browser), &me.actor(), now).await {
+        Ok(()) => {
+            super::begin(&session, &me.user, &me.client, now)?;
+            let told = Flash::new("Your password is confirmed for 5 minutes.");
+            Ok(told.then(&me.app, way_on(&form.next)))
+        }
+        Err(Error::Unauthenticated) => {
+            let error = "This is not your password.".to_owned();
+            ask(&me, StatusCode::UNAUTHORIZED, &form.next, error)
+        }
+        Err(Error::TooMany(seconds)) => {
+            let error = too_many(seconds);
+            let mut page = ask(&me, StatusCode::TOO_MANY_REQUESTS, &form.next, error)?;
+            page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(page)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// This browser gets a bucket of its own, so that nobody elsewhere can lock its user out.
@@ -147,7 +221,7 @@ pub fn remember(app: &App, user: &User, response: &mut HttpResponse) -> Result<(
     Ok(added.map_err(anyhow::Error::from)?)
 }
 
-fn known_browser(app: &App, req: &HttpRequest, email: &str) -> Option<String> {
+pub(crate) fn known_browser(app: &App, req: &HttpRequest, email: &str) -> Option<String> {
     let value = cookies::unseal(app, req, BROWSER)?;
     let (owner, name) = value.split_once('\n')?;
     (owner == email.trim().to_lowercase()).then(|| name.to_owned())

@@ -9,7 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 
 use super::{USER, entity};
-use crate::{clock, db::Db, error::Result, http::App, pepper::token_digest};
+use crate::{
+    clock,
+    db::{Db, Tx},
+    error::Result,
+    http::App,
+    pepper::token_digest,
+};
 
 /// Unused for so long, a session ends (SECURITY.md 3.4).
 pub const IDLE: TimeDelta = TimeDelta::minutes(30);
@@ -105,6 +111,24 @@ async fn revoke_oldest(db: &Db, user: Uuid, now: i64) -> Result<()> {
         .exec(db.read())
         .await?;
     Ok(())
+}
+
+/// Ends these sessions of a user, or all of them. Gives how many.
+pub(super) async fn revoke(
+    tx: &Tx,
+    user: Uuid,
+    digests: Option<Vec<String>>,
+    now: DateTime<Utc>,
+) -> Result<usize> {
+    let mut update = entity::Entity::update_many()
+        .col_expr(entity::Column::RevokedAt, clock::millis(now).into())
+        .filter(entity::COLUMN.user_id.eq(user))
+        .filter(entity::COLUMN.revoked_at.is_null());
+    if let Some(digests) = digests {
+        update = update.filter(entity::COLUMN.digest.is_in(digests));
+    }
+    let ended = update.exec(&**tx).await?;
+    Ok(usize::try_from(ended.rows_affected).unwrap_or_default())
 }
 
 /// Forgets what ended more than a day ago.

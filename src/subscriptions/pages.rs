@@ -1,7 +1,6 @@
 //! The list of subscriptions, and what the owner of the installation does with them.
 use actix_web::{
     HttpRequest, HttpResponse,
-    cookie::{SameSite, time::Duration},
     web::{Path, Query},
 };
 use askama::Template;
@@ -10,15 +9,16 @@ use serde::Deserialize;
 use super::{NewSubscription, Subscription};
 use crate::{
     domain::Role,
-    error::{Error, Result},
+    error::Result,
     http::{
-        Errors, Flash, Form, Owner, Page, PageError, SignedIn, cookies,
+        Errors, Flash, Form, Owner, Page, PageError, SignedIn,
         form::Draft,
         html,
         page::{Section, refused},
-        see_other, words,
+        words,
     },
     key_groups,
+    members::pages::link,
 };
 
 /// Rows of one page of the owner's list.
@@ -294,8 +294,6 @@ pub async fn invitation_form(owner: Owner, slug: Path<String>) -> Result<HttpRes
     invitation_dialog(&it, "").show(&owner, Errors::none()).await
 }
 
-const LINK: &str = "kw_invitation";
-
 fn link_path(it: &Subscription) -> String {
     format!("/subscriptions/{}/invitation/link", it.slug)
 }
@@ -315,17 +313,7 @@ pub async fn invite(
             return invitation_dialog(&it, &form.email).show(&owner, Errors::of(error)?).await;
         }
     };
-    let path = link_path(&it);
-    let terms = cookies::Terms {
-        name: LINK,
-        path: &path,
-        max_age: Duration::minutes(10),
-        same_site: SameSite::Strict,
-    };
-    let mut response = see_other(&path);
-    let link = owner.app.site.url(&format!("/invitations/{token}"));
-    response.add_cookie(&cookies::seal(&owner.app, terms, link)).map_err(anyhow::Error::from)?;
-    Ok(response)
+    Ok(link::hand_over(&owner.app, &link_path(&it), &token)?)
 }
 
 #[derive(Template)]
@@ -333,7 +321,7 @@ pub async fn invite(
 struct LinkPage {
     page: Page,
     list: SubscriptionList,
-    name: String,
+    told: String,
     link: String,
     path: String,
 }
@@ -345,13 +333,12 @@ pub async fn invitation_link(
     slug: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
-    let link = cookies::unseal(&owner.app, &req, LINK)
-        .ok_or(Error::Gone("This link is no longer shown. Make a new invitation if it is lost."))?;
+    let link = link::shown(&owner.app, &req)?;
     html(&LinkPage {
         page: Page::of(&owner, Section::Subscriptions),
         list: view(&owner, "").await?,
         path: link_path(&it),
-        name: it.name,
+        told: format!("It makes its holder an admin of {}.", it.name),
         link,
     })
 }
@@ -360,8 +347,5 @@ pub async fn invitation_link(
 pub async fn invitation_kept(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
     let flash = Flash::new(format!("The invitation to {} is ready.", it.name));
-    let mut response = flash.then(&owner.app, "/subscriptions");
-    let forgotten = cookies::forget(&owner.app, LINK, &link_path(&it));
-    response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
-    Ok(response)
+    Ok(link::kept(&owner.app, &link_path(&it), &flash, "/subscriptions")?)
 }

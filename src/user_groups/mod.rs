@@ -229,6 +229,11 @@ pub(crate) async fn touch_with_policy(tx: &Tx, scope: &Scope, policy: Uuid) -> R
     store::touch_with_policy(tx, scope, policy).await
 }
 
+/// A member goes: out of every user group, each of which counts the change. Gives their names.
+pub(crate) async fn leave(tx: &Tx, scope: &Scope, user: Uuid) -> Result<Vec<String>> {
+    store::leave(tx, scope, user).await
+}
+
 /// How many people are in each user group.
 pub async fn people(act: &Act<'_>) -> Result<std::collections::HashMap<Uuid, i64>> {
     store::people(act).await

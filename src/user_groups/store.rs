@@ -143,6 +143,29 @@ pub(super) async fn touch_with_policy(tx: &Tx, scope: &Scope, policy: Uuid) -> R
     Ok(())
 }
 
+pub(super) async fn leave(tx: &Tx, scope: &Scope, user: Uuid) -> Result<Vec<String>> {
+    let own = members::Entity::find()
+        .filter(members::COLUMN.subscription_id.eq(scope.id()))
+        .filter(members::COLUMN.user_id.eq(user));
+    let left: Vec<Uuid> = own.all(&**tx).await?.into_iter().map(|it| it.user_group_id).collect();
+    if left.is_empty() {
+        return Ok(Vec::new());
+    }
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(Column::Id.is_in(left.clone()))
+        .exec(&**tx)
+        .await?;
+    members::Entity::delete_many()
+        .filter(members::COLUMN.subscription_id.eq(scope.id()))
+        .filter(members::COLUMN.user_id.eq(user))
+        .exec(&**tx)
+        .await?;
+    let left = of(scope).filter(Column::Id.is_in(left)).order_by_asc(Column::NameFolded);
+    Ok(left.all(&**tx).await?.into_iter().map(|it| it.name).collect())
+}
+
 pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))

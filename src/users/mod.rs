@@ -1,5 +1,6 @@
 //! People who sign in: making, finding and describing them.
 pub(crate) mod entity;
+mod owners;
 pub mod pages;
 mod password;
 
@@ -10,6 +11,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, entity::prelude::*};
 
 pub use self::{
     entity::Model as User,
+    owners::{end_ownership, make_owner, owner, owners},
     password::{Password, Passwords},
 };
 use serde_json::{Value, json};
@@ -136,6 +138,17 @@ pub async fn set_preferences(db: &Db, user: Uuid, wanted: Preferences) -> Result
     };
     changed.update(&*tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// Another password instead of the one that `user` was read with; `false` if that one is gone.
+pub(crate) async fn set_password(tx: &Tx, user: &User, hash: String) -> Result<bool> {
+    let changed = entity::Entity::update_many()
+        .col_expr(entity::Column::PasswordHash, hash.into())
+        .filter(entity::COLUMN.id.eq(user.id))
+        .filter(entity::COLUMN.password_hash.eq(&user.password_hash))
+        .exec(&**tx)
+        .await?;
+    Ok(changed.rows_affected == 1)
 }
 
 pub(crate) async fn signed_in(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<()> {

@@ -44,7 +44,8 @@
     if (field.selectionStart === 0 && field.selectionEnd === field.value.length) allow('manual', COPIED);
   });
   dialog.addEventListener('click', (e) => {
-    if (e.target.closest('a[download]')) allow('download', 'Downloaded. Move the file into your secret store before you close.');
+    // no download attribute: where the password is asked for first, its page must not become the file
+    if (e.target.closest('a[data-download]')) allow('download', 'Downloaded. Move the file into your secret store before you close.');
   });
   box.addEventListener('change', () => {
     if (saved && how.value !== 'box') return;

@@ -18,7 +18,8 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     // The program below goes by the real clock.
     let act = Act { now: Clock::System.now(), ..desk.act() };
     let keys = bulk::fill(&act, 100_000).await.unwrap();
-    let admin = app.user("acme", Role::Admin).await.email;
+    let admin = app.user("acme", Role::Admin).await;
+    let (knower, admin) = (admin.id, admin.email);
     // In a process of its own: what other tests ask at the same time is not looked at.
     let log = [("KEYWARD_LOG", "sqlx::query=trace"), ("KEYWARD_LOG_FORMAT", "json")];
     let program = Program::start_with(&app.home, &log).await;
@@ -43,6 +44,10 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
         format!("/s/acme/user-groups/{user_group}/deletion"),
         "/s/acme/workspaces".to_owned(),
         format!("/s/acme/groups?user_group={user_group}"),
+        format!("/s/acme/keys?known_to={knower}"),
+        format!("/s/acme/keys?known_to={knower}&status=active"),
+        format!("/s/acme/keys?known_to={knower}&used=not30d"),
+        "/s/acme/members".to_owned(),
     ];
     for path in paths().into_iter().chain(held) {
         let page = get(&path).await;
@@ -72,6 +77,7 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
             "SCAN permission_days",
             "SCAN key_",
             "SCAN audit_",
+            "SCAN secret_",
             "SCAN user_",
             "SCAN workspace",
             "SCAN policies",

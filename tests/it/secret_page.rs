@@ -153,7 +153,7 @@ async fn nobody_else_and_no_other_browser_sees_the_secret(app: &TestApp) {
 async fn a_secret_is_shown_for_ten_minutes(app: &TestApp) {
     let it = Shown::new(app, &[]).await;
     app.clock.advance(TimeDelta::minutes(10) - TimeDelta::milliseconds(1));
-    assert_eq!(it.admin.get(&it.path).await.expect(200).secret(), it.secret);
+    assert_eq!(it.admin.open(&it.path).await.expect(200).secret(), it.secret);
     app.clock.advance(TimeDelta::milliseconds(1));
     for rest in ["", "/download.json", "/download.env"] {
         let answer = it.admin.get(&format!("{}{rest}", it.path)).await.expect(410);

@@ -11,7 +11,9 @@ use crate::{
         page::Section,
         words::{self, Moment},
     },
-    key_groups, key_instances, users,
+    key_groups,
+    key_instances::{self, Exposure, How},
+    users,
     verify::usage,
 };
 
@@ -39,6 +41,8 @@ struct DetailPage {
     last_refused_reason: String,
     calls_day: String,
     refused_day: String,
+    /// Who knows the secret, how, and since when.
+    known: Vec<(String, &'static str, Moment)>,
     /// What was done, by whom, when; for those who may read the audit log.
     history: Vec<(String, String, Moment)>,
 }
@@ -51,7 +55,9 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let group_path = viewer.path(&format!("/groups/{}", group.id));
     let key_path = format!("{group_path}/keys/{}", key.id);
     let mut row = KeyRow::of(&key, group.kind(), key_path, here, viewer.role.changes_keys());
-    let names = users::names(&act.app.db, [key.created_by].into()).await?;
+    let exposures = key_instances::exposures_of(&act, key.id).await?;
+    let people = exposures.iter().map(|it| it.user_id).chain([key.created_by]);
+    let names = users::names(&act.app.db, people.collect()).await?;
     row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
     row.menu.retain(|it| it.path != row.path);
     let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;
@@ -67,6 +73,12 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     } else {
         Vec::new()
     };
+    let known = |it: &Exposure| {
+        let name = names.get(&it.user_id).cloned().unwrap_or_default();
+        let how = How::parse(&it.how).map_or("", How::in_words);
+        (name, how, here.minute(instant(it.at)))
+    };
+    let known = exposures.iter().map(known).collect();
     let exact = |at: Option<i64>| at.map(|it| here.minute(instant(it)));
     let relative = |at: Option<i64>| at.map(|it| here.relative(instant(it)));
     let period = key.facts().period;
@@ -91,6 +103,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
         last_refused_reason: key.last_refused_reason.clone().unwrap_or_default(),
         calls_day: words::count(calls.accepted),
         refused_day: words::count(calls.refused),
+        known,
         history,
         row,
     })

@@ -27,7 +27,8 @@ use crate::{
     },
     key_groups::{self, KeyGroup},
     key_instances::{self, Filter, KeyInstance, Listing, Show},
-    users,
+    members,
+    users::{self, User},
 };
 
 /// Rows of one page.
@@ -140,6 +141,7 @@ async fn listed(
 ) -> Result<KeyList> {
     let here = &it.me.here;
     let acts = it.role.changes_keys();
+    let knower = knower(it, &query).await?;
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&it.me.app.db, creators).await?;
     let spans_groups = path.ends_with("/keys");
@@ -166,7 +168,7 @@ async fn listed(
         rows,
         total: counts[0].into(),
         uses: USES.iter().map(|it| (it.0, it.2, it.0 == query.used)).collect(),
-        chips: chips(&query, &path),
+        chips: chips(&query, &path, knower.as_ref()),
         csv: match spans_groups {
             true => query.address(&format!("{path}.csv"), ("", "")),
             false => query.address(&format!("{path}/keys.csv"), ("", "")),
@@ -181,13 +183,22 @@ async fn listed(
     })
 }
 
-fn chips(query: &ListQuery, path: &str) -> Vec<LinkView> {
+/// Whose keys are wanted: somebody who is or was a member here.
+async fn knower(it: &InPlace, query: &ListQuery) -> Result<Option<User>> {
+    match query.known_to() {
+        Some(user) => Ok(Some(members::known(&it.act(), user).await?)),
+        None => Ok(None),
+    }
+}
+
+fn chips(query: &ListQuery, path: &str, knower: Option<&User>) -> Vec<LinkView> {
     let used = USES.iter().find(|it| it.0 == query.used && !it.0.is_empty());
     let labels = [
         ("used", used.map(|it| it.2.to_owned())),
         ("from", (!query.from.is_empty()).then(|| format!("Active from {}", query.from))),
         ("until", (!query.until.is_empty()).then(|| format!("Active until {}", query.until))),
         ("q", (!query.q.is_empty()).then(|| format!("Text: {}", query.q))),
+        ("known_to", knower.map(|it| format!("Known to {}", it.name))),
     ];
     let chip = |(field, label): (&str, Option<String>)| {
         let path = query.address(path, (field, ""));
@@ -223,6 +234,7 @@ async fn csv(
     name: &str,
 ) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
+    knower(viewer, query).await?;
     let filter = Filter { after: None, ..query.filter(group, &viewer.me.here)? };
     let listing = key_instances::list(&act, &filter, download::MOST_ROWS).await?;
     download::must_end(listing.next.as_ref())?;

@@ -24,6 +24,9 @@ pub struct ListQuery {
     pub until: String,
     #[serde(default)]
     pub q: String,
+    /// The id of a user.
+    #[serde(default)]
+    pub known_to: String,
     #[serde(default)]
     pub after: String,
 }
@@ -67,7 +70,14 @@ impl ListQuery {
         };
         let (from, until) = (from.map(|it| it.0), until.map(|it| it.1));
         let text = self.q.chars().take(100).collect();
-        Ok(Filter { group, show: show.1, used: used.1, from, until, text, after })
+        let known_to = self.known_to();
+        Ok(Filter { group, show: show.1, used: used.1, from, until, known_to, text, after })
+    }
+
+    /// Whose keys are wanted; the nil id for rubbish, which no user has.
+    pub fn known_to(&self) -> Option<Uuid> {
+        let given = Some(self.known_to.trim()).filter(|it| !it.is_empty());
+        given.map(|it| Uuid::try_parse(it).unwrap_or_default())
     }
 
     /// The list at `path` with one field changed, from the first page on unless that is the field.
@@ -78,6 +88,7 @@ impl ListQuery {
             ("from", &self.from),
             ("until", &self.until),
             ("q", &self.q),
+            ("known_to", &self.known_to),
             ("after", ""),
         ];
         listing::address(path, &fields, change)

@@ -18,7 +18,7 @@ use crate::{
         page::Section,
     },
     key_groups::{self, KeyGroup},
-    key_instances::{self, Issued, KeyInstance},
+    key_instances::{self, How, Issued, KeyInstance},
 };
 
 /// Seals a new secret into its cookie and sends the browser to its page.
@@ -59,6 +59,7 @@ pub async fn show(
 ) -> Result<HttpResponse, PageError> {
     let instance = key_instances::find(&admin.act(), path.ids()).await?;
     let secret = unsealed(&req, &admin.me, &instance)?;
+    key_instances::expose(&admin.act(), instance.id, How::Shown).await?;
     let list = list::behind_dialog(&admin, instance.key_group_id).await?;
     let group = list.group.as_ref();
     let client = group.filter(|it| it.kind.is_client()).map(|it| it.client_id.clone());
@@ -109,7 +110,7 @@ pub async fn json(
     req: HttpRequest,
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
-    let it = Download::of(&admin, &req, &path).await?;
+    let it = Download::of(&admin, &req, &path, How::Json).await?;
     let header = if it.instance.custom { "x-synthetic-key" } else { "Authorization: Bearer" };
     let until = it.instance.active_until.map(|at| iso(instant(at)));
     let mut text = json!({
@@ -139,7 +140,7 @@ pub async fn env(
     req: HttpRequest,
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
-    let it = Download::of(&admin, &req, &path).await?;
+    let it = Download::of(&admin, &req, &path, How::Env).await?;
     let (comment, secret) = (it.comment(), it.secret.expose());
     let body = match it.group.kind() {
         GroupKind::Token => format!("# {comment}\nAPI_KEY={secret}\n"),
@@ -174,10 +175,11 @@ struct Download {
 }
 
 impl Download {
-    async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath) -> Result<Self> {
+    async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath, how: How) -> Result<Self> {
         let act = admin.act();
         let instance = key_instances::find(&act, path.ids()).await?;
         let secret = unsealed(req, &admin.me, &instance)?;
+        key_instances::expose(&act, instance.id, how).await?;
         let group = key_groups::find(&act, instance.key_group_id).await?;
         Ok(Self { instance, group, secret })
     }

@@ -185,6 +185,17 @@ async fn the_ways_in_are_accessible(app: &TestApp) {
         it.click("form button").await?;
         it.wait("#password-error").await?;
         faults.extend(it.faults("sign-in-wrong").await?);
+        app.clock.advance(chrono::TimeDelta::seconds(2)); // what a wrong one costs
+        it.look(DESKTOP).await?;
+        it.sign_in(&member).await?;
+        app.clock.advance(chrono::TimeDelta::minutes(6));
+        it.open("/confirm-password").await?;
+        faults.extend(it.faults("confirm-password").await?);
+        it.look(DESKTOP).await?;
+        it.fill("password", "not the password at all").await?;
+        it.turn("form button").await?;
+        it.wait("#password-error").await?;
+        faults.extend(it.faults("confirm-password-wrong").await?);
         none(&faults);
         Ok(())
     })

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use thirtyfour::{TypingData, prelude::*};
 
-use crate::support::{browser::Browser, eventually};
+use crate::support::{PASSWORD, browser::Browser, eventually};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -149,6 +149,13 @@ impl Browser {
             }
         }
         panic!("no open menu has {label}");
+    }
+
+    /// Shows the password once more, where it is asked for, and goes on.
+    pub(super) async fn confirm_password(&self) -> WebDriverResult<()> {
+        self.arrive("/confirm-password").await?;
+        self.fill("password", PASSWORD).await?;
+        self.turn("form[action='/confirm-password'] button").await
     }
 
     /// Makes a group with its first key through the dialog, up to the page that shows the key.

@@ -5,6 +5,7 @@ use keyward::{
     domain::{ActivePeriod, Role},
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
+    members,
     pepper::random_token,
     permissions::{self, Declaration},
     subscriptions,
@@ -58,6 +59,9 @@ pub(super) struct Scene {
     pub(super) future: String,
     pub(super) deactivated: String,
     pub(super) access: Ids,
+    /// Of the admin, who has made all keys, and of somebody else.
+    admin: Uuid,
+    member: Uuid,
 }
 
 /// Of one policy, one user group, one workspace and one role.
@@ -93,7 +97,7 @@ impl Scene {
         for _ in 0..22 {
             desk.key(portal.instance.key_group_id, desk.days(60)).await;
         }
-        app.user("acme", Role::Member).await; // somebody else in the audit log
+        let member = desk.newcomer(texts.contact, Role::Member).await.id;
         let access = grant(&desk, texts, group).await;
 
         app.clock.advance(TimeDelta::days(80));
@@ -109,6 +113,8 @@ impl Scene {
         let (now, actor) = (app.clock.now(), desk.act().actor);
         subscriptions::rename(app, &subscription, texts.subscription, &actor, now).await.unwrap();
         app.clock.advance(TimeDelta::minutes(3));
+        let open = format!("open-{}", texts.contact);
+        members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
         let path = |it: &Issued| path_of("acme", &it.instance);
         Self {
             group: format!("/s/acme/groups/{group}"),
@@ -116,6 +122,8 @@ impl Scene {
             future: path(&future),
             deactivated: path(&off),
             access,
+            admin: app.user("acme", Role::Admin).await.id,
+            member,
         }
     }
 
@@ -131,6 +139,9 @@ impl Scene {
             then("group-menu", group, &["td button[popovertarget]"]),
             stop("group-filtered", format!("{group}?status=active&used=30d&q=k")),
             stop("keys", "/s/acme/keys"),
+            stop("keys-known-to", format!("/s/acme/keys?known_to={}", self.admin)),
+            stop("members", "/s/acme/members"),
+            then("members-menu", "/s/acme/members", &["td button[popovertarget]"]),
             stop("keys-no-match", "/s/acme/keys?q=nothing-like-this"),
             stop("key", used),
             stop("key-unsaved", future),
@@ -207,6 +218,10 @@ impl Scene {
             stop("revocation", format!("{future}/revocation")),
             stop("replacement", format!("{future}/replacement")),
             stop("edit", format!("{group}/edit")),
+            stop("invite-member", "/s/acme/invitations/new"),
+            stop("change-role", format!("/s/acme/members/{}/role", self.member)),
+            stop("remove-member", format!("/s/acme/members/{}/removal", self.admin)),
+            stop("password", "/profile/password"),
             stop("deletion", format!("{group}/deletion")),
         ]
     }
@@ -226,6 +241,9 @@ pub(super) fn owners() -> Vec<Stop> {
         stop("suspend-subscription", "/subscriptions/acme/suspension"),
         stop("invite-admin", "/subscriptions/acme/invitation"),
         stop("owner-audit", "/audit"),
+        stop("owners", "/owners"),
+        then("new-owner-refused", "/owners/new", &["dialog button.primary"]),
+        then("owner-removal", "/owners", &["td button[popovertarget]", ".menu a.danger"]),
     ]
 }
 

@@ -279,6 +279,7 @@ async fn a_reload_and_a_new_tab_show_the_same_key_for_ten_minutes(app: &TestApp)
         it.close_window().await?;
         it.switch_to_window(new).await?;
         it.open(&path).await?;
+        it.confirm_password().await?;
         assert_eq!(it.value("dialog:modal [data-key]").await?, key);
         app.clock.advance(TimeDelta::minutes(1));
         it.refresh().await?;

@@ -1,8 +1,10 @@
 //! Fixtures of access below a subscription, through the verbs that pages call.
 use keyward::{
     access::{self, Held},
+    domain::Role as MemberRole,
     key_groups::{self, Description},
     key_instances::{Issued, KeyInstance},
+    members,
     pepper::random_token,
     permissions::{self, Declaration},
     policies::{self, Policy},
@@ -89,7 +91,12 @@ impl Desk<'_> {
         let key = self.group_with("quote-engine", &held).await.instance;
         let held = Held { user_groups: [user_group].into(), ..held };
         let edit = self.give(key.key_group_id, &held).await.unwrap();
-        Things { key, policy, user_group, workspace, role, edit }
+        let member = self.newcomer("somebody@acme.example", MemberRole::Member).await.id;
+        let act = self.act();
+        members::invite_member(&act, "open@acme.example", MemberRole::Member).await.unwrap();
+        let invitation = members::open_invitations(&act).await.unwrap()[0].id;
+        let owner = self.another_owner("another-owner@example.com").await.id;
+        Things { key, policy, user_group, workspace, role, edit, member, invitation, owner }
     }
 }
 
@@ -102,6 +109,11 @@ pub(crate) struct Things {
     pub(crate) role: Uuid,
     /// An edit of access that can be undone.
     pub(crate) edit: Uuid,
+    /// Somebody of whom nothing else is expected, and an open invitation.
+    pub(crate) member: Uuid,
+    pub(crate) invitation: Uuid,
+    /// A second owner of the installation.
+    pub(crate) owner: Uuid,
 }
 
 /// A policy without a description.

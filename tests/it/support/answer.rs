@@ -47,6 +47,10 @@ impl Answer {
         self.status == 303 && self.location().starts_with("/sign-in")
     }
 
+    pub(crate) fn is_confirm_redirect(&self) -> bool {
+        self.status == 303 && self.location().starts_with("/confirm-password")
+    }
+
     pub(crate) fn cookies(&self) -> Vec<Cookie<'static>> {
         let lines = self.headers.get_all("set-cookie").iter();
         lines.map(|it| Cookie::parse(it.to_str().unwrap().to_owned()).unwrap()).collect()

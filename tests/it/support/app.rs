@@ -173,7 +173,7 @@ impl TestApp {
     }
 }
 
-fn new_user(email: &str, name: &str) -> NewUser {
+pub(super) fn new_user(email: &str, name: &str) -> NewUser {
     let password = PASSWORD.to_owned().into();
     NewUser { email: email.into(), name: name.into(), password }
 }

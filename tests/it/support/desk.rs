@@ -3,16 +3,20 @@ use chrono::TimeDelta;
 use keyward::{
     access::Held,
     audit,
-    domain::{ActivePeriod, SecretText},
+    domain::{ActivePeriod, Role, SecretText},
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
+    members,
     pepper::random_token,
     subscriptions::{self, Act, Scope, Settings},
-    users::User,
+    users::{self, User},
 };
 use uuid::Uuid;
 
-use super::{TestApp, app::acting};
+use super::{
+    TestApp,
+    app::{acting, new_user},
+};
 
 pub(crate) struct Desk<'a> {
     app: &'a TestApp,
@@ -46,6 +50,24 @@ impl<'a> Desk<'a> {
         };
         change(&mut settings);
         subscriptions::change_settings(&self.act(), settings).await.unwrap();
+    }
+
+    /// A new user, who has accepted an invitation by the admin.
+    pub(crate) async fn newcomer(&self, email: &str, role: Role) -> User {
+        let act = self.act();
+        let token = members::invite_member(&act, email, role).await.unwrap();
+        let (new, client) = (new_user(email, email), act.actor.client.clone());
+        members::accept_as_new(self.app, &token, new, client, act.now).await.unwrap().0
+    }
+
+    /// A new user who owns the installation as well.
+    pub(crate) async fn another_owner(&self, email: &str) -> User {
+        let user = self.newcomer(email, Role::Member).await;
+        let (first, now) = (self.app.owner_user().await, self.app.clock.now());
+        users::make_owner(self.app, email, &acting(&first), now).await.unwrap();
+        let gone = members::remove(&self.act(), user.id).await.unwrap();
+        assert_eq!(gone.1, 0);
+        user
     }
 
     /// From now on, for so many days.

@@ -10,7 +10,7 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use super::{Answer, TestApp};
+use super::{Answer, PASSWORD, TestApp};
 
 #[derive(Clone)]
 pub(crate) struct Person<'a> {
@@ -65,6 +65,22 @@ impl<'a> Person<'a> {
         self.post("/sign-in", &[("email", email), ("password", password)]).await
     }
 
+    /// Shows the password once more, and goes on to `next`.
+    pub(crate) async fn confirm(&self, password: &str, next: &str) -> Answer {
+        self.post("/confirm-password", &[("password", password), ("next", next)]).await
+    }
+
+    /// Opens a page; if it asks for the password first, shows it.
+    pub(crate) async fn open(&self, path: &str) -> Answer {
+        let answer = self.get(path).await;
+        if !answer.is_confirm_redirect() {
+            return answer;
+        }
+        let next = self.follow(&answer).await.expect(200).field("next");
+        let on = self.confirm(PASSWORD, &next).await.expect(303);
+        self.follow(&on).await
+    }
+
     /// Whether this browser has a live session.
     pub(crate) async fn is_signed_in(&self) -> bool {
         !self.get("/").await.is_sign_in_redirect()
@@ -73,7 +89,7 @@ impl<'a> Person<'a> {
     /// Opens a form that makes a key and sends it, with its token: for a generated key of 90 days,
     /// unless these fields say something else.
     pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let token = self.get(path).await.expect(200).field("submission");
+        let token = self.open(path).await.expect(200).field("submission");
         let mut all = vec![("submission", token.as_str()), ("make", "generate"), ("preset", "90")];
         all.retain(|it| fields.iter().all(|other| other.0 != it.0));
         all.extend(fields);

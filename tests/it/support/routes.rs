@@ -7,7 +7,7 @@ use super::Things;
 #[track_caller]
 pub(crate) fn path_to(route: &Route, of: &Things) -> String {
     let path = route.path.replace("{slug}", "acme").replace("{token}", "never-made");
-    let path = path.replace("{service}", "orders");
+    let path = path.replace("{service}", "orders").replace("{owner}", &of.owner.to_string());
     // Personal keys belong to one person: whoever walks has none of this id.
     let path = ["{personal_key}", "{key_id}"]
         .iter()
@@ -20,7 +20,7 @@ pub(crate) fn path_to(route: &Route, of: &Things) -> String {
 
 impl Things {
     /// What a route calls them, and their ids.
-    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 7] {
+    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 9] {
         [
             ("{group}", self.key.key_group_id),
             ("{key}", self.key.id),
@@ -29,6 +29,8 @@ impl Things {
             ("{workspace}", self.workspace),
             ("{role}", self.role),
             ("{edit}", self.edit),
+            ("{member}", self.member),
+            ("{invitation}", self.invitation),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Accepting an invitation.
+//! Accepting an invitation, with a new account or with one that there is.
 use actix_session::Session;
 use actix_web::{
     HttpResponse,
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{domain::Role, http::SignedIn};
 use crate::{
-    http::{App, Client, Errors, Flash, Form, Page, PageError, page::refused},
-    sessions,
+    domain::Role,
+    http::{App, Client, Errors, Flash, Form, Page, PageError, SignedIn, page::refused},
+    members, sessions,
     users::{self, NewUser, User},
 };
 
@@ -53,7 +53,7 @@ async fn show(
     name: String,
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
-    let (invitation, subscription) = super::open_invitation(app, token, app.clock.now()).await?;
+    let (invitation, subscription) = members::open_invitation(app, token, app.clock.now()).await?;
     let me = signed_in(app, session).await?;
     let it = InvitationPage {
         page: Page::plain(),
@@ -92,9 +92,9 @@ pub async fn accept(
         name: form.name.clone(),
         password: Zeroizing::new(form.password),
     };
-    match super::accept_as_new(&app, &token, new, client, now).await {
+    match members::accept_as_new(&app, &token, new, client.clone(), now).await {
         Ok((user, subscription)) => {
-            sessions::pages::begin(&session, &user)?;
+            sessions::begin(&session, &user, &client, now)?;
             let flash = Flash::new(format!("You have joined {}.", subscription.name));
             let mut response = flash.then(&app, &format!("/s/{}", subscription.slug));
             sessions::pages::remember(&app, &user, &mut response)?;
@@ -109,7 +109,7 @@ pub async fn accept_signed_in(
     me: SignedIn,
     token: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let joined = super::accept_as(&me.app, &token, &me.user, &me.actor(), me.here.now).await?;
+    let joined = members::accept_as(&me.app, &token, &me.user, &me.actor(), me.here.now).await?;
     let flash = Flash::new(format!("You have joined {}.", joined.name));
     Ok(flash.then(&me.app, &format!("/s/{}", joined.slug)))
 }
