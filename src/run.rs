@@ -203,6 +203,7 @@ async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
 async fn prune(app: &App) -> crate::error::Result<()> {
     let now = app.clock.now();
     sessions::prune(&app.db, now).await?;
+    sessions::rest::prune(&app.db, now).await?;
     throttle::prune(&app.db, now).await?;
     submissions::prune(&app.db, now).await?;
     access::undo::prune(&app.db, now).await?;

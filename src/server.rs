@@ -20,7 +20,7 @@ use actix_web::{
 use crate::{
     access, audit,
     config::Cookies,
-    dialects::webtsm,
+    dialects::{octane, webtsm},
     error::Error,
     http::{
         self, App, PageError, assets,
@@ -44,6 +44,8 @@ pub enum Access {
     AuditReader,
     /// A user by HTTP Basic with e-mail address and password; never with a key.
     PersonalApi,
+    /// An admin of the shared space with a session of the Octane dialect, begun with a password.
+    SpaceAdmin,
 }
 use Access::*;
 
@@ -72,6 +74,10 @@ const fn post(path: &'static str, access: Access, handler: fn() -> actix_web::Ro
     Route { method: Method::POST, path, access, fresh: false, handler }
 }
 
+const fn put(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::PUT, path, access, fresh: false, handler }
+}
+
 const fn delete(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
     Route { method: Method::DELETE, path, access, fresh: false, handler }
 }
@@ -84,6 +90,8 @@ pub struct Face {
 }
 
 pub static FACES: &[Face] = &[
+    Face { below: "/authentication", refuse: octane::refuse },
+    Face { below: "/api/shared_spaces", refuse: octane::refuse },
     Face { below: "/auth/api-keys", refuse: webtsm::refuse },
     Face { below: "/.well-known/jwks.json", refuse: webtsm::refuse },
 ];
@@ -92,11 +100,19 @@ pub static FACES: &[Face] = &[
 /// sessions and the cross-site check. The cookies of the pages mean nothing here.
 #[rustfmt::skip]
 pub static API_ROUTES: &[Route] = &[
-    get   ("/auth/api-keys/keys",           PersonalApi, || web::to(webtsm::list)),
-    post  ("/auth/api-keys/keys",           PersonalApi, || web::to(webtsm::create)),
-    get   ("/auth/api-keys/keys/{key_id}",  PersonalApi, || web::to(webtsm::show)),
-    delete("/auth/api-keys/keys/{key_id}",  PersonalApi, || web::to(webtsm::delete)),
-    get   ("/.well-known/jwks.json",        Anyone,      || web::to(webtsm::jwks)),
+    post  ("/authentication/sign_in",                           Anyone,      || web::to(octane::sign_in)),
+    post  ("/authentication/sign_out",                          Anyone,      || web::to(octane::sign_out)),
+    get   ("/api/shared_spaces/{space}/api_accesses",           SpaceAdmin,  || web::to(octane::accesses::list)),
+    post  ("/api/shared_spaces/{space}/api_accesses",           SpaceAdmin,  || web::to(octane::accesses::create)),
+    get   ("/api/shared_spaces/{space}/api_accesses/{access}",  SpaceAdmin,  || web::to(octane::accesses::show)),
+    put   ("/api/shared_spaces/{space}/api_accesses/{access}",  SpaceAdmin,  || web::to(octane::accesses::change)),
+    get   ("/api/shared_spaces/{space}/roles",                  SpaceAdmin,  || web::to(octane::roles::roles)),
+    get   ("/api/shared_spaces/{space}/workspace_roles",        SpaceAdmin,  || web::to(octane::roles::workspace_roles)),
+    get   ("/auth/api-keys/keys",                               PersonalApi, || web::to(webtsm::list)),
+    post  ("/auth/api-keys/keys",                               PersonalApi, || web::to(webtsm::create)),
+    get   ("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::show)),
+    delete("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::delete)),
+    get   ("/.well-known/jwks.json",                            Anyone,      || web::to(webtsm::jwks)),
 ];
 
 /// Outside of sessions, CSRF and the request log: machines call these.

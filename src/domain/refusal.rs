@@ -21,6 +21,10 @@ pub enum Refusal {
         "The expiry of this secret has passed, so it can no longer be changed. Make a new one."
     )]
     SecretEnded,
+    #[error(
+        "A revoked secret stays dead. Send a new client_secret to make the access valid again."
+    )]
+    SecretStaysRevoked,
     #[error("A client secret is not deactivated. Revoke it if it shall end now.")]
     SecretsAreRevoked,
     #[error("This key already has 2 active secrets. Revoke one before you make another.")]

@@ -38,6 +38,14 @@ pub struct Description {
 }
 
 impl Description {
+    pub fn of(it: &KeyGroup) -> Self {
+        Self {
+            name: it.name.clone(),
+            description: it.description.clone(),
+            contact: it.contact.clone(),
+        }
+    }
+
     /// Cleans the fields, or says what is wrong with each of them.
     pub fn checked(&self) -> Result<Self> {
         let mut errors = Vec::new();
@@ -81,11 +89,7 @@ pub async fn edit(act: &Act<'_>, id: Uuid, wanted: &Description) -> Result<KeyGr
         ..Default::default()
     };
     store::update(&tx, changed).await?;
-    let before = Description {
-        name: group.name.clone(),
-        description: group.description.clone(),
-        contact: group.contact.clone(),
-    };
+    let before = Description::of(&group);
     let event = act
         .event("key_group.edited")
         .on("key_group", id, &wanted.name)

@@ -4,6 +4,7 @@ mod agent;
 pub(crate) mod entity;
 pub mod pages;
 mod password;
+pub mod rest;
 mod store;
 
 use actix_session::Session;

@@ -1,7 +1,7 @@
 //! The password of somebody who is signed in: shown once more, or changed.
 use chrono::{DateTime, Utc};
 
-use super::{admit, fail, store};
+use super::{admit, fail, rest, store};
 use crate::{
     audit::{self, Actor, Event},
     domain::text,
@@ -58,6 +58,7 @@ pub async fn change_password(
         return Err(Error::Unauthenticated);
     }
     store::revoke(&tx, user.id, None, now).await?;
+    rest::close_all(&tx, user.id).await?;
     let event = Event::new("user.password_changed", now).on("user", user.id, &user.email);
     audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
     Ok(tx.commit().await?)

@@ -22,7 +22,7 @@ pub const IDLE: TimeDelta = TimeDelta::minutes(30);
 /// However busy, a session ends after so long.
 pub const ABSOLUTE: TimeDelta = TimeDelta::hours(12);
 /// `last_seen_at` is written at most this often.
-const TOUCH: TimeDelta = TimeDelta::minutes(1);
+pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
 /// Sessions of one user; the oldest give way.
 const PER_USER: u64 = 10;
 

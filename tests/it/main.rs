@@ -26,6 +26,7 @@ mod issuing;
 mod lifecycle;
 mod lists;
 mod members;
+mod octane;
 mod outage;
 mod overview;
 mod owners;

@@ -110,6 +110,11 @@ impl TestApp {
         self.somebody(slug, Role::Auditor).await
     }
 
+    /// Where a path is answered.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// A program that shows a key to `/verify`.
     pub(crate) fn service(&self) -> Service<'_> {
         Service(self)

@@ -17,6 +17,7 @@ mod refused;
 mod routes;
 mod service;
 mod snapshot;
+mod space;
 pub(crate) mod wire;
 
 pub(crate) use self::{
@@ -31,6 +32,7 @@ pub(crate) use self::{
     refused::{blamed, refusal},
     routes::path_to,
     service::basic,
+    space::Space,
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it

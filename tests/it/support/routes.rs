@@ -12,6 +12,7 @@ pub(crate) fn path_to(route: &Route, of: &Things) -> String {
     let path = ["{personal_key}", "{key_id}"]
         .iter()
         .fold(path, |path, name| path.replace(name, "8bb11574-0385-43dd-92a4-ad285d9f3d30"));
+    let path = path.replace("{space}", "acme").replace("{access}", "1");
     let path = path.replace("/static/{hash}/{name}", &assets::url("app.css"));
     let path = of.ids().iter().fold(path, |path, (name, id)| path.replace(name, &id.to_string()));
     assert!(!path.contains('{'), "{path}: no test knows this placeholder");

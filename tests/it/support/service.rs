@@ -41,7 +41,7 @@ impl Service<'_> {
 
     /// Any method and query as well.
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let request = self.0.client.request(method, format!("http://{}{path}", self.0.address));
+        let request = self.0.client.request(method, self.0.url(path));
         let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
         Answer::read(request.send().await.unwrap()).await
     }

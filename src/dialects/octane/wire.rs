@@ -1,0 +1,374 @@
+//! What stands in bodies and queries, as document 001 has it: ids are texts, lists carry their count.
+use std::{collections::BTreeSet, fmt};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::query::{self, Condition};
+use crate::{
+    domain::Refusal,
+    error::{Error, FieldError},
+    http::{form, guard, status_code},
+};
+
+/// `{"user", "password"}` or `{"client_id", "client_secret"}`
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum SignIn {
+    User(UserSignIn),
+    Client(ClientSignIn),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserSignIn {
+    pub user: String,
+    pub password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSignIn {
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+/// The body of a list of new things.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data<T> {
+    pub data: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccess {
+    pub name: String,
+    pub client_secret: String,
+    #[serde(default)]
+    pub expiration: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub workspace_roles: Option<Data<Reference>>,
+}
+
+/// `{"type": "workspace_role", "id": "1028"}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+    pub id: String,
+}
+
+/// What a PUT changes. A field that is not there stays; an `expiration` of null takes it away.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub is_valid: Option<bool>,
+    pub client_secret: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub expiration: Option<Option<DateTime<Utc>>>,
+    pub name: Option<String>,
+    pub workspace_roles: Option<Data<Reference>>,
+}
+
+/// Tells null from nothing.
+fn present<'de, D: serde::Deserializer<'de>>(
+    it: D,
+) -> Result<Option<Option<DateTime<Utc>>>, D::Error> {
+    Deserialize::deserialize(it).map(Some)
+}
+
+/// A body of JSON, within the limits of every form.
+pub async fn body<T: DeserializeOwned>(
+    req: &HttpRequest,
+    payload: actix_web::web::Payload,
+) -> Result<T, Fault> {
+    let kind = req.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Fault::UnsupportedMediaType);
+    }
+    let body = form::read_body(&mut payload.into_inner()).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        // serde names fields and places, and never a value of a secret.
+        match error.is_data() {
+            true => Fault::Unreadable(unquoted(&error)),
+            false => Fault::Malformed("platform.malformed_json", error.to_string()),
+        }
+    })
+}
+
+/// Without what was sent: it may be half of a secret.
+fn unquoted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.starts_with("invalid type") || text.starts_with("invalid value") {
+        true => format!(
+            "A field has the wrong type, at line {} column {}.",
+            error.line(),
+            error.column()
+        ),
+        false => text,
+    }
+}
+
+/// What a request asks of a list.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// `None`: what comes by itself.
+    pub fields: Option<BTreeSet<String>>,
+    pub conditions: Vec<Condition>,
+    pub limit: u64,
+    pub offset: u64,
+}
+
+/// Rows of one answer, unless asked otherwise, and at most.
+const LIMIT: u64 = 50;
+const MOST: u64 = 200;
+
+impl Asked {
+    /// `known`: the fields that can be asked for.
+    pub fn read(req: &HttpRequest, known: &[&str]) -> Result<Self, Fault> {
+        let mut asked = Self { limit: LIMIT, ..Self::default() };
+        for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
+            let malformed = |text: String| Fault::Malformed("platform.invalid_query", text);
+            let number = |most| match value.parse::<u64>() {
+                Ok(n) if n <= most => Ok(n),
+                _ => Err(malformed(format!("{name} is a number up to {most}."))),
+            };
+            match &*name {
+                "fields" => asked.fields = Some(fields(&value, known).map_err(malformed)?),
+                "query" => {
+                    asked.conditions =
+                        query::parse(&value).map_err(|it| malformed(it.to_string()))?;
+                }
+                "limit" => asked.limit = number(MOST)?.max(1),
+                "offset" => asked.offset = number(1_000_000)?,
+                // A secret in a URL ends in logs; whatever else it is, it is not said again.
+                _ => {
+                    let text = "The parameters are fields, query, limit and offset.";
+                    return Err(malformed(text.to_owned()));
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Whether a field is part of the answer; `by_itself` if nothing was asked for.
+    pub fn wants(&self, field: &str, by_itself: bool) -> bool {
+        self.fields.as_ref().map_or(by_itself, |it| it.contains(field))
+    }
+}
+
+fn fields(text: &str, known: &[&str]) -> Result<BTreeSet<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    let always = ["id", "type"];
+    match names.iter().find(|it| !known.contains(&it.as_str()) && !always.contains(&it.as_str())) {
+        Some(_) => Err(format!("fields knows {}.", known.join(", "))),
+        None => Ok(names),
+    }
+}
+
+/// A list and how many there are; more than could be counted is said.
+pub fn list(data: Vec<Value>, total: u64, most: u64) -> HttpResponse {
+    HttpResponse::Ok().json(listed(data, total, most))
+}
+
+pub fn listed(data: Vec<Value>, total: u64, most: u64) -> Value {
+    json!({
+        "total_count": total.min(most),
+        "data": data,
+        "exceeds_total_count": total > most,
+    })
+}
+
+/// `2021-08-24T00:00:00Z`
+pub fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `DevOps Admin` becomes `role.workspace.devops.admin`.
+pub fn logical_name(name: &str) -> String {
+    let plain = |it: char| if it.is_alphanumeric() { it } else { ' ' };
+    let words: String = name.to_lowercase().chars().map(plain).collect();
+    let words: Vec<&str> = words.split_whitespace().collect();
+    format!("role.workspace.{}", words.join("."))
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum Fault {
+    /// No session, or one that has ended.
+    Unauthenticated,
+    /// A key was shown.
+    KeyManagesNothing,
+    InsecureTransport,
+    UnsupportedMediaType,
+    /// A body of the wrong form; serde says where.
+    Unreadable(String),
+    /// A code and a sentence.
+    Malformed(&'static str, String),
+    Other(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated => Self::Unauthenticated,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal.into())
+    }
+}
+
+impl Fault {
+    /// One field of a body, and what to change.
+    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Other(Error::Invalid(vec![FieldError::new(field, message)]))
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(code, _) => code,
+            Self::KeyManagesNothing => "platform.key_not_accepted",
+            Self::InsecureTransport => "platform.insecure_transport",
+            other => code(other.status_code()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => f.write_str("Sign in first: POST /authentication/sign_in."),
+            Self::KeyManagesNothing => f.write_str(
+                "A request that shows a key manages nothing. Sign in with user and password.",
+            ),
+            Self::InsecureTransport => {
+                f.write_str("This connection is not encrypted, so no password is taken on it.")
+            }
+            Self::UnsupportedMediaType => f.write_str("A body here is application/json."),
+            Self::Unreadable(text) | Self::Malformed(_, text) => f.write_str(text),
+            Self::Other(Error::Invalid(fields)) => {
+                let texts: Vec<_> = fields
+                    .iter()
+                    .map(|it| format!("{}: {}", named(it.field), it.message))
+                    .collect();
+                f.write_str(&texts.join(" "))
+            }
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The dialect's own names of our fields.
+fn named(field: &str) -> &str {
+    match field {
+        "key" => "client_secret",
+        "until" => "expiration",
+        other => other,
+    }
+}
+
+fn code(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "platform.malformed",
+        401 => "platform.not_authenticated",
+        403 => "platform.not_authorized",
+        404 => "platform.entity_not_found",
+        405 => "platform.method_not_allowed",
+        408 => "platform.too_slow",
+        409 => "platform.refused",
+        413 => "platform.too_large",
+        415 => "platform.unsupported_media_type",
+        422 => "platform.invalid_field",
+        429 => "platform.too_many_requests",
+        503 => "platform.unavailable",
+        _ => "platform.internal",
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::KeyManagesNothing | Self::InsecureTransport => StatusCode::FORBIDDEN,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Malformed(..) => StatusCode::BAD_REQUEST,
+            Self::Other(error) => status_code(error),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Other(Error::Internal(cause) | Error::Unavailable(cause)) = self {
+            tracing::error!(error = ?cause, "a request could not be answered");
+        }
+        let mut answer = HttpResponse::build(self.status_code());
+        match self {
+            Self::Other(Error::TooMany(seconds)) => {
+                answer.insert_header((RETRY_AFTER, seconds.to_string()));
+            }
+            Self::Other(Error::Unavailable(_)) => {
+                answer.insert_header((RETRY_AFTER, "2"));
+            }
+            _ => {}
+        }
+        answer.json(told(self.code(), &self.to_string()))
+    }
+}
+
+/// As Octane words its errors.
+fn told(code: &str, text: &str) -> Value {
+    let request = Some(guard::current_request_id()).filter(|it| !it.is_empty());
+    json!({ "error_code": code, "description": text, "correlation_id": request })
+}
+
+/// What no handler of this face has answered.
+pub fn refuse(status: StatusCode) -> HttpResponse {
+    let text = match status {
+        StatusCode::NOT_FOUND => Error::NotFound.to_string(),
+        StatusCode::REQUEST_TIMEOUT => Error::TooSlow.to_string(),
+        StatusCode::METHOD_NOT_ALLOWED => "This address answers other methods only.".to_owned(),
+        _ => "This cannot be answered.".to_owned(),
+    };
+    HttpResponse::build(status).json(told(code(status), &text))
+}
+
+/// A reference's number, if it is of this kind; one that no thing has for rubbish.
+pub fn number(id: &str) -> i32 {
+    id.parse().ok().filter(|it| *it > 0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logical_names_are_made_from_names() {
+        assert_eq!(logical_name("DevOps Admin"), "role.workspace.devops.admin");
+        assert_eq!(logical_name("CI/CD Integration"), "role.workspace.ci.cd.integration");
+    }
+
+    #[test]
+    fn null_takes_an_expiration_away_and_nothing_leaves_it() {
+        let read = |text: &str| serde_json::from_str::<Change>(text).unwrap().expiration;
+        assert_eq!(read("{}"), None);
+        assert_eq!(read(r#"{"expiration": null}"#), Some(None));
+        assert!(read(r#"{"expiration": "2021-08-24T00:00:00Z"}"#).unwrap().is_some());
+    }
+}
