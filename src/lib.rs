@@ -36,6 +36,8 @@ pub mod members;
 pub mod overview;
 /// What services let their callers do.
 pub mod permissions;
+/// Signed bearer keys of a user.
+pub mod personal_keys;
 /// Named sets of permissions.
 pub mod policies;
 /// Signing in and out, session rows.
@@ -53,6 +55,8 @@ pub mod verify;
 /// Parts of a subscription, and policies held in them.
 pub mod workspaces;
 
+/// Interfaces as other systems document them: they translate, and decide nothing.
+pub mod dialects;
 /// Web kit: state, callers, pages, forms, cookies, headers, assets.
 pub mod http;
 /// The route table and the assembly of the server.

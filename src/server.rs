@@ -9,7 +9,10 @@ use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
     cookie::SameSite,
     dev::Server,
-    http::{Method, StatusCode, header::ALLOW},
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, HeaderValue},
+    },
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
@@ -17,14 +20,15 @@ use actix_web::{
 use crate::{
     access, audit,
     config::Cookies,
+    dialects::webtsm,
     error::Error,
     http::{
         self, App, PageError, assets,
         caller::{Fresh, HasPage},
         guard,
     },
-    installation, key_groups, key_instances, members, overview, permissions, policies, sessions,
-    subscriptions, user_groups, users, verify, workspaces,
+    installation, key_groups, key_instances, members, overview, permissions, personal_keys,
+    policies, sessions, subscriptions, user_groups, users, verify, workspaces,
 };
 
 /// Who may call a route.
@@ -38,6 +42,8 @@ pub enum Access {
     Admin,
     /// Admins and auditors.
     AuditReader,
+    /// A user by HTTP Basic with e-mail address and password; never with a key.
+    PersonalApi,
 }
 use Access::*;
 
@@ -65,6 +71,33 @@ const fn get(path: &'static str, access: Access, handler: fn() -> actix_web::Rou
 const fn post(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
     Route { method: Method::POST, path, access, fresh: false, handler }
 }
+
+const fn delete(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::DELETE, path, access, fresh: false, handler }
+}
+
+/// An interface that programs speak, and all that lies below its path.
+pub struct Face {
+    pub below: &'static str,
+    /// How it words what none of its routes answers: no such path, a wrong method, too slow.
+    pub refuse: fn(StatusCode) -> HttpResponse,
+}
+
+pub static FACES: &[Face] = &[
+    Face { below: "/auth/api-keys", refuse: webtsm::refuse },
+    Face { below: "/.well-known/jwks.json", refuse: webtsm::refuse },
+];
+
+/// Of the faces: behind the request log, the deadline and the known host, but outside of browser
+/// sessions and the cross-site check. The cookies of the pages mean nothing here.
+#[rustfmt::skip]
+pub static API_ROUTES: &[Route] = &[
+    get   ("/auth/api-keys/keys",           PersonalApi, || web::to(webtsm::list)),
+    post  ("/auth/api-keys/keys",           PersonalApi, || web::to(webtsm::create)),
+    get   ("/auth/api-keys/keys/{key_id}",  PersonalApi, || web::to(webtsm::show)),
+    delete("/auth/api-keys/keys/{key_id}",  PersonalApi, || web::to(webtsm::delete)),
+    get   ("/.well-known/jwks.json",        Anyone,      || web::to(webtsm::jwks)),
+];
 
 /// Outside of sessions, CSRF and the request log: machines call these.
 #[rustfmt::skip]
@@ -98,6 +131,14 @@ pub static ROUTES: &[Route] = &[
     post("/profile/password",                                   SignedIn,    || web::to(users::pages::password::change)),
     post("/profile/sessions/ending",                            SignedIn,    || web::to(users::pages::sessions::end)),
     post("/profile/sessions/others/ending",                     SignedIn,    || web::to(users::pages::sessions::end_others)),
+    get ("/profile/keys",                                       SignedIn,    || web::to(personal_keys::pages::list::list)),
+    get ("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::form)).fresh(),
+    post("/profile/keys/new",                                   SignedIn,    || web::to(personal_keys::pages::issue::create)).fresh(),
+    get ("/profile/keys/{personal_key}/secret",                 SignedIn,    || web::to(personal_keys::pages::secret::show)).fresh(),
+    get ("/profile/keys/{personal_key}/secret/download.json",   SignedIn,    || web::to(personal_keys::pages::secret::json)).fresh(),
+    post("/profile/keys/{personal_key}/secret/acknowledgement", SignedIn,    || web::to(personal_keys::pages::secret::acknowledge)),
+    get ("/profile/keys/{personal_key}/deletion",               SignedIn,    || web::to(personal_keys::pages::deletion::form)),
+    post("/profile/keys/{personal_key}/deletion",               SignedIn,    || web::to(personal_keys::pages::deletion::delete)),
     get ("/subscriptions",                                      SignedIn,    || web::to(subscriptions::pages::list)),
     get ("/subscriptions/new",                                  Owner,       || web::to(subscriptions::pages::new_form)),
     post("/subscriptions/new",                                  Owner,       || web::to(subscriptions::pages::create)),
@@ -210,10 +251,12 @@ pub static ROUTES: &[Route] = &[
 pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         let machines = |config: &mut ServiceConfig| mount(config, MACHINE_ROUTES);
+        let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
         let pages = |config: &mut ServiceConfig| mount(config, ROUTES);
         Actix::new()
             .app_data(app.clone())
             .configure(machines)
+            .configure(faces)
             .service(
                 web::scope("")
                     .configure(pages)
@@ -242,23 +285,60 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404.
 fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
     for rows in routes.chunk_by(|a, b| a.path == b.path) {
-        let mut resource: Resource = web::resource(rows[0].path);
+        let mut resource = resource(rows, rows[0].path);
         if rows.iter().any(|it| it.method == Method::GET) {
             resource = resource.app_data(HasPage);
         }
         let fresh: Vec<Method> =
             rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
-        let resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
-        let resource = rows.iter().fold(resource, |it, row| {
-            let it = it.route((row.handler)().method(row.method.clone()));
-            // What answers GET answers HEAD.
-            let head = row.method == Method::GET;
-            if head { it.route((row.handler)().method(Method::HEAD)) } else { it }
-        });
-        let allowed: Vec<&str> = rows.iter().map(|it| it.method.as_str()).collect();
-        let allowed = allowed.join(", ");
+        resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
+        let allowed = allowed(rows);
         config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
     }
+}
+
+/// The same for a face, in its own words.
+fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
+    let refuse = face.refuse;
+    let below = |it: &&Route| it.path.starts_with(face.below);
+    let rows: Vec<&Route> = API_ROUTES.iter().filter(below).collect();
+    let mut scope = web::scope(face.below);
+    for rows in rows.chunk_by(|a, b| a.path == b.path) {
+        let path = rows[0].path.strip_prefix(face.below).unwrap_or_default();
+        let allowed = allowed(rows.iter().copied());
+        let wrong_method = move || {
+            let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED);
+            if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+                answer.headers_mut().insert(ALLOW, allowed);
+            }
+            std::future::ready(answer)
+        };
+        let resource = resource(rows.iter().copied(), path);
+        scope = scope.service(resource.default_service(web::to(wrong_method)));
+    }
+    let not_found = move || std::future::ready(refuse(StatusCode::NOT_FOUND));
+    let deadline = move |req, next| guard::deadline_of(refuse, req, next);
+    config.service(
+        scope
+            .default_service(web::to(not_found))
+            .wrap(from_fn(guard::known_host))
+            .wrap(from_fn(deadline))
+            .wrap(from_fn(guard::log)),
+    );
+}
+
+fn resource<'a>(rows: impl IntoIterator<Item = &'a Route>, path: &str) -> Resource {
+    rows.into_iter().fold(web::resource(path), |it, row| {
+        let it = it.route((row.handler)().method(row.method.clone()));
+        // What answers GET answers HEAD.
+        let head = row.method == Method::GET;
+        if head { it.route((row.handler)().method(Method::HEAD)) } else { it }
+    })
+}
+
+fn allowed<'a>(rows: impl IntoIterator<Item = &'a Route>) -> String {
+    let methods: Vec<&str> = rows.into_iter().map(|it| it.method.as_str()).collect();
+    methods.join(", ")
 }
 
 async fn wrong_method(allowed: String) -> HttpResponse {

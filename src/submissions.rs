@@ -6,6 +6,7 @@ use crate::{
     clock,
     db::{Db, Tx},
     error::{Error, Result, is_duplicate},
+    http::App,
     pepper::token_digest,
     subscriptions::Act,
 };
@@ -30,6 +31,16 @@ pub(crate) mod entity {
 /// Claims a submission within the transaction that creates its result, which will be at
 /// `location`. The second one is told where the first one's result is.
 pub async fn claim(act: &Act<'_>, tx: &Tx, token: &str, location: String) -> Result<()> {
+    claim_at(act.app, tx, (token, location), act.now).await
+}
+
+/// The same outside of any subscription.
+pub async fn claim_at(
+    app: &App,
+    tx: &Tx,
+    (token, location): (&str, String),
+    now: DateTime<Utc>,
+) -> Result<()> {
     if token.len() < 20 {
         return Err(Error::Malformed("This form is incomplete. Load its page again."));
     }
@@ -37,11 +48,11 @@ pub async fn claim(act: &Act<'_>, tx: &Tx, token: &str, location: String) -> Res
     let row = entity::ActiveModel {
         digest: Set(digest.clone()),
         location: Set(location),
-        created_at: Set(clock::millis(act.now)),
+        created_at: Set(clock::millis(now)),
     };
     match entity::Entity::insert(row).exec_without_returning(&**tx).await {
         Err(error) if is_duplicate(&error) => {
-            let first = entity::Entity::find_by_id(digest).one(act.app.db.read()).await?;
+            let first = entity::Entity::find_by_id(digest).one(app.db.read()).await?;
             Err(first.map_or(Error::NotFound, |it| Error::AlreadyDone { location: it.location }))
         }
         other => other.map(|_| ()).map_err(Error::from),

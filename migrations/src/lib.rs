@@ -13,6 +13,7 @@ mod m20261120_000003_audit;
 mod m20261120_000004_access;
 mod m20261128_000005_clients;
 mod m20261128_000006_members;
+mod m20261128_000007_personal_keys;
 
 pub struct Migrator;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000004_access::Migration),
             Box::new(m20261128_000005_clients::Migration),
             Box::new(m20261128_000006_members::Migration),
+            Box::new(m20261128_000007_personal_keys::Migration),
         ]
     }
 }

@@ -41,6 +41,12 @@ impl MigrationTrait for Migration {
             unique.col("subscription_id").col("number").unique();
             m.create_index(unique).await?;
         }
+        m.alter_table(added("policies", big_integer("changed_at").default(0))).await?;
+        db.execute_unprepared("UPDATE policies SET changed_at = created_at").await?;
+        let mut clients =
+            index("ix_key_groups_client", "key_groups", &["subscription_id", "number"]);
+        clients.and_where(Expr::col("kind").eq("client_credentials"));
+        m.create_index(clients).await?;
         m.create_table(rest_sessions()).await?;
         m.create_index(index("ix_rest_sessions_user", "rest_sessions", &["user_id"])).await?;
         m.create_index(index("ix_rest_sessions_created", "rest_sessions", &["created_at"])).await

@@ -74,6 +74,8 @@ pub struct HeldNames {
     pub policy: Option<String>,
     /// User groups and roles, in order.
     pub others: Vec<String>,
+    /// The policies of the roles.
+    pub role_policies: Vec<String>,
 }
 
 /// The names of what these groups hold, in one query of at most 1,000 groups. A group that holds
@@ -86,6 +88,7 @@ pub async fn names(act: &Act<'_>, groups: &[Uuid]) -> Result<HashMap<Uuid, HeldN
             (Some(user_group), _) => it.others.push(user_group),
             (None, Some(policy)) if row.workspace_role_id.is_some() => {
                 it.others.push(catalogue::role_name(&policy, row.workspace.as_deref()));
+                it.role_policies.push(policy);
             }
             (None, policy) => it.policy = policy,
         }

@@ -101,6 +101,13 @@ impl FromIterator<Holding> for Access {
     }
 }
 
+/// What a client's roles make of it (document 001): never chosen, always derived.
+pub fn integration_type<'a>(role_policies: impl IntoIterator<Item = &'a str>) -> &'static str {
+    const CI_CD: &str = "CI/CD Integration";
+    let is_ci_cd = role_policies.into_iter().any(|it| it.eq_ignore_ascii_case(CI_CD));
+    if is_ci_cd { CI_CD } else { "3rd-party Integration" }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -217,5 +224,12 @@ mod tests {
         assert_eq!(it.permissions(Place::Workspace(id(2))), set(0b0010));
         assert_eq!(it.permissions(Place::Subscription), set(0b0010));
         assert!(it.permissions(Place::Nowhere).is_empty());
+    }
+
+    #[test]
+    fn a_role_makes_an_integration_one_of_ci_cd_and_any_other_is_of_a_third_party() {
+        assert_eq!(integration_type([]), "3rd-party Integration");
+        assert_eq!(integration_type(["DevOps Admin"]), "3rd-party Integration");
+        assert_eq!(integration_type(["DevOps Admin", "CI/CD Integration"]), "CI/CD Integration");
     }
 }

@@ -55,6 +55,10 @@ pub enum Refusal {
     ChangedSinceEdit,
     #[error("This subscription has {most} {what}, which is as many as it can have.")]
     TooMany { most: usize, what: &'static str },
+    #[error("You have {most} personal keys, which is as many as one person can have. Delete one.")]
+    TooManyPersonalKeys { most: usize },
+    #[error("Your user groups have more and longer names than one personal key can hold.")]
+    PersonalKeyTooLong,
     #[error("This subscription is suspended. Nothing can be changed in it.")]
     SubscriptionSuspended,
     #[error("This subscription has an admin, who invites further members.")]

@@ -65,6 +65,12 @@ impl SecretText {
     }
 }
 
+/// How a person has stored a secret that was shown, as its page says it.
+pub fn saved_by(text: &str) -> Option<&'static str> {
+    let ways = ["clipboard", "selection", "manual", "download", "box"];
+    ways.into_iter().find(|it| *it == text)
+}
+
 /// What a generated secret is for; its prefix says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -9,6 +9,7 @@ use actix_web::{
     Error, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::{
         Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -58,6 +59,19 @@ pub async fn deadline<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     let answered = tokio::time::timeout(REQUEST_DEADLINE, next.call(req)).await;
     answered.unwrap_or_else(|_| Err(PageError::from(error::Error::TooSlow).into()))
+}
+
+/// The same for a face that programs speak, in its own words.
+pub async fn deadline_of<B: MessageBody>(
+    refuse: fn(StatusCode) -> HttpResponse,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let answered = tokio::time::timeout(REQUEST_DEADLINE, next.call(req)).await;
+    answered.unwrap_or_else(|_| {
+        let answer = refuse(StatusCode::REQUEST_TIMEOUT);
+        Err(InternalError::from_response(error::Error::TooSlow, answer).into())
+    })
 }
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \

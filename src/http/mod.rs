@@ -9,6 +9,7 @@ pub mod form;
 pub mod guard;
 mod icon;
 pub mod listing;
+pub mod once;
 pub mod page;
 pub mod words;
 

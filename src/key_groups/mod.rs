@@ -16,7 +16,7 @@ pub(crate) use self::making::blank;
 pub use self::{
     entity::Model as KeyGroup,
     making::{NewClient, create, create_client, create_clients},
-    store::{Filter, Listing, Show, UNUSED_AFTER},
+    store::{ClientFilter, Filter, Listing, MOST_COUNTED, Show, UNUSED_AFTER},
     summary::Attention,
 };
 use crate::{
@@ -149,6 +149,18 @@ pub async fn of_instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Ve
 /// One page of the list, true at `act.now` after [`bring_up_to_date`].
 pub async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
     store::list(act, filter, limit).await
+}
+
+/// Clients by their numbers, and how many there are, counted up to [`MOST_COUNTED`] and one.
+pub async fn list_clients(act: &Act<'_>, filter: &ClientFilter) -> Result<(Vec<KeyGroup>, u64)> {
+    store::list_clients(act, filter).await
+}
+
+/// The client with this number (document 001: the id of an API access).
+pub async fn client(act: &Act<'_>, number: i32) -> Result<KeyGroup> {
+    let filter = ClientFilter { number: Some(number), limit: 1, ..Default::default() };
+    let (found, _) = list_clients(act, &filter).await?;
+    found.into_iter().next().ok_or(Error::NotFound)
 }
 
 /// Brings the summaries of the subscription up to `act.now`. Faces do it before they read. Whether

@@ -35,6 +35,45 @@ pub(crate) async fn find_in(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<Vec<
     Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(&**tx).await?)
 }
 
+fn clients(scope: &Scope) -> Select<Entity> {
+    // As a literal, so that the partial index serves it.
+    of(scope).filter(Expr::cust("key_groups.kind = 'client_credentials'"))
+}
+
+/// What the clients of a subscription are narrowed to, and which of them are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ClientFilter {
+    pub number: Option<i32>,
+    pub name: Option<String>,
+    pub client_id: Option<String>,
+    pub offset: u64,
+    pub limit: u64,
+}
+
+/// Clients by their numbers, and how many there are, counted up to [`MOST_COUNTED`] and one.
+pub(super) async fn list_clients(
+    act: &Act<'_>,
+    filter: &ClientFilter,
+) -> Result<(Vec<Model>, u64)> {
+    let mut query = clients(act.scope);
+    if let Some(number) = filter.number {
+        query = query.filter(COLUMN.number.eq(number));
+    }
+    if let Some(name) = &filter.name {
+        query = query.filter(COLUMN.name_folded.eq(name.to_lowercase()));
+    }
+    if let Some(client_id) = &filter.client_id {
+        query = query.filter(COLUMN.client_id.eq(client_id));
+    }
+    let counted = query.clone().select_only().column(Column::Id).limit(MOST_COUNTED + 1);
+    let count = counted.count(act.app.db.read()).await?;
+    let page = query.order_by_asc(Column::Number).offset(filter.offset).limit(filter.limit);
+    Ok((page.all(act.app.db.read()).await?, count))
+}
+
+/// Clients that are counted for a list; more of them are "more".
+pub const MOST_COUNTED: u64 = 10_000;
+
 /// One tab of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Show {

@@ -1,5 +1,6 @@
 //! What can be done with key instances. Faces call these and nothing below. Each verb is one
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
+mod clients;
 pub(crate) mod entity;
 pub(crate) mod exposures;
 mod issuing;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::{
+    clients::{regenerate, revoke_all, set_expiry},
     entity::Model as KeyInstance,
     exposures::{Exposure, How, expose, how_many_known, known, of_instance as exposures_of},
     issuing::{Issued, NewKey, Source, create, replace, rotate},
@@ -26,7 +28,7 @@ use crate::{
     audit::Event,
     clock::{instant, iso, millis},
     db::Tx,
-    domain::{ActivePeriod, Facts, GroupKind, Refusal, coverage, lifecycle},
+    domain::{ActivePeriod, Facts, GroupKind, Refusal, coverage, lifecycle, secret::saved_by},
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
     subscriptions::{self, Act},
@@ -117,9 +119,8 @@ async fn save(
 
 /// Its creator has it: from now on its page shows nothing any more. `by` says how.
 pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<KeyInstance> {
-    const WAYS: [&str; 5] = ["clipboard", "selection", "manual", "download", "box"];
-    let by = WAYS.into_iter().find(|it| *it == by);
-    let by = by.ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
+    let by = saved_by(by)
+        .ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
     let tx = act.begin().await?;
     let instance = store::find(&*tx, act.scope, id).await?;
     // Only who was shown it can have it.

@@ -17,6 +17,7 @@ pub struct Model {
     /// Rises with every change.
     pub version: i32,
     pub created_at: i64,
+    pub changed_at: i64,
     pub created_by: Uuid,
     /// The names of its permissions: see [`Permissions`].
     pub permissions: String,

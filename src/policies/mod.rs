@@ -64,6 +64,7 @@ pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<
         description: wanted.description.clone(),
         version: 1,
         created_at: millis(act.now),
+        changed_at: millis(act.now),
         created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
         permissions: wanted.permissions.as_str().to_owned(),
         number: 0,
@@ -104,7 +105,7 @@ pub async fn edit(
         return Ok((policy, None));
     }
     permissions::check(&tx, act.scope, &wanted.permissions, &before.permissions).await?;
-    let after = put(&tx, &policy, &wanted).await?;
+    let after = put(act, &tx, &policy, &wanted).await?;
     let was = before.json();
     let change = Change {
         object: Object::Policy(id),
@@ -117,7 +118,7 @@ pub async fn edit(
     Ok((after, Some(edit)))
 }
 
-async fn put(tx: &Tx, policy: &Policy, wanted: &Wanted) -> Result<Policy> {
+async fn put(act: &Act<'_>, tx: &Tx, policy: &Policy, wanted: &Wanted) -> Result<Policy> {
     let changed = entity::ActiveModel {
         id: Set(policy.id),
         name: Set(wanted.name.clone()),
@@ -125,6 +126,7 @@ async fn put(tx: &Tx, policy: &Policy, wanted: &Wanted) -> Result<Policy> {
         description: Set(wanted.description.clone()),
         permissions: Set(wanted.permissions.as_str().to_owned()),
         version: Set(policy.version + 1),
+        changed_at: Set(millis(act.now)),
         ..Default::default()
     };
     store::update(tx, changed).await
@@ -142,7 +144,7 @@ pub(crate) async fn restore(
     if policy.version != version {
         return Err(Refusal::ChangedSinceEdit.into());
     }
-    let after = put(tx, &policy, wanted).await?;
+    let after = put(act, tx, &policy, wanted).await?;
     let (before, wanted) = (Wanted::of(&policy).json(), wanted.json());
     Ok(undo::Restored { kind: "policy", id, name: after.name, before, after: wanted })
 }

@@ -103,6 +103,12 @@ pub(crate) async fn rules(tx: &Tx, scope: &Scope) -> Result<PeriodRules> {
     Ok(current(tx, scope).await?.period_rules())
 }
 
+/// By what a subscription is asked for.
+enum Name<'a> {
+    Slug(&'a str),
+    Number(i32),
+}
+
 /// The subscriptions of a user and the roles in them, by name; at most 50.
 pub async fn of_user(db: &Db, user: Uuid) -> Result<Vec<(Subscription, Role)>> {
     store::of_user(db, user, None).await
@@ -119,7 +125,13 @@ pub async fn enter(
     if let Some((subscription, role)) = known.iter().find(|it| it.0.slug == slug) {
         return Ok((Scope(subscription.clone()), *role));
     }
-    let found = store::of_user(db, user, Some(slug)).await?;
+    let found = store::of_user(db, user, Some(Name::Slug(slug))).await?;
+    found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
+}
+
+/// The same door by the number of the shared space (document 001).
+pub async fn enter_by_number(db: &Db, user: Uuid, number: i32) -> Result<(Scope, Role)> {
+    let found = store::of_user(db, user, Some(Name::Number(number))).await?;
     found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
 }
 

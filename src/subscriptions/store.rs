@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, entity::prelude::*,
 };
 
-use super::{NewSubscription, Settings, entity};
+use super::{Name, NewSubscription, Settings, entity};
 use crate::{
     clock,
     db::{Db, Tx},
@@ -17,18 +17,20 @@ use crate::{
 /// As in document 001.
 const FIRST_NUMBER: i32 = 1001;
 
-/// A user's subscriptions by name, at most 50; or the one with `slug`.
+/// A user's subscriptions by name, at most 50; or the one that is called so.
 pub(super) async fn of_user(
     db: &Db,
     user: Uuid,
-    slug: Option<&str>,
+    called: Option<Name<'_>>,
 ) -> Result<Vec<(entity::Model, Role)>> {
     let mut query = members::Entity::find()
         .filter(members::COLUMN.user_id.eq(user))
         .find_also_related(entity::Entity);
-    if let Some(slug) = slug {
-        query = query.filter(entity::COLUMN.slug.eq(slug));
-    }
+    query = match called {
+        Some(Name::Slug(slug)) => query.filter(entity::COLUMN.slug.eq(slug)),
+        Some(Name::Number(number)) => query.filter(entity::COLUMN.number.eq(number)),
+        None => query,
+    };
     let rows = query.order_by_asc(entity::Column::Name).limit(50).all(db.read()).await?;
     let known = |(member, subscription): (members::Model, Option<entity::Model>)| {
         Some((subscription?, Role::parse(&member.role)?))

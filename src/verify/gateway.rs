@@ -10,16 +10,25 @@ use actix_web::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
-use super::{Credential, Holder, Presented, Verdict, usage::Call, verify};
+use super::{
+    Credential, Holder, Presented, Verdict,
+    personal::{self, Person},
+    usage::Call,
+    verify,
+};
 use crate::{
     clock::iso,
-    domain::{Denial, permission, text},
+    domain::{Denial, Permissions, permission, text},
     error::Error,
     http::{App, caller},
     sessions,
 };
+
+const BASIC: &str = "Basic";
+const BEARER: &str = "Bearer";
 
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
@@ -42,6 +51,11 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
         workspace: asked.workspace.as_deref(),
     };
     let now = app.clock.now();
+    if let Shown::Bearer(key) = asked.shown
+        && personal::is_one(key)
+    {
+        return check_personal(&app, &req, &asked, (key, &presented), now).await;
+    }
     match verify(&app, &presented, now).await {
         Ok(Verdict::Unknown) => denied(Denial::Unknown, false, scheme),
         Ok(Verdict::Accepted(holder)) => {
@@ -52,6 +66,25 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
             app.recorder.note(&holder, call(&req, &app, &asked, Some(denial)), now);
             denied(denial, true, scheme)
         }
+        Err(error) => unanswered(&error),
+    }
+}
+
+/// The same for a personal key.
+async fn check_personal(
+    app: &App,
+    req: &HttpRequest,
+    asked: &Asked<'_>,
+    (key, presented): (&str, &Presented<'_>),
+    now: DateTime<Utc>,
+) -> HttpResponse {
+    match personal::verify(app, (key, presented), now).await {
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false, BEARER),
+        Ok(Verdict::Accepted(person)) => {
+            app.recorder.note_personal(person.key, call(req, app, asked, None), now);
+            accepted_person(&person)
+        }
+        Ok(Verdict::Denied(_, denial)) => denied(denial, true, BEARER),
         Err(error) => unanswered(&error),
     }
 }
@@ -95,7 +128,7 @@ impl<'a> Asked<'a> {
             return Err("ambiguous_credentials");
         }
         // `x-synthetic-key` means nothing without the tenant's name (document 004).
-        let synthetic = synthetic.filter(|_| tenant.is_some()).map(Shown::Token);
+        let synthetic = synthetic.filter(|_| tenant.is_some()).map(Shown::Synthetic);
         let shown = authorization.map(Shown::authorization).or(synthetic);
         Ok(Self { shown: shown.unwrap_or(Shown::Nothing), tenant, permission, workspace })
     }
@@ -105,7 +138,8 @@ impl<'a> Asked<'a> {
 enum Shown<'a> {
     /// None, or one that can be no credential of ours.
     Nothing,
-    Token(&'a str),
+    Bearer(&'a str),
+    Synthetic(&'a str),
     /// `client_id:secret` of HTTP Basic; `None` if it is none.
     Basic(Option<Zeroizing<String>>),
 }
@@ -113,7 +147,7 @@ enum Shown<'a> {
 impl<'a> Shown<'a> {
     fn authorization(value: &'a str) -> Self {
         match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Token(token),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token),
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
                 Self::Basic(basic_pair(pair))
             }
@@ -125,7 +159,7 @@ impl<'a> Shown<'a> {
     fn credential(&self) -> Option<Credential<'_>> {
         match self {
             Self::Nothing => None,
-            Self::Token(text) => Some(Credential::Token(text)),
+            Self::Bearer(text) | Self::Synthetic(text) => Some(Credential::Token(text)),
             Self::Basic(pair) => {
                 let (id, secret) = pair.as_ref()?.split_once(':')?;
                 Some(Credential::Client { id, secret })
@@ -135,7 +169,7 @@ impl<'a> Shown<'a> {
 
     /// What the challenge of a refusal names: the scheme that the caller speaks.
     fn scheme(&self) -> &'static str {
-        if matches!(self, Self::Basic(_)) { "Basic" } else { "Bearer" }
+        if matches!(self, Self::Basic(_)) { BASIC } else { BEARER }
     }
 }
 
@@ -174,25 +208,45 @@ fn call(req: &HttpRequest, app: &App, asked: &Asked<'_>, denial: Option<Denial>)
     }
 }
 
-fn accepted(holder: &Holder, now: chrono::DateTime<chrono::Utc>) -> HttpResponse {
+fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     let until = holder.facts.period.until();
-    let expires = until.map_or_else(|| "never".to_owned(), iso);
     guarded(&mut answer)
         .insert_header(("keyward-subscription", holder.subscription.as_str()))
         .insert_header(("keyward-key-group", header_text(&holder.group_name)))
         .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
-        .insert_header(("keyward-expires", expires));
-    // Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
-    if holder.permissions.as_str().len() <= LONGEST_LIST {
-        answer.insert_header(("keyward-permissions", holder.permissions.as_str()));
-    }
+        .insert_header(("keyward-expires", expires(until)));
+    add_permissions(&mut answer, &holder.permissions);
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
         // RFC 8594: the callers' own code can warn its people.
         let sunset = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         answer.insert_header(("keyward-warning", "expires_soon")).insert_header(("sunset", sunset));
     }
     answer.finish()
+}
+
+fn accepted_person(person: &Person) -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    guarded(&mut answer)
+        .insert_header(("keyward-user", header_text(&person.email)))
+        .insert_header(("keyward-key-instance", person.key.to_string()))
+        .insert_header(("keyward-expires", expires(person.until)));
+    if let Some(slug) = &person.subscription {
+        answer.insert_header(("keyward-subscription", slug.as_str()));
+    }
+    add_permissions(&mut answer, &person.permissions);
+    answer.finish()
+}
+
+fn expires(until: Option<DateTime<Utc>>) -> String {
+    until.map_or_else(|| "never".to_owned(), iso)
+}
+
+/// Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
+fn add_permissions(answer: &mut HttpResponseBuilder, permissions: &Permissions) {
+    if permissions.as_str().len() <= LONGEST_LIST {
+        answer.insert_header(("keyward-permissions", permissions.as_str()));
+    }
 }
 
 /// Names may hold any letter; a header holds ASCII. The rest is percent-encoded.
@@ -217,7 +271,7 @@ fn denied(denial: Denial, is_holder: bool, scheme: &str) -> HttpResponse {
     let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
     let mut challenge = format!("{scheme} realm=\"keyward\"");
     match scheme {
-        "Basic" => challenge += ", charset=\"UTF-8\"",
+        BASIC => challenge += ", charset=\"UTF-8\"",
         _ => challenge += &format!(", error=\"{error}\", error_description=\"{code}\""),
     }
     problem(status, code).insert_header((header::WWW_AUTHENTICATE, challenge)).json(code_body(code))

@@ -2,6 +2,7 @@
 mod client_secrets;
 pub mod gateway;
 mod live;
+pub mod personal;
 pub mod usage;
 
 use std::net::IpAddr;
@@ -46,10 +47,10 @@ pub struct Presented<'a> {
 }
 
 /// The answer to a presented secret.
-pub enum Verdict {
-    Accepted(Holder),
+pub enum Verdict<H = Holder> {
+    Accepted(H),
     /// The holder of the complete secret is told why.
-    Denied(Holder, Denial),
+    Denied(H, Denial),
     /// Unknown, malformed or foreign: one constant answer.
     Unknown,
 }

@@ -58,6 +58,7 @@ fn expected(access: Access, caller: Caller) -> Outcome {
         (Access::Viewer, _) | (_, Admin) => Outcome::Allowed,
         (Access::AuditReader, Auditor) => Outcome::Allowed,
         (Access::Admin | Access::AuditReader, Member | Auditor) => Outcome::Forbidden,
+        (Access::PersonalApi, _) => panic!("no page is for programs"),
     }
 }
 

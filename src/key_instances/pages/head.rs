@@ -2,7 +2,7 @@
 use crate::{
     access,
     clock::instant,
-    domain::GroupKind,
+    domain::{GroupKind, access::integration_type},
     error::Result,
     http::{
         InPlace,
@@ -22,6 +22,8 @@ pub struct GroupHead {
     pub name: String,
     pub kind: GroupKind,
     pub client_id: String,
+    /// Of a client, from its roles (document 001).
+    pub integration: &'static str,
     /// Two secrets are active, so there is no room for a third.
     pub is_full: bool,
     pub description: String,
@@ -57,11 +59,13 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let kind = group.kind();
     let notices = notices(it, group, &ahead, &path);
     let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
+    let integration = integration_type(held.role_policies.iter().map(String::as_str));
     let access = AccessTags::of(held, 3);
     Ok(GroupHead {
         lacks_policy: it.scope.subscription().policy_required && access.policy.is_empty(),
         name: group.name.clone(),
         client_id: group.client_id.clone(),
+        integration,
         is_full: kind.most_active().is_some_and(|most| ahead.len() >= most),
         kind,
         description: group.description.clone(),

@@ -1,15 +1,7 @@
-//! The show-once page. The secret comes from a sealed cookie that only this browser has, for ten
-//! minutes; the server keeps no copy. A reload shows the same; after the acknowledgement it is 410.
-use actix_web::{
-    HttpRequest, HttpResponse,
-    cookie::{SameSite, time::Duration},
-    web::Path,
-};
+//! The show-once page of a key instance. A reload shows the same; after the acknowledgement it is 410.
+use actix_web::{HttpRequest, HttpResponse, web::Path};
 use askama::Template;
-use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
@@ -17,69 +9,29 @@ use super::{
     list::{self, KeyList},
 };
 use crate::{
-    clock::{instant, iso, millis},
-    domain::GroupKind,
+    clock::{instant, iso},
+    domain::{GroupKind, SecretText},
     error::{Error, Result},
     http::{
-        Admin, App, Flash, Form, Page, PageError, SignedIn, cookies, download, html, page::Section,
-        see_other,
+        Admin, App, Flash, Form, Page, PageError, SignedIn, download, html,
+        once::{self, AcknowledgeForm},
+        page::Section,
     },
     key_groups::{self, KeyGroup},
     key_instances::{self, How, Issued, KeyInstance},
 };
 
-const NAME: &str = "kw_once";
-/// How long a secret that nobody has acknowledged can be shown.
-const SHOWN_FOR: TimeDelta = TimeDelta::minutes(10);
-
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    instance: Uuid,
-    /// Only who made the key sees it, whoever has the cookie.
-    user: Uuid,
-    secret: String,
-    until: i64,
-}
-
-impl Drop for Sealed {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.secret);
-    }
-}
-
 /// Seals a new secret into its cookie and sends the browser to its page.
 pub fn hand_over(me: &SignedIn, issued: &Issued, path: &str) -> Result<HttpResponse, PageError> {
-    let sealed = Sealed {
-        instance: issued.instance.id,
-        user: me.user.id,
-        secret: issued.secret.expose().to_owned(),
-        until: millis(me.here.now + SHOWN_FOR),
-    };
-    let value = serde_json::to_string(&sealed).map_err(anyhow::Error::from)?;
-    let terms = cookies::Terms {
-        name: NAME,
-        path,
-        max_age: Duration::seconds(SHOWN_FOR.num_seconds()),
-        same_site: SameSite::Strict,
-    };
-    let mut response = see_other(path);
-    let added = response.add_cookie(&cookies::seal(&me.app, terms, value));
-    added.map_err(anyhow::Error::from)?;
-    Ok(response)
+    Ok(once::hand_over(me, issued.instance.id, &issued.secret, path)?)
 }
 
 /// The secret of this instance, if this browser and this person still may see it.
-fn unsealed(req: &HttpRequest, me: &SignedIn, instance: &KeyInstance) -> Result<Sealed> {
-    const GONE: Error = Error::Gone(
+fn unsealed(req: &HttpRequest, me: &SignedIn, instance: &KeyInstance) -> Result<SecretText> {
+    let shown = once::unsealed(req, me, instance.id).filter(|_| instance.saved_at.is_none());
+    shown.ok_or(Error::Gone(
         "This key is no longer shown. If nobody has it, open its group and replace it.",
-    );
-    if instance.saved_at.is_some() {
-        return Err(GONE);
-    }
-    let text = cookies::unseal(&me.app, req, NAME).ok_or(GONE)?;
-    let sealed: Sealed = serde_json::from_str(&text).map_err(|_| GONE)?;
-    let same = sealed.instance == instance.id && sealed.user == me.user.id;
-    if same && millis(me.here.now) < sealed.until { Ok(sealed) } else { Err(GONE) }
+    ))
 }
 
 #[derive(Template)]
@@ -106,7 +58,7 @@ pub async fn show(
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
     let instance = key_instances::find(&admin.act(), path.ids()).await?;
-    let mut sealed = unsealed(&req, &admin.me, &instance)?;
+    let secret = unsealed(&req, &admin.me, &instance)?;
     key_instances::expose(&admin.act(), instance.id, How::Shown).await?;
     let list = list::behind_dialog(&admin, instance.key_group_id).await?;
     let group = list.group.as_ref();
@@ -124,7 +76,7 @@ pub async fn show(
         name: instance.name(),
         group_name: group.map(|it| it.name.clone()).unwrap_or_default(),
         client_id: client.clone().unwrap_or_default(),
-        secret: std::mem::take(&mut sealed.secret),
+        secret: secret.expose().to_owned(),
         active: format!("{from} {until}"),
         path: key_instances::secret_path(&admin.act(), instance.key_group_id, instance.id),
         curl: match &client {
@@ -172,10 +124,10 @@ pub async fn json(
     if it.group.kind().is_client() {
         // The names of document 000.
         text["api_key_id"] = it.group.client_id.clone().into();
-        text["api_key_secret"] = it.sealed.secret.clone().into();
+        text["api_key_secret"] = it.secret.expose().into();
         text["header"] = "Authorization: Basic".into();
     } else {
-        text["api_key"] = it.sealed.secret.clone().into();
+        text["api_key"] = it.secret.expose().into();
         text["header"] = header.into();
     }
     let body = serde_json::to_vec_pretty(&text).map_err(anyhow::Error::from)?;
@@ -189,7 +141,7 @@ pub async fn env(
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
     let it = Download::of(&admin, &req, &path, How::Env).await?;
-    let (comment, secret) = (it.comment(), &it.sealed.secret);
+    let (comment, secret) = (it.comment(), it.secret.expose());
     let body = match it.group.kind() {
         GroupKind::Token => format!("# {comment}\nAPI_KEY={secret}\n"),
         GroupKind::ClientCredentials => {
@@ -219,17 +171,17 @@ fn quoted(secret: &str) -> String {
 struct Download {
     instance: KeyInstance,
     group: KeyGroup,
-    sealed: Sealed,
+    secret: SecretText,
 }
 
 impl Download {
     async fn of(admin: &Admin, req: &HttpRequest, path: &KeyPath, how: How) -> Result<Self> {
         let act = admin.act();
         let instance = key_instances::find(&act, path.ids()).await?;
-        let sealed = unsealed(req, &admin.me, &instance)?;
+        let secret = unsealed(req, &admin.me, &instance)?;
         key_instances::expose(&act, instance.id, how).await?;
         let group = key_groups::find(&act, instance.key_group_id).await?;
-        Ok(Self { instance, group, sealed })
+        Ok(Self { instance, group, secret })
     }
 
     fn comment(&self) -> String {
@@ -244,31 +196,19 @@ impl Download {
     }
 }
 
-#[derive(Deserialize)]
-pub struct AcknowledgeForm {
-    #[serde(default)]
-    saved_by: String,
-    #[serde(default)]
-    confirmed: String,
-}
-
 /// `POST .../secret/acknowledgement`
 pub async fn acknowledge(
     admin: Admin,
     path: Path<KeyPath>,
     form: Form<AcknowledgeForm>,
 ) -> Result<HttpResponse, PageError> {
-    if form.saved_by == "box" && form.confirmed.is_empty() {
-        return Err(Error::Malformed("Tick the box once you have stored the key.").into());
-    }
     let act = admin.act();
-    let instance = key_instances::acknowledge(&act, path.ids(), &form.saved_by).await?;
+    let instance = key_instances::acknowledge(&act, path.ids(), form.saved_by()?).await?;
     let done = Flash::new(format!("{} is ready to use.", instance.name()));
     let group = admin.path(&format!("/groups/{}", instance.key_group_id));
     let mut response = done.then(&admin.me.app, &group);
     let secret_path = key_instances::secret_path(&act, instance.key_group_id, instance.id);
-    let forgotten = cookies::forget(&admin.me.app, NAME, &secret_path);
-    response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
+    once::forget(&admin.me, &mut response, &secret_path)?;
     Ok(response)
 }
 

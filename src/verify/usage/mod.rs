@@ -1,6 +1,7 @@
 //! Who used which key when: gathered in memory, written in batches at most 10 seconds late and at
 //! shutdown. Never one write per call, never going backwards. A crash loses the last batch only.
 pub(crate) mod entity;
+mod personal;
 mod read;
 mod write;
 
@@ -42,6 +43,8 @@ struct Batch {
     uses: HashMap<(Uuid, i64), Pending>,
     /// Accepted calls by what they asked for.
     asked: HashMap<Asked, i64>,
+    /// The last accepted call of each personal key.
+    personal: HashMap<Uuid, (i64, Call)>,
 }
 
 /// Key group, permission, day since 1970.
@@ -103,10 +106,16 @@ impl Recorder {
         }
     }
 
+    /// An accepted call with a personal key.
+    pub fn note_personal(&self, key: Uuid, call: Call, now: DateTime<Utc>) {
+        let mut all = self.0.lock().expect("no holder of this lock panics");
+        all.keep_personal(key, (millis(now), call));
+    }
+
     /// Writes what has come in. What cannot be written is kept for the next time.
     pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
         let mut batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
-        if batch.uses.is_empty() && batch.asked.is_empty() {
+        if batch.uses.is_empty() && batch.asked.is_empty() && batch.personal.is_empty() {
             return Ok(());
         }
         let written = write_all(db, &mut batch, now).await;
@@ -127,6 +136,16 @@ impl Recorder {
         for (key, n) in batch.asked {
             *all.asked.entry(key).or_default() += n;
         }
+        for (key, last) in batch.personal {
+            all.keep_personal(key, last);
+        }
+    }
+}
+
+impl Batch {
+    fn keep_personal(&mut self, key: Uuid, last: (i64, Call)) {
+        let known = self.personal.remove(&key);
+        self.personal.extend(newest(known, Some(last)).map(|it| (key, it)));
     }
 }
 
@@ -153,5 +172,6 @@ async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()>
             return Err(error);
         }
     }
-    write::groups(db, &batch.uses, now).await
+    write::groups(db, &batch.uses, now).await?;
+    personal::write(db, &batch.personal).await
 }

@@ -166,10 +166,10 @@ fn latest<'a>(
 }
 
 /// `id = ? AND (time IS NULL OR time < at)`
-struct Newer<C> {
-    id: C,
-    time: C,
-    at: (Uuid, i64),
+pub(super) struct Newer<C> {
+    pub(super) id: C,
+    pub(super) time: C,
+    pub(super) at: (Uuid, i64),
 }
 
 impl<C: ColumnTrait> Newer<C> {
@@ -181,7 +181,7 @@ impl<C: ColumnTrait> Newer<C> {
 }
 
 /// `CASE WHEN <this row and newer> THEN value ... ELSE column END`
-fn chosen<C: ColumnTrait>(
+pub(super) fn chosen<C: ColumnTrait>(
     rows: &[(Uuid, i64, &Call)],
     newer: impl Fn((Uuid, i64)) -> Newer<C>,
     column: C,

@@ -10,6 +10,7 @@ mod home;
 mod html;
 mod load;
 mod person;
+mod personal;
 pub(crate) mod program;
 mod reading;
 mod refused;

@@ -1,10 +1,11 @@
 //! A program that shows a key to `/verify`.
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
 use reqwest::Method;
 
-use super::{Answer, TestApp};
+use super::{Answer, PASSWORD, TestApp};
 
-/// The header of HTTP Basic (RFC 7617).
+/// A value of `Authorization`.
 pub(crate) fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
@@ -42,6 +43,28 @@ impl Service<'_> {
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let request = self.0.client.request(method, format!("http://{}{path}", self.0.address));
         let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// Signed in with HTTP Basic and everybody's password, once the address may try again.
+    pub(crate) async fn person(&self, email: &str, method: &str, path: &str) -> Answer {
+        self.0.clock.advance(TimeDelta::minutes(1));
+        let authorization = basic(email, PASSWORD);
+        self.ask(method.parse().unwrap(), path, &[("authorization", &authorization)]).await
+    }
+
+    /// The same with a body, as it stands.
+    pub(crate) async fn person_sends(
+        &self,
+        email: &str,
+        path: &str,
+        kind: &str,
+        body: String,
+    ) -> Answer {
+        self.0.clock.advance(TimeDelta::minutes(1));
+        let url = format!("http://{}{path}", self.0.address);
+        let request = self.0.client.post(url).basic_auth(email, Some(PASSWORD));
+        let request = request.header("content-type", kind).body(body);
         Answer::read(request.send().await.unwrap()).await
     }
 }

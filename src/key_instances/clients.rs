@@ -1,0 +1,72 @@
+//! What the holder of an API access does with it as a whole (document 001): a client has one secret
+//! there, which is revoked, made anew, or given another expiry.
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{NewKey, at_until, insert, save, store};
+use crate::{
+    access,
+    audit::Event,
+    clock::new_id,
+    db::Tx,
+    domain::{ActivePeriod, Refusal, lifecycle},
+    error::{Error, Result},
+    key_groups::{self, KeyGroup, summary},
+    subscriptions::{self, Act},
+};
+
+/// Ends whatever secret of the client could still be used, for good.
+pub async fn revoke_all(act: &Act<'_>, client: Uuid) -> Result<()> {
+    let (tx, client) = begin(act, client).await?;
+    let events = revoke_in(act, &tx, &client).await?;
+    finish(act, tx, &client, events).await
+}
+
+/// Whatever could be used ends, and the new secret takes its place. The `client_id` stays.
+pub async fn regenerate(act: &Act<'_>, client: Uuid, new: NewKey) -> Result<()> {
+    let kind = key_groups::find(act, client).await?.kind();
+    let new = new.prepare(act, kind).await?;
+    let (tx, client) = begin(act, client).await?;
+    access::demand_policy(act, &tx, client.id).await?;
+    let mut events = revoke_in(act, &tx, &client).await?;
+    let (_, made) = insert(act, &tx, &client, new, new_id(act.now)).await?;
+    events.push(made);
+    finish(act, tx, &client, events).await
+}
+
+/// Another expiry, or none, for the secret of the client that was made last and has not ended.
+pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>>) -> Result<()> {
+    let (tx, client) = begin(act, client).await?;
+    let ahead = store::ahead_in(&*tx, act.scope, client.id, act.now).await?;
+    let newest = ahead.into_iter().max_by_key(|it| it.label);
+    let secret = newest.ok_or(Error::Refused(Refusal::SecretEnded))?;
+    let before = secret.facts();
+    let period = ActivePeriod::new(before.period.from(), until)?;
+    let facts = lifecycle::change_period(client.kind(), &before, period, act.now)?;
+    if period.reaches_beyond(&before.period) {
+        subscriptions::rules(&tx, act.scope).await?.check(&period).map_err(at_until)?;
+    }
+    let event = save(act, &tx, &secret, &facts, "key_instance.period_changed").await?;
+    finish(act, tx, &client, vec![event]).await
+}
+
+async fn begin(act: &Act<'_>, client: Uuid) -> Result<(Tx, KeyGroup)> {
+    let tx = act.begin().await?;
+    let client = key_groups::touch(act, &tx, client).await?;
+    if client.kind().is_client() { Ok((tx, client)) } else { Err(Error::NotFound) }
+}
+
+async fn revoke_in(act: &Act<'_>, tx: &Tx, client: &KeyGroup) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for it in store::ahead_in(&**tx, act.scope, client.id, act.now).await? {
+        let facts = lifecycle::revoke(&it.facts(), act.now)?;
+        events.push(save(act, tx, &it, &facts, "key_instance.revoked").await?);
+    }
+    Ok(events)
+}
+
+async fn finish(act: &Act<'_>, tx: Tx, client: &KeyGroup, events: Vec<Event>) -> Result<()> {
+    summary::refresh(&tx, act.scope.id(), &[client.id], act.now).await?;
+    act.record_all(&tx, events).await?;
+    Ok(tx.commit().await?)
+}

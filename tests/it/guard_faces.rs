@@ -1,0 +1,176 @@
+//! The faces that programs speak, walked by everything a program could show.
+use keyward::{
+    domain::Role,
+    server::{API_ROUTES, Access, FACES},
+};
+use reqwest::Method;
+
+use crate::support::{Answer, TestApp, Things, basic, on_both, path_to};
+
+on_both! {
+    every_route_of_a_face_lets_in_who_it_says_and_nobody_with_a_key,
+    what_no_route_of_a_face_answers_is_refused_in_its_own_form,
+    a_face_knows_its_host_and_needs_no_origin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Nobody,
+    /// By HTTP Basic with e-mail address and password.
+    Person,
+    WrongPassword,
+    /// With the secret of a key instance as Bearer.
+    KeyInstance,
+    PersonalKey,
+    /// With the cookie of a browser's session, and nothing else.
+    Session,
+}
+
+const CALLERS: [Caller; 6] = [
+    Caller::Nobody,
+    Caller::Person,
+    Caller::WrongPassword,
+    Caller::KeyInstance,
+    Caller::PersonalKey,
+    Caller::Session,
+];
+
+/// `None`: whatever the handler says to somebody it lets in.
+fn expected(access: Access, caller: Caller) -> Option<u16> {
+    match (access, caller) {
+        (Access::Anyone, _) | (Access::PersonalApi, Caller::Person) => None,
+        (Access::PersonalApi, Caller::KeyInstance | Caller::PersonalKey) => Some(403),
+        (Access::PersonalApi, _) => Some(401),
+        (other, _) => panic!("{other:?} is for pages"),
+    }
+}
+
+struct Walk<'a> {
+    app: &'a TestApp,
+    things: Things,
+    key_instance: String,
+    personal_key: String,
+    session: String,
+}
+
+impl<'a> Walk<'a> {
+    async fn new(app: &'a TestApp) -> Self {
+        let desk = app.desk("acme").await;
+        let things = desk.things().await;
+        let key = desk.group("batch", desk.days(90)).await.secret;
+        let user = app.user("acme", Role::Member).await;
+        let personal_key = app.personal_key(&user).await.token();
+        Self {
+            app,
+            things,
+            key_instance: key.expose().to_owned(),
+            personal_key: personal_key.expose().to_owned(),
+            session: app.member("acme").await.session(),
+        }
+    }
+
+    async fn call(&self, caller: Caller, method: &Method, path: &str) -> Answer {
+        // Each try of a password counts for its address.
+        self.app.clock.advance(chrono::TimeDelta::minutes(1));
+        let header = match caller {
+            Caller::Nobody => None,
+            Caller::Person => {
+                Some(("authorization", basic("member@acme.example", crate::support::PASSWORD)))
+            }
+            Caller::WrongPassword => Some(("authorization", basic("admin@acme.example", "wrong"))),
+            Caller::KeyInstance => Some(("authorization", format!("Bearer {}", self.key_instance))),
+            Caller::PersonalKey => Some(("authorization", format!("Bearer {}", self.personal_key))),
+            Caller::Session => Some(("cookie", format!("__Host-sid={}", self.session))),
+        };
+        let headers: Vec<_> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.app.service().ask(method.clone(), path, &headers).await
+    }
+}
+
+async fn every_route_of_a_face_lets_in_who_it_says_and_nobody_with_a_key(app: &TestApp) {
+    let walk = Walk::new(app).await;
+    let mut walked = 0;
+    for route in API_ROUTES {
+        assert_eq!(FACES.iter().filter(|it| route.path.starts_with(it.below)).count(), 1);
+        let path = path_to(route, &walk.things);
+        for caller in CALLERS {
+            let methods = if route.method == "GET" {
+                vec!["GET", "HEAD"]
+            } else {
+                vec![route.method.as_str()]
+            };
+            for method in methods {
+                let method: Method = method.parse().unwrap();
+                let what = format!("{method} {path} as {caller:?}");
+                let answer = walk.call(caller, &method, &path).await;
+                match expected(route.access, caller) {
+                    Some(status) => {
+                        assert_eq!(answer.status, status, "{what}\n{}", answer.text());
+                        let asked = answer.header("www-authenticate").is_some();
+                        assert_eq!(asked, status == 401, "{what}");
+                    }
+                    None => assert!(
+                        answer.status < 500 && ![401, 403].contains(&answer.status),
+                        "{what}: {}\n{}",
+                        answer.status,
+                        answer.text()
+                    ),
+                }
+                assert!(answer.cookies().is_empty(), "{what} sets a cookie");
+                assert!(answer.header("x-request-id").is_some(), "{what} is not in the log");
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
+                if method == Method::HEAD {
+                    assert_eq!(answer.text(), "", "{what}");
+                } else if answer.status >= 400 {
+                    let body = answer.json();
+                    assert!(body["error"].is_string() && body["message"].is_string(), "{what}");
+                }
+            }
+            walked += 1;
+        }
+    }
+    assert_eq!(walked, API_ROUTES.len() * CALLERS.len());
+}
+
+async fn what_no_route_of_a_face_answers_is_refused_in_its_own_form(app: &TestApp) {
+    let walk = Walk::new(app).await;
+    for route in API_ROUTES {
+        let rows = API_ROUTES.iter().filter(|it| it.path == route.path);
+        let fitting: Vec<&str> = rows.map(|it| it.method.as_str()).collect();
+        let path = path_to(route, &walk.things);
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            if fitting.contains(&method) {
+                continue;
+            }
+            let method: Method = method.parse().unwrap();
+            let answer = walk.call(Caller::Person, &method, &path).await.expect(405);
+            assert_eq!(answer.header("allow"), Some(fitting.join(", ").as_str()), "{path}");
+            assert_eq!(answer.json()["error"], "method_not_allowed");
+        }
+    }
+    for face in FACES {
+        let path = format!("{}/no-such-thing/at/all", face.below);
+        for caller in CALLERS {
+            let answer = walk.call(caller, &Method::GET, &path).await.expect(404);
+            assert_eq!(answer.json()["error"], "not_found", "{path}");
+        }
+    }
+}
+
+async fn a_face_knows_its_host_and_needs_no_origin(app: &TestApp) {
+    let walk = Walk::new(app).await;
+    let path = "/.well-known/jwks.json";
+    let elsewhere = [("host", "keys.example.com")];
+    app.service().ask(Method::GET, path, &elsewhere).await.expect(421);
+    // No browser sends it, and what a browser would send from another site counts for nothing.
+    let authorization = basic("member@acme.example", crate::support::PASSWORD);
+    let foreign = [
+        ("authorization", authorization.as_str()),
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    app.service().ask(Method::POST, "/auth/api-keys/keys", &foreign).await.expect(201);
+    // Of a body that never ends nothing is waited for without a caller.
+    let answer = walk.call(Caller::Nobody, &Method::POST, "/auth/api-keys/keys").await;
+    assert_eq!(answer.status, 401);
+}
