@@ -39,8 +39,8 @@ pub(crate) mod entity {
 }
 use self::entity::{COLUMN, Column, Entity};
 
-/// How somebody came to know a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How somebody came to know a secret, in the order in which that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
     Made,
     Shown,
@@ -133,13 +133,15 @@ pub async fn expose(act: &Act<'_>, instance: Uuid, how: How) -> Result<()> {
 
 /// Who knows the secret of an instance, in the order of events.
 pub async fn of_instance(act: &Act<'_>, instance: Uuid) -> Result<Vec<Exposure>> {
-    Ok(Entity::find()
+    let mut rows = Entity::find()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
         .filter(COLUMN.key_instance_id.eq(instance))
         .order_by_asc(Column::At)
         .limit(100)
         .all(act.app.db.read())
-        .await?)
+        .await?;
+    rows.sort_by_key(|it| (it.at, How::parse(&it.how)));
+    Ok(rows)
 }
 
 /// The ids of instances whose secret a user knows.
@@ -178,12 +180,12 @@ pub async fn known(
         .limit(limit)
         .all(act.app.db.read())
         .await?;
-    let exposures = Entity::find()
+    let mut exposures = Entity::find()
         .filter(COLUMN.key_instance_id.is_in(rows.iter().map(|it| it.id)))
         .filter(COLUMN.user_id.eq(user))
-        .order_by_asc(Column::At)
         .all(act.app.db.read())
         .await?;
+    exposures.sort_by_key(|it| (it.at, How::parse(&it.how)));
     let mut ways: HashMap<Uuid, Vec<How>> = HashMap::new();
     for it in exposures {
         ways.entry(it.key_instance_id).or_default().extend(How::parse(&it.how));

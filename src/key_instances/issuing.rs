@@ -123,11 +123,12 @@ pub async fn replace(act: &Act<'_>, old: (Uuid, Uuid), submission: &str) -> Resu
     let new = NewKey { source: Source::Generate, period, note: known.note.clone() };
     // A period that was allowed once is allowed once more, unless it has ended.
     let kind = key_groups::find(act, old.0).await?.kind();
-    let new = if known.is_replaceable(act.now) {
-        new.prepare(act, kind).await?
-    } else {
+    if !known.is_replaceable(act.now) {
+        // Sent twice, the form has done already what it asks for: its claim says so.
+        begin(act, old.0, submission).await?;
         return Err(Refusal::NotReplaceable.into());
-    };
+    }
+    let new = new.prepare(act, kind).await?;
     let (tx, group, id) = begin(act, old.0, submission).await?;
     let old = store::find(&*tx, act.scope, old).await?;
     if !old.is_replaceable(act.now) || old.facts().period != period {

@@ -157,8 +157,12 @@ async fn every_route_keeps_out_who_it_says_and_lets_in_the_others(app: &TestApp)
                 check(&head, outcome, &format!("HEAD {path} as {caller:?}"));
                 assert_eq!(head.text(), "", "{what}");
             }
+            let told = app.count("audit_events").await;
             let answer = walk.call(&person, &method, &path).await;
             check(&answer, outcome, &what);
+            if outcome == Outcome::Forbidden {
+                assert_eq!(app.count("audit_events").await, told + 1, "{what} is not told");
+            }
             walked += 1;
         }
     }

@@ -122,7 +122,7 @@ async fn the_sealed_cookie_belongs_to_its_page_its_person_and_ten_minutes(app: &
     thief.get(other.location()).await.expect(410);
     assert_eq!(thief.get(&path).await.expect(200).secret(), key);
     app.clock.advance(TimeDelta::minutes(10));
-    ida.get(&path).await.expect(410);
+    ida.open(&path).await.expect(410);
 }
 
 async fn the_download_holds_the_whole_key(app: &TestApp) {

@@ -248,6 +248,7 @@ const LONG: Texts = Texts {
     name: hundred!("quoteWWWen"),
     description: hundred!("describeds"),
     contact: concat!(hundred!("pricingtea"), "@example.com"),
+    email: concat!(hundred!("noorhaddad"), "@example.com"),
     note: hundred!("pragueblue"),
     agent: hundred!("quoteagent"),
     subscription: hundred!("NorthwindR"),

@@ -19,6 +19,8 @@ pub(super) struct Texts {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) contact: &'static str,
+    /// Of a member, who is called as the rest.
+    pub(super) email: &'static str,
     pub(super) note: &'static str,
     pub(super) agent: &'static str,
     pub(super) subscription: &'static str,
@@ -28,6 +30,7 @@ pub(super) const PLAIN: Texts = Texts {
     name: "quote-engine",
     description: "Quotes for brokers, from the rating tables",
     contact: "pricing-team@northwind.example",
+    email: "noor@northwind.example",
     note: "Prague cluster, blue",
     agent: "quote-engine/4.2",
     subscription: "Northwind Re",
@@ -97,7 +100,7 @@ impl Scene {
         for _ in 0..22 {
             desk.key(portal.instance.key_group_id, desk.days(60)).await;
         }
-        let member = desk.newcomer(texts.contact, Role::Member).await.id;
+        let member = desk.newcomer_called(texts.name, texts.email, Role::Member).await.id;
         let access = grant(&desk, texts, group).await;
 
         app.clock.advance(TimeDelta::days(80));
@@ -113,7 +116,7 @@ impl Scene {
         let (now, actor) = (app.clock.now(), desk.act().actor);
         subscriptions::rename(app, &subscription, texts.subscription, &actor, now).await.unwrap();
         app.clock.advance(TimeDelta::minutes(3));
-        let open = format!("open-{}", texts.contact);
+        let open = format!("open-{}", texts.email);
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
         let path = |it: &Issued| path_of("acme", &it.instance);
         Self {

@@ -17,6 +17,7 @@ const HOSTILE: Texts = Texts {
     name: r#""><img src=x onerror=alert(1)>"#,
     description: "</title></script><script>alert(2)</script>{{7*7}}${7*7}<%= 7*7 %>",
     contact: "javascript:alert(3)//'-alert(3)-'",
+    email: "noor@northwind.example",
     note: "<svg/onload=alert(4)><style>*{display:none}</style>' autofocus onfocus='alert(4)",
     agent: r#"<img src=x onerror=alert(5)>" onmouseover="alert(5)"#,
     subscription: r#"'"><details open ontoggle=alert(6)><!--"#,

@@ -52,11 +52,15 @@ impl<'a> Desk<'a> {
         subscriptions::change_settings(&self.act(), settings).await.unwrap();
     }
 
-    /// A new user, who has accepted an invitation by the admin.
+    /// A new user, called like the address, who has accepted an invitation by the admin.
     pub(crate) async fn newcomer(&self, email: &str, role: Role) -> User {
+        self.newcomer_called(email, email, role).await
+    }
+
+    pub(crate) async fn newcomer_called(&self, name: &str, email: &str, role: Role) -> User {
         let act = self.act();
         let token = members::invite_member(&act, email, role).await.unwrap();
-        let (new, client) = (new_user(email, email), act.actor.client.clone());
+        let (new, client) = (new_user(email, name), act.actor.client.clone());
         members::accept_as_new(self.app, &token, new, client, act.now).await.unwrap().0
     }
 
