@@ -49,7 +49,8 @@ async fn the_exchange_of_document_003_works_as_it_stands_there(app: &TestApp) {
     // "A GET request will return information about all the keys"
     let all = service.person(IDA, "GET", KEYS).await.expect(200).json();
     assert_eq!(all.as_array().unwrap().len(), 1);
-    let names: Vec<&str> = all[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let mut names: Vec<&str> = all[0].as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
     let documented = ["ClaimValues", "IssuedAt", "Key", "KeyId", "KeyIssuer", "OriginalIssuer"];
     assert_eq!(names, documented);
     // "To get a single key, append the KeyId to the path"
@@ -170,8 +171,7 @@ async fn point_32_only_the_own_keys_are_listed_and_those_of_others_never_were(ap
 
 async fn point_33_issued_at_has_an_offset_and_claims_are_fixed_at_issue(app: &TestApp) {
     let desk = app.desk("acme").await;
-    let policy = desk.policy("Read orders", &["orders:read"]).await;
-    let group = desk.user_group("Readers", &[policy.id]).await;
+    let group = desk.user_group("Readers", &[]).await;
     let ida = app.user("acme", Role::Member).await;
     desk.edit_user_group(group.id, |it| it.members = [ida.id].into()).await;
     let made = app.service().person(IDA, "POST", KEYS).await.expect(201);

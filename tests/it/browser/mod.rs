@@ -4,6 +4,7 @@ mod first_key;
 mod hands;
 mod keys;
 mod no_script;
+mod personal;
 mod policies;
 mod scene;
 mod search;
