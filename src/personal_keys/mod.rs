@@ -115,7 +115,8 @@ pub(crate) fn secret_path(id: Uuid) -> String {
     format!("/profile/keys/{id}/secret")
 }
 
-/// Makes a key. A form carries a token with it, so that sending it twice makes one.
+/// Makes a key. A form carries a token with it, so that sending it twice makes one. A program
+/// carries none: it has the key from the answer, and no page shows it.
 pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Result<Issued> {
     let (note, until) = checked(own, new)?;
     let id = new_id(own.now);
@@ -138,7 +139,7 @@ pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Resu
         note,
         issued_at: millis(own.now.trunc_subsecs(0)),
         active_until: until.map(millis),
-        saved_at: None,
+        saved_at: submission.is_none().then(|| millis(own.now)),
         last_used_at: None,
         last_used_from: None,
         last_used_agent: None,

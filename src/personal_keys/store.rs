@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ExprTrait, FromQueryResult, JoinType, QueryOrder,
-    QuerySelect, Select, entity::prelude::*,
+    QuerySelect, Select, SqlErr, entity::prelude::*,
 };
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::millis,
     db::Tx,
+    domain::Refusal,
     error::{Error, Result},
     members::entity as members,
     subscriptions::entity as subscriptions,
@@ -125,9 +126,18 @@ pub(super) async fn insert(
     let rows: Vec<_> = rows.collect();
     // Both databases limit the parameters of a statement.
     for rows in rows.chunks(500) {
-        named::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
+        let inserted = named::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx);
+        inserted.await.map_err(gone)?;
     }
     Ok(())
+}
+
+/// A user group was deleted between reading and writing.
+fn gone(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => Refusal::ChangedMeanwhile.into(),
+        _ => error.into(),
+    }
 }
 
 pub(super) async fn set_saved(tx: &Tx, id: Uuid, now: DateTime<Utc>) -> Result<()> {

@@ -30,6 +30,12 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
         assert_eq!(program.asks(key, query).await.unwrap().status(), status, "{query}");
     }
+    let person = app.user("acme", Role::Admin).await;
+    let personal = app.personal_key(&person).await.token();
+    for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
+        let answer = program.asks(personal.expose(), query).await.unwrap();
+        assert_eq!(answer.status(), status, "{query}");
+    }
     let groups = get("/s/acme/groups").await;
     let user_group = groups.split("<option value=\"").nth(2).unwrap();
     let user_group = user_group.split('"').next().unwrap();
@@ -73,6 +79,9 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
             "SCAN user_",
             "SCAN workspace",
             "SCAN policies",
+            "SCAN personal_key",
+            "SCAN members",
+            "SCAN subscriptions",
             "TEMP B-TREE FOR ORDER BY",
             "Seq Scan on",
             "Sort  (",
@@ -98,6 +107,7 @@ fn paths() -> Vec<String> {
         paths.push(format!("/s/acme/keys?used={used}"));
     }
     paths.push("/s/acme/keys?from=2026-11-01&until=2026-12-01".to_owned());
+    paths.extend(["/profile/keys", "/.well-known/jwks.json"].map(str::to_owned));
     paths.push("/s/acme/audit?action=member.joined".to_owned());
     paths
 }
@@ -116,7 +126,7 @@ fn is_list(statement: &str) -> bool {
     let Some((_, from)) = statement.split_once(" FROM \"") else { return false };
     let of = |tables: &[&str]| tables.iter().any(|it| from.starts_with(&format!("{it}\"")));
     let is_verification = statement.contains("LEFT JOIN \"policies\"");
-    let is_list = of(&["key_groups", "key_instances", "audit_events"])
+    let is_list = of(&["key_groups", "key_instances", "audit_events", "personal_keys"])
         && (statement.contains(" LIMIT ") || is_verification);
     statement.starts_with("SELECT") && (is_list || of(&["key_group_access", "permission_days"]))
 }

@@ -1,6 +1,10 @@
 //! Personal keys with a mouse, a keyboard, and without scripts; and whether everybody can use them.
 use chrono::TimeDelta;
-use keyward::domain::Role;
+use keyward::{
+    domain::Role,
+    pepper::random_token,
+    personal_keys::{self, NewKey},
+};
 use thirtyfour::prelude::*;
 
 use super::{
@@ -93,7 +97,8 @@ async fn scene(app: &TestApp) -> uuid::Uuid {
     app.service().bearer(used.token().expose()).await.expect(204);
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
     app.clock.advance(TimeDelta::minutes(3));
-    app.personal_key(&user).await;
+    let (new, form) = (NewKey::default(), random_token());
+    personal_keys::issue(&app.own(&user), new, Some(&form)).await.unwrap();
     used.key.id
 }
 
