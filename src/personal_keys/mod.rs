@@ -240,7 +240,8 @@ pub async fn public_keys(
     limit: usize,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Jwk>, bool)> {
-    let mut rows = store::live(app.db.read(), after, limit as u64 + 1, now).await?;
+    let mut rows =
+        store::live(app.db.read(), after.unwrap_or_default(), limit as u64 + 1, now).await?;
     let is_more = rows.len() > limit;
     rows.truncate(limit);
     Ok((rows.iter().map(|(id, key)| Jwk::of(*id, key)).collect(), is_more))

@@ -47,19 +47,24 @@ pub(super) async fn count_live(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Resul
     Ok(of(user).filter(is_live(now)).count(&**tx).await?)
 }
 
-/// Everybody's that have not ended, by id from behind `after` on: for the public list of keys.
+/// Everybody's that have not ended, by id from behind `after` on: for the public list of keys. No id
+/// is below the nil one, which lets an index find the first.
 pub(super) async fn live(
     db: &impl ConnectionTrait,
-    after: Option<Uuid>,
+    after: Uuid,
     limit: u64,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, Vec<u8>)>> {
-    let mut query =
-        Entity::find().select_only().columns([Column::Id, Column::PublicKey]).filter(is_live(now));
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after));
-    }
-    Ok(query.order_by_asc(Column::Id).limit(limit).into_tuple().all(db).await?)
+    Ok(Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::PublicKey])
+        .filter(COLUMN.id.gt(after))
+        .filter(is_live(now))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?)
 }
 
 /// Writes the user's row without changing it, which locks it on either database.
