@@ -115,7 +115,8 @@ pub(crate) fn secret_path(id: Uuid) -> String {
     format!("/profile/keys/{id}/secret")
 }
 
-/// Makes a key. A form carries a token with it, so that sending it twice makes one.
+/// Makes a key. A form carries a token with it, so that sending it twice makes one. A program
+/// carries none: it has the key from the answer, and no page shows it.
 pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Result<Issued> {
     let (note, until) = checked(own, new)?;
     let id = new_id(own.now);
@@ -138,7 +139,7 @@ pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Resu
         note,
         issued_at: millis(own.now.trunc_subsecs(0)),
         active_until: until.map(millis),
-        saved_at: None,
+        saved_at: submission.is_none().then(|| millis(own.now)),
         last_used_at: None,
         last_used_from: None,
         last_used_agent: None,
@@ -239,7 +240,8 @@ pub async fn public_keys(
     limit: usize,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Jwk>, bool)> {
-    let mut rows = store::live(app.db.read(), after, limit as u64 + 1, now).await?;
+    let mut rows =
+        store::live(app.db.read(), after.unwrap_or_default(), limit as u64 + 1, now).await?;
     let is_more = rows.len() > limit;
     rows.truncate(limit);
     Ok((rows.iter().map(|(id, key)| Jwk::of(*id, key)).collect(), is_more))

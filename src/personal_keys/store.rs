@@ -2,7 +2,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ExprTrait, FromQueryResult, JoinType, QueryOrder,
-    QuerySelect, Select, entity::prelude::*,
+    QuerySelect, Select, SqlErr, entity::prelude::*,
 };
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::millis,
     db::Tx,
+    domain::Refusal,
     error::{Error, Result},
     members::entity as members,
     subscriptions::entity as subscriptions,
@@ -46,19 +47,24 @@ pub(super) async fn count_live(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Resul
     Ok(of(user).filter(is_live(now)).count(&**tx).await?)
 }
 
-/// Everybody's that have not ended, by id from behind `after` on: for the public list of keys.
+/// Everybody's that have not ended, by id from behind `after` on: for the public list of keys. No id
+/// is below the nil one, which lets an index find the first.
 pub(super) async fn live(
     db: &impl ConnectionTrait,
-    after: Option<Uuid>,
+    after: Uuid,
     limit: u64,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, Vec<u8>)>> {
-    let mut query =
-        Entity::find().select_only().columns([Column::Id, Column::PublicKey]).filter(is_live(now));
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after));
-    }
-    Ok(query.order_by_asc(Column::Id).limit(limit).into_tuple().all(db).await?)
+    Ok(Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::PublicKey])
+        .filter(COLUMN.id.gt(after))
+        .filter(is_live(now))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?)
 }
 
 /// Writes the user's row without changing it, which locks it on either database.
@@ -125,9 +131,18 @@ pub(super) async fn insert(
     let rows: Vec<_> = rows.collect();
     // Both databases limit the parameters of a statement.
     for rows in rows.chunks(500) {
-        named::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
+        let inserted = named::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx);
+        inserted.await.map_err(gone)?;
     }
     Ok(())
+}
+
+/// A user group was deleted between reading and writing.
+fn gone(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => Refusal::ChangedMeanwhile.into(),
+        _ => error.into(),
+    }
 }
 
 pub(super) async fn set_saved(tx: &Tx, id: Uuid, now: DateTime<Utc>) -> Result<()> {

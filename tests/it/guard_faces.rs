@@ -131,7 +131,10 @@ impl<'a> Walk<'a> {
 async fn every_route_of_a_face_lets_in_who_it_says_and_nobody_with_a_key(app: &TestApp) {
     let walk = Walk::new(app).await;
     let mut walked = 0;
-    for route in API_ROUTES {
+    // Signing out ends a session, so it comes last.
+    let mut routes: Vec<_> = API_ROUTES.iter().collect();
+    routes.sort_by_key(|it| it.path == "/authentication/sign_out");
+    for route in routes {
         assert_eq!(FACES.iter().filter(|it| route.path.starts_with(it.below)).count(), 1);
         let path = path_to(route, &walk.things);
         for caller in CALLERS {

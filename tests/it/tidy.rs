@@ -57,6 +57,13 @@ fn pages_do_not_query() {
     forbid(&pages, &["sea_orm", "entity::", "store::"]);
 }
 
+/// A dialect translates: what it is asked for is done by the verbs that pages call too.
+#[test]
+fn dialects_do_not_query_and_begin_no_transaction() {
+    let dialects = files("src/dialects", ".rs");
+    forbid(&dialects, &["sea_orm", "entity::", "store::", ".db", "Tx"]);
+}
+
 #[test]
 fn no_database_is_named_outside_of_the_place_that_opens_it() {
     let mut all = files("src", ".rs");

@@ -27,9 +27,9 @@ pub struct Info {
     key: Jwk,
     /// `2025-04-08T11:27:25+00:00`
     issued_at: String,
+    claim_values: Claims,
     original_issuer: String,
     key_issuer: String,
-    claim_values: Claims,
 }
 
 impl Info {

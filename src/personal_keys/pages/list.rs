@@ -38,7 +38,7 @@ impl KeyRow {
             has_ended: it.has_ended(here.now),
             last_used: it.last_used_at.map(|it| here.relative(instant(it))),
             last_used_by: parts.join(" ").trim().to_owned(),
-            unsaved: it.saved_at.is_none() && it.last_used_at.is_none(),
+            unsaved: it.saved_at.is_none() && it.last_used_at.is_none() && !it.has_ended(here.now),
             deletion: format!("{}/{}/deletion", super::LIST, it.id),
         }
     }

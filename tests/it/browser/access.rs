@@ -24,7 +24,7 @@ on_sqlite! {
     names_of_a_hundred_letters_make_no_page_wider_than_a_small_phone,
 }
 
-const DESKTOP: Look = Look { width: 1440, ..Look::DESKTOP };
+pub(super) const DESKTOP: Look = Look { width: 1440, ..Look::DESKTOP };
 const SMALL: Look = Look { width: 320, height: 640, ..Look::PHONE };
 
 impl Browser {
@@ -39,7 +39,7 @@ impl Browser {
     }
 
     /// What is wrong with the page that is shown, in any look. Takes its pictures if wanted.
-    async fn faults(&self, name: &str) -> WebDriverResult<Vec<String>> {
+    pub(super) async fn faults(&self, name: &str) -> WebDriverResult<Vec<String>> {
         let mut faults = Vec::new();
         for (size, look) in [("desktop", DESKTOP), ("phone", Look::PHONE)] {
             for (theme, dark) in [("light", false), ("dark", true)] {
@@ -56,7 +56,7 @@ impl Browser {
         Ok(faults)
     }
 
-    async fn too_wide(&self, name: &str) -> WebDriverResult<Option<String>> {
+    pub(super) async fn too_wide(&self, name: &str) -> WebDriverResult<Option<String>> {
         const WIDTHS: &str = "[document.documentElement.scrollWidth, innerWidth]";
         self.look(SMALL).await?;
         let [needed, there]: [u32; 2] = self.ask(WIDTHS).await?;
@@ -64,7 +64,7 @@ impl Browser {
         Ok((needed > there).then(|| format!("{name} needs {needed} px at {there}")))
     }
 
-    async fn faults_along(&self, way: &[Stop]) -> WebDriverResult<Vec<String>> {
+    pub(super) async fn faults_along(&self, way: &[Stop]) -> WebDriverResult<Vec<String>> {
         let mut faults = Vec::new();
         for stop in way {
             self.visit(stop).await?;
@@ -75,7 +75,7 @@ impl Browser {
 }
 
 #[track_caller]
-fn none(faults: &[String]) {
+pub(super) fn none(faults: &[String]) {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 

@@ -5,6 +5,7 @@ mod hands;
 mod keys;
 mod members;
 mod no_script;
+mod personal;
 mod policies;
 mod profile;
 mod scene;

@@ -45,11 +45,15 @@ pub(super) struct Stop {
     pub(super) clicks: &'static [&'static str],
 }
 
-fn stop(name: &'static str, path: impl Into<String>) -> Stop {
+pub(super) fn stop(name: &'static str, path: impl Into<String>) -> Stop {
     Stop { name, path: path.into(), clicks: &[] }
 }
 
-fn then(name: &'static str, path: impl Into<String>, clicks: &'static [&'static str]) -> Stop {
+pub(super) fn then(
+    name: &'static str,
+    path: impl Into<String>,
+    clicks: &'static [&'static str],
+) -> Stop {
     Stop { name, path: path.into(), clicks }
 }
 
