@@ -2,6 +2,7 @@
 //! newcomers. It is made by the same verbs as any other, at instants of the past.
 mod access;
 pub mod bulk;
+mod clients;
 mod people;
 mod story;
 
@@ -90,6 +91,7 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     let groups = tell(&teller, STEPS, GROUPS).await?;
     access::fill(&teller.act(now - TimeDelta::hours(20)), &groups).await?;
     people::work(&teller.act(now - TimeDelta::hours(30)), &groups, ida.id).await?;
+    clients::fill(&teller.act(now)).await?;
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &lab.slug).await?;
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;

@@ -17,6 +17,7 @@ mod client_secrets;
 mod clients;
 mod crash;
 mod exposures;
+mod documents;
 mod groups;
 mod guard;
 mod guard_faces;
