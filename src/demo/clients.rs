@@ -28,7 +28,7 @@ pub(super) async fn fill(act: &Act<'_>) -> anyhow::Result<()> {
     let pipeline = policies::Wanted {
         name: "CI/CD Integration".to_owned(),
         description: "What the build pipeline needs".to_owned(),
-        permissions: ["rating:tables:read"].into_iter().collect(),
+        permissions: ["pricing:tables:read"].into_iter().collect(),
     };
     let pipeline = policies::create(act, &pipeline, &random_token()).await?.id;
     let role = workspaces::create_role(act, pipeline, None).await?.id;
