@@ -27,8 +27,7 @@ use crate::{
     sessions,
 };
 
-const BASIC: &str = "Basic";
-const BEARER: &str = "Bearer";
+const REALM: &str = "Bearer realm=\"keyward\"";
 
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
@@ -39,9 +38,8 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
         Ok(asked) => asked,
         Err(code) => return problem(StatusCode::BAD_REQUEST, code).json(code_body(code)),
     };
-    let scheme = asked.shown.scheme();
     let Some(credential) = asked.shown.credential() else {
-        return denied(Denial::Unknown, false, scheme);
+        return denied(Denial::Unknown, false);
     };
     let presented = Presented {
         credential,
@@ -57,14 +55,14 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
         return check_personal(&app, &req, &asked, (key, &presented), now).await;
     }
     match verify(&app, &presented, now).await {
-        Ok(Verdict::Unknown) => denied(Denial::Unknown, false, scheme),
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(holder)) => {
             app.recorder.note(&holder, call(&req, &app, &asked, None), now);
             accepted(&holder, now)
         }
         Ok(Verdict::Denied(holder, denial)) => {
             app.recorder.note(&holder, call(&req, &app, &asked, Some(denial)), now);
-            denied(denial, true, scheme)
+            denied(denial, true)
         }
         Err(error) => unanswered(&error),
     }
@@ -79,12 +77,12 @@ async fn check_personal(
     now: DateTime<Utc>,
 ) -> HttpResponse {
     match personal::verify(app, (key, presented), now).await {
-        Ok(Verdict::Unknown) => denied(Denial::Unknown, false, BEARER),
+        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(person)) => {
             app.recorder.note_personal(person.key, call(req, app, asked, None), now);
             accepted_person(&person)
         }
-        Ok(Verdict::Denied(_, denial)) => denied(denial, true, BEARER),
+        Ok(Verdict::Denied(_, denial)) => denied(denial, true),
         Err(error) => unanswered(&error),
     }
 }
@@ -165,11 +163,6 @@ impl<'a> Shown<'a> {
                 Some(Credential::Client { id, secret })
             }
         }
-    }
-
-    /// What the challenge of a refusal names: the scheme that the caller speaks.
-    fn scheme(&self) -> &'static str {
-        if matches!(self, Self::Basic(_)) { BASIC } else { BEARER }
     }
 }
 
@@ -263,17 +256,13 @@ fn header_text(name: &str) -> String {
 }
 
 /// 401, or 403 where only the permission lacks. Strangers get one constant answer.
-fn denied(denial: Denial, is_holder: bool, scheme: &str) -> HttpResponse {
+fn denied(denial: Denial, is_holder: bool) -> HttpResponse {
     let (status, error) = match denial {
         Denial::InsufficientPermissions => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
     };
     let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
-    let mut challenge = format!("{scheme} realm=\"keyward\"");
-    match scheme {
-        BASIC => challenge += ", charset=\"UTF-8\"",
-        _ => challenge += &format!(", error=\"{error}\", error_description=\"{code}\""),
-    }
+    let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{code}\"");
     problem(status, code).insert_header((header::WWW_AUTHENTICATE, challenge)).json(code_body(code))
 }
 

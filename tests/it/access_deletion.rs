@@ -117,6 +117,12 @@ async fn all_fifty_keys_of_a_policy_are_refused_and_told_to_the_audit_log(app: &
         // Counts per hour end by themselves.
         let tables = ["subscriptions", "key_groups", "key_instances", "key_group_access"];
         all.retain(|name, _| tables.contains(&&**name) || name.ends_with("_days"));
+        // Numbers are never used again.
+        for row in all.get_mut("subscriptions").unwrap() {
+            let mut columns: serde_json::Value = serde_json::from_str(row).unwrap();
+            columns.as_object_mut().unwrap().remove("next_number").unwrap();
+            *row = columns.to_string();
+        }
         all
     };
     let before = stored().await;

@@ -79,7 +79,7 @@ async fn each_fault_of_an_own_key_is_said_beside_the_field(app: &TestApp) {
     let before = app.snapshot().await;
     let long = "x".repeat(10_000);
     for (key, told) in [
-        ("", "Enter the key, or let one be generated."),
+        ("", "Enter it, or let one be generated."),
         (&LONG[..19], "Use 20 to 128 characters."),
         (&LONG[..129], "Use 20 to 128 characters."),
         (&long, "Use 20 to 128 characters."),
