@@ -107,7 +107,7 @@ pub fn matches(
 
 /// What a query cannot ask for.
 pub fn unknown_field(known: &str) -> Fault {
-    Fault::Malformed("platform.invalid_query", format!("The query knows {known}."))
+    Fault::Malformed("invalid_query", format!("The query knows {known}."))
 }
 
 fn role_value(it: &Policy, path: &[&str]) -> Result<Option<String>, Fault> {

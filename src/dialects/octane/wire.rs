@@ -1,18 +1,15 @@
 //! What stands in bodies and queries, as document 001 has it: ids are texts, lists carry their count.
 use std::{collections::BTreeSet, fmt};
 
-use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
-    http::{
-        StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
-    },
-};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::query::{self, Condition};
+use super::{
+    super::fault,
+    query::{self, Condition},
+};
 use crate::{
     domain::Refusal,
     error::{Error, FieldError},
@@ -92,9 +89,7 @@ pub async fn body<T: DeserializeOwned>(
     req: &HttpRequest,
     payload: actix_web::web::Payload,
 ) -> Result<T, Fault> {
-    let kind = req.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    if !fault::is_json(req) {
         return Err(Fault::UnsupportedMediaType);
     }
     let body = form::read_body(&mut payload.into_inner()).await?;
@@ -102,7 +97,7 @@ pub async fn body<T: DeserializeOwned>(
         // serde names fields and places, and never a value of a secret.
         match error.is_data() {
             true => Fault::Unreadable(unquoted(&error)),
-            false => Fault::Malformed("platform.malformed_json", error.to_string()),
+            false => Fault::Malformed("malformed_json", error.to_string()),
         }
     })
 }
@@ -139,7 +134,7 @@ impl Asked {
     pub fn read(req: &HttpRequest, known: &[&str]) -> Result<Self, Fault> {
         let mut asked = Self { limit: LIMIT, ..Self::default() };
         for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
-            let malformed = |text: String| Fault::Malformed("platform.invalid_query", text);
+            let malformed = |text: String| Fault::Malformed("invalid_query", text);
             let number = |most| match value.parse::<u64>() {
                 Ok(n) if n <= most => Ok(n),
                 _ => Err(malformed(format!("{name} is a number up to {most}."))),
@@ -244,9 +239,9 @@ impl Fault {
     fn code(&self) -> &'static str {
         match self {
             Self::Malformed(code, _) => code,
-            Self::KeyManagesNothing => "platform.key_not_accepted",
-            Self::InsecureTransport => "platform.insecure_transport",
-            other => code(other.status_code()),
+            Self::KeyManagesNothing => "key_not_accepted",
+            Self::InsecureTransport => "insecure_transport",
+            other => fault::code(other.status_code()),
         }
     }
 }
@@ -284,24 +279,6 @@ fn named(field: &str) -> &str {
     }
 }
 
-fn code(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        400 => "platform.malformed",
-        401 => "platform.not_authenticated",
-        403 => "platform.not_authorized",
-        404 => "platform.entity_not_found",
-        405 => "platform.method_not_allowed",
-        408 => "platform.too_slow",
-        409 => "platform.refused",
-        413 => "platform.too_large",
-        415 => "platform.unsupported_media_type",
-        422 => "platform.invalid_field",
-        429 => "platform.too_many_requests",
-        503 => "platform.unavailable",
-        _ => "platform.internal",
-    }
-}
-
 impl ResponseError for Fault {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -315,19 +292,8 @@ impl ResponseError for Fault {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Other(Error::Internal(cause) | Error::Unavailable(cause)) = self {
-            tracing::error!(error = ?cause, "a request could not be answered");
-        }
-        let mut answer = HttpResponse::build(self.status_code());
-        match self {
-            Self::Other(Error::TooMany(seconds)) => {
-                answer.insert_header((RETRY_AFTER, seconds.to_string()));
-            }
-            Self::Other(Error::Unavailable(_)) => {
-                answer.insert_header((RETRY_AFTER, "2"));
-            }
-            _ => {}
-        }
+        let error = if let Self::Other(error) = self { Some(error) } else { None };
+        let mut answer = fault::answer(self.status_code(), error);
         answer.json(told(self.code(), &self.to_string()))
     }
 }
@@ -335,18 +301,16 @@ impl ResponseError for Fault {
 /// As Octane words its errors.
 fn told(code: &str, text: &str) -> Value {
     let request = Some(guard::current_request_id()).filter(|it| !it.is_empty());
-    json!({ "error_code": code, "description": text, "correlation_id": request })
+    json!({
+        "error_code": format!("platform.{code}"),
+        "description": text,
+        "correlation_id": request,
+    })
 }
 
 /// What no handler of this face has answered.
 pub fn refuse(status: StatusCode) -> HttpResponse {
-    let text = match status {
-        StatusCode::NOT_FOUND => Error::NotFound.to_string(),
-        StatusCode::REQUEST_TIMEOUT => Error::TooSlow.to_string(),
-        StatusCode::METHOD_NOT_ALLOWED => "This address answers other methods only.".to_owned(),
-        _ => "This cannot be answered.".to_owned(),
-    };
-    HttpResponse::build(status).json(told(code(status), &text))
+    HttpResponse::build(status).json(told(fault::code(status), &fault::sentence(status)))
 }
 
 /// A reference's number, if it is of this kind; one that no thing has for rubbish.

@@ -3,15 +3,13 @@ use std::fmt;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
-    http::{
-        StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
-    },
+    http::{StatusCode, header::WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::fault;
 use crate::{
     clock::instant,
     error::Error,
@@ -63,9 +61,7 @@ pub fn expect_nothing(req: &HttpRequest, body: &[u8]) -> Result<(), Fault> {
     if body.is_empty() {
         return Ok(());
     }
-    let kind = req.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    if !fault::is_json(req) {
         return Err(Fault::UnsupportedMediaType);
     }
     match serde_json::from_slice(body) {
@@ -134,26 +130,8 @@ impl Fault {
             Self::InsecureTransport => "insecure_transport",
             Self::UnknownField(_) => "unknown_field",
             Self::Malformed(code, _) => code,
-            other => code(other.status_code()),
+            other => fault::code(other.status_code()),
         }
-    }
-}
-
-fn code(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        400 => "malformed",
-        401 => "unauthenticated",
-        403 => "forbidden",
-        404 => "not_found",
-        405 => "method_not_allowed",
-        408 => "too_slow",
-        409 => "refused",
-        413 => "too_large",
-        415 => "unsupported_media_type",
-        422 => "invalid",
-        429 => "too_many",
-        503 => "unavailable",
-        _ => "internal",
     }
 }
 
@@ -170,22 +148,11 @@ impl ResponseError for Fault {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Other(Error::Internal(cause) | Error::Unavailable(cause)) = self {
-            tracing::error!(error = ?cause, "a request could not be answered");
-        }
-        let mut answer = HttpResponse::build(self.status_code());
-        match self {
-            Self::Unauthenticated => {
-                let challenge = "Basic realm=\"keyward\", charset=\"UTF-8\"";
-                answer.insert_header((WWW_AUTHENTICATE, challenge));
-            }
-            Self::Other(Error::TooMany(seconds)) => {
-                answer.insert_header((RETRY_AFTER, seconds.to_string()));
-            }
-            Self::Other(Error::Unavailable(_)) => {
-                answer.insert_header((RETRY_AFTER, "2"));
-            }
-            _ => {}
+        let error = if let Self::Other(error) = self { Some(error) } else { None };
+        let mut answer = fault::answer(self.status_code(), error);
+        if let Self::Unauthenticated = self {
+            let challenge = "Basic realm=\"keyward\", charset=\"UTF-8\"";
+            answer.insert_header((WWW_AUTHENTICATE, challenge));
         }
         told(&mut answer, self.code(), &self.to_string())
     }
@@ -197,11 +164,5 @@ fn told(answer: &mut HttpResponseBuilder, code: &str, message: &str) -> HttpResp
 
 /// What no handler of this face has answered.
 pub fn refuse(status: StatusCode) -> HttpResponse {
-    let message = match status {
-        StatusCode::NOT_FOUND => Error::NotFound.to_string(),
-        StatusCode::REQUEST_TIMEOUT => Error::TooSlow.to_string(),
-        StatusCode::METHOD_NOT_ALLOWED => "This address answers other methods only.".to_owned(),
-        _ => "This cannot be answered.".to_owned(),
-    };
-    told(&mut HttpResponse::build(status), code(status), &message)
+    told(&mut HttpResponse::build(status), fault::code(status), &fault::sentence(status))
 }

@@ -32,7 +32,7 @@ pub(crate) use self::{
     refused::{blamed, refusal},
     routes::path_to,
     service::basic,
-    space::Space,
+    space::{ALL, OTHER, SECRET, Space, world},
 };
 
 /// Makes two tests of each function: one on SQLite, one on Postgres. Its argument says what it
