@@ -25,7 +25,8 @@ impl Program {
         let mut command = command(home);
         command.args(["admin", "create-owner", "--email", "owner@example.com", "--name", "Olga"]);
         command.args(["--subscription", "Acme", "--slug", "acme", "--password-file"]);
-        assert!(command.arg(&password).output().unwrap().status.success());
+        let output = command.arg(&password).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         fs::remove_file(password).unwrap();
     }
 
