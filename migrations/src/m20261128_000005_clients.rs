@@ -49,6 +49,8 @@ impl MigrationTrait for Migration {
         m.create_index(clients).await?;
         m.create_table(rest_sessions()).await?;
         m.create_index(index("ix_rest_sessions_user", "rest_sessions", &["user_id"])).await?;
+        let instance = index("ix_rest_sessions_instance", "rest_sessions", &["key_instance_id"]);
+        m.create_index(instance).await?;
         m.create_index(index("ix_rest_sessions_created", "rest_sessions", &["created_at"])).await
     }
 }
@@ -76,6 +78,7 @@ fn rest_sessions() -> TableCreateStatement {
         .col(text("digest").primary_key())
         .col(uuid_null("user_id"))
         .col(uuid_null("key_instance_id"))
+        .col(text("password"))
         .col(big_integer("created_at"))
         .col(big_integer("last_seen_at"))
         .foreign_key(

@@ -68,10 +68,13 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 47] = [
+pub const ACTIONS: [(&str, &str); 50] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
+    ("personal_key.issued", "Personal key issued"),
+    ("personal_key.saved", "Personal key confirmed as saved"),
+    ("personal_key.deleted", "Personal key deleted"),
     ("key_instance.created", "Key created"),
     ("key_instance.saved", "Key confirmed as saved"),
     ("key_instance.rotated", "Key rotated out"),

@@ -5,13 +5,13 @@
 pub enum Refusal {
     #[error("The end must be after the start.")]
     PeriodEndsBeforeItStarts,
-    #[error("The end must lie in the future. Revoke the key if it shall end now.")]
+    #[error("The end must lie in the future. Revoke it if it shall end now.")]
     EndInThePast,
     #[error("Keys of this subscription may live for {days} days at most.")]
     LifetimeTooLong { days: i32 },
     #[error("Keys of this subscription must have an end.")]
     MustExpire,
-    #[error("A revoked key stays revoked. Make a new key instead.")]
+    #[error("It is revoked, and stays revoked. Make a new one instead.")]
     Revoked,
     #[error("This key has ended. Reactivate it with a new active period instead.")]
     Ended,
@@ -25,6 +25,8 @@ pub enum Refusal {
         "A revoked secret stays dead. Send a new client_secret to make the access valid again."
     )]
     SecretStaysRevoked,
+    #[error("This client has had this secret before. Choose another one.")]
+    SecretUsedBefore,
     #[error("A client secret is not deactivated. Revoke it if it shall end now.")]
     SecretsAreRevoked,
     #[error("This key already has 2 active secrets. Revoke one before you make another.")]
@@ -33,9 +35,9 @@ pub enum Refusal {
     AlreadyDeactivated,
     #[error("Only a deactivated or expired key can be reactivated.")]
     NothingToReactivate,
-    #[error("This key has ended, so there is nothing to rotate. Make a new key instead.")]
+    #[error("It has ended, so there is nothing to rotate. Make a new one instead.")]
     NothingToRotate,
-    #[error("Only a key that was never confirmed as saved and never used can be replaced.")]
+    #[error("It was confirmed as saved or used, so it cannot be replaced. Rotate it instead.")]
     NotReplaceable,
     #[error("A key with this value already exists.")]
     DuplicateKey,

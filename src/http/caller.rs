@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     key_groups, sessions,
     subscriptions::{self, Act, Scope, Subscription},
-    users::{self, User},
+    users::User,
 };
 
 /// Where a request comes from, whoever sent it.
@@ -92,12 +92,7 @@ pub struct SignedIn {
 impl SignedIn {
     async fn of(req: HttpRequest) -> Result<Self, PageError> {
         let app = app_of(&req)?;
-        let user_id: Option<Uuid> = req.get_session().get(sessions::USER).unwrap_or_default();
-        let user = match user_id {
-            Some(id) => users::find(&app.db, id).await?,
-            None => None,
-        };
-        let Some(user) = user else {
+        let Some(user) = sessions::user_of(&app, &req.get_session()).await? else {
             return Err(match way_back(&req) {
                 Some(way) => PageError::coming_back_to(Error::Unauthenticated, way),
                 None => Error::Unauthenticated.into(),

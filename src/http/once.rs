@@ -83,7 +83,7 @@ impl AcknowledgeForm {
     /// What its verb then reads.
     pub fn saved_by(&self) -> Result<&str> {
         if self.saved_by == "box" && self.confirmed.is_empty() {
-            return Err(Error::Malformed("Tick the box once you have stored the key."));
+            return Err(Error::Malformed("Tick the box once you have stored it."));
         }
         Ok(&self.saved_by)
     }

@@ -73,7 +73,7 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     let mut ready = Vec::with_capacity(new.len());
     for it in new {
         let described = it.described.checked()?;
-        let first = it.first.prepare(act, GroupKind::ClientCredentials).await?;
+        let first = it.first.prepare(act, GroupKind::ClientCredentials).await?.kept();
         ready.push((
             blank(act, &described, GroupKind::ClientCredentials)?,
             described,
@@ -91,6 +91,8 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     }
     let ids: Vec<Uuid> = made.iter().map(|it| it.id).collect();
     summary::refresh(&tx, act.scope.id(), &ids, act.now).await?;
+    let mut made = store::find_in(&tx, act.scope, &ids).await?;
+    made.sort_by_key(|it| it.number);
     tx.commit().await?;
     Ok(made)
 }

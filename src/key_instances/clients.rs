@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{NewKey, at_until, insert, save, store};
+use super::{NewKey, at_until, insert, issuing, save, store};
 use crate::{
     access,
     audit::Event,
-    clock::new_id,
+    clock::{instant, new_id},
     db::Tx,
     domain::{ActivePeriod, Refusal, lifecycle},
     error::{Error, Result},
@@ -22,10 +22,19 @@ pub async fn revoke_all(act: &Act<'_>, client: Uuid) -> Result<()> {
     finish(act, tx, &client, events).await
 }
 
-/// Whatever could be used ends, and the new secret takes its place. The `client_id` stays.
-pub async fn regenerate(act: &Act<'_>, client: Uuid, new: NewKey) -> Result<()> {
-    let kind = key_groups::find(act, client).await?.kind();
-    let new = new.prepare(act, kind).await?;
+/// Whatever could be used ends, and the new secret takes its place. The `client_id` stays, and with
+/// `keeps_expiry` so does the expiry of a secret that could be used.
+pub async fn regenerate(
+    act: &Act<'_>,
+    client: Uuid,
+    mut new: NewKey,
+    keeps_expiry: bool,
+) -> Result<()> {
+    let ahead = if keeps_expiry { store::ahead(act, client).await? } else { Vec::new() };
+    if let Some(last) = ahead.iter().max_by_key(|it| it.label) {
+        new.period = ActivePeriod::new(new.period.from(), last.active_until.map(instant))?;
+    }
+    let new = issuing::prepare(act, client, new).await?.kept();
     let (tx, client) = begin(act, client).await?;
     access::demand_policy(act, &tx, client.id).await?;
     let mut events = revoke_in(act, &tx, &client).await?;

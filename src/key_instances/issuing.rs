@@ -71,7 +71,8 @@ impl NewKey {
             }
             hash = Some(act.app.client_secrets.hash(secret.copy()).await?);
         }
-        Ok(Prepared { secret, own, hash, period: self.period, note: self.note })
+        let (period, note) = (self.period, self.note);
+        Ok(Prepared { secret, own, hash, period, note, is_kept: false })
     }
 }
 
@@ -82,6 +83,14 @@ pub(crate) struct Prepared {
     hash: Option<String>,
     period: ActivePeriod,
     note: String,
+    is_kept: bool,
+}
+
+impl Prepared {
+    /// Its maker is a program that chose it: nobody has to be asked whether it is kept somewhere.
+    pub(crate) fn kept(self) -> Self {
+        Self { is_kept: true, ..self }
+    }
 }
 
 /// A key that was just made, with the only copy of its secret.
@@ -155,9 +164,16 @@ async fn take_over(
     Ok(issued)
 }
 
-/// A group's kind never changes, so it can be read before the transaction.
-async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<Prepared> {
+/// A group's kind never changes, so it can be read before the transaction. A chosen secret that the
+/// client has had before is refused: whoever revoked it did not want it back.
+pub(super) async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<Prepared> {
     let kind = key_groups::find(act, group).await?.kind();
+    if let (true, Source::Own(secret)) = (kind.is_client(), &new.source) {
+        let had = store::secret_hashes(act, group).await?;
+        if act.app.client_secrets.is_one_of(had, secret.copy()).await? {
+            return Err(Error::field("key", Refusal::SecretUsedBefore.to_string()));
+        }
+    }
     new.prepare(act, kind).await
 }
 
@@ -204,6 +220,10 @@ pub(crate) async fn insert(
         created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
         ..entity::ActiveModel::unused(millis(act.now))
     };
+    if new.is_kept {
+        (row.saved_at, row.saved_by) =
+            (Set(Some(millis(act.now))), Set(Some("program".to_owned())));
+    }
     row.set_facts(&Facts::new(new.period));
     let instance = store::insert(tx, row).await?;
     exposures::note(act, tx, id, How::Made).await?;

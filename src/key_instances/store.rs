@@ -102,6 +102,20 @@ pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<
     Ok(rows)
 }
 
+/// Hashes of the chosen secrets that a client has or had, the newest first: the last five.
+pub(super) async fn secret_hashes(act: &Act<'_>, group: Uuid) -> Result<Vec<String>> {
+    let rows = in_group(act.scope, group)
+        .select_only()
+        .column(Column::SecretHash)
+        .filter(COLUMN.secret_hash.is_not_null())
+        .order_by_desc(Column::Label)
+        .limit(5)
+        .into_tuple()
+        .all(act.app.db.read())
+        .await?;
+    Ok(rows)
+}
+
 /// Never confirmed as saved, newest first.
 pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
     let rows = of(act.scope)

@@ -211,6 +211,8 @@ async fn enter(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    // Under the lock of the subscription, and not while it is suspended: nothing in it changes then.
+    subscriptions::lock_open(tx, invitation.subscription_id).await?;
     let taken = invitation::Entity::update_many()
         .col_expr(invitation::Column::AcceptedAt, clock::millis(now).into())
         .filter(COLUMN.id.eq(invitation.id))
@@ -222,6 +224,12 @@ async fn enter(
     }
     let role = Role::parse(&invitation.role).unwrap_or(Role::Member);
     let user = actor.user_id.ok_or(Error::Unauthenticated)?;
+    // The owner names the first admin, and only the first, however many links there are.
+    let scope = invitation.subscription_id;
+    let by_member = store::role_of(&**tx, scope, invitation.invited_by).await?.is_some();
+    if role == Role::Admin && !by_member && store::admins(&**tx, scope).await? > 0 {
+        return Err(Refusal::HasAdmin.into());
+    }
     add(tx, invitation.subscription_id, (user, role), now).await?;
     let event = Event::new("member.joined", now)
         .on("user", user, &actor.name)

@@ -63,7 +63,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
             icon: "circle-help",
             class: "c-soon",
             group: group.clone(),
-            what: format!("has a key that nobody confirmed to have: {}", key.name()),
+            what: format!("has what nobody confirmed to have: {}", key.name()),
             why: format!(
                 "It was made {} and never used. If it is lost, replace it.",
                 viewer.me.here.relative(instant(key.created_at)).text

@@ -25,7 +25,7 @@ use crate::{
     domain::text,
     error::{Error, Result},
     http::App,
-    pepper::random_token,
+    pepper::{random_token, token_digest},
     throttle::{self, Ticket},
     users::{self, Password, User},
 };
@@ -34,6 +34,8 @@ use crate::{
 pub const USER: &str = "user";
 /// When the password was last shown, in milliseconds.
 const PROVED: &str = "proved";
+/// Of the password with which it began.
+pub const PASSWORD: &str = "password";
 /// How and where the session started.
 pub(crate) const STARTED: &str = "started";
 
@@ -55,9 +57,24 @@ pub fn begin(
     };
     let kept = session
         .insert(USER, user.id)
+        .and_then(|()| session.insert(PASSWORD, fingerprint(user)))
         .and_then(|()| session.insert(PROVED, clock::millis(now)))
         .and_then(|()| session.insert(STARTED, started));
     Ok(kept.map_err(anyhow::Error::from)?)
+}
+
+/// Says which password a session began with: one that began with another is none, also one that began
+/// in the very moment in which the password changed.
+fn fingerprint(user: &User) -> String {
+    token_digest(&user.password_hash)
+}
+
+/// Who has this session.
+pub async fn user_of(app: &App, session: &Session) -> Result<Option<User>> {
+    let Some(id) = session.get(USER).unwrap_or_default() else { return Ok(None) };
+    let began: Option<String> = session.get(PASSWORD).unwrap_or_default();
+    let user = users::find(&app.db, id).await?;
+    Ok(user.filter(|it| began == Some(fingerprint(it))))
 }
 
 /// Whether the password was shown a short while ago in this session.
@@ -169,11 +186,17 @@ pub async fn end(
         Ending::AllBut(this) => id(it) != this,
     };
     let digests: Vec<String> = rows.iter().filter(ends).map(|it| it.digest.clone()).collect();
-    if digests.is_empty() {
+    let tx = app.db.write().await?;
+    let mut ended = match digests.is_empty() {
+        true => 0,
+        false => store::revoke(&tx, user, Some(digests), now).await?,
+    };
+    if let Ending::AllBut(_) = which {
+        ended += usize::try_from(rest::close_all(&tx, user).await?).unwrap_or(usize::MAX);
+    }
+    if ended == 0 {
         return Ok(0);
     }
-    let tx = app.db.write().await?;
-    let ended = store::revoke(&tx, user, Some(digests), now).await?;
     let event = Event::new("session.ended", now)
         .on("user", user, &actor.name)
         .change(serde_json::Value::Null, serde_json::json!({ "sessions": ended }));

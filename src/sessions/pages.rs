@@ -10,7 +10,7 @@ use askama::Template;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{SignIn, USER};
+use super::SignIn;
 use crate::{
     config::Cookies,
     error::Error,
@@ -55,7 +55,7 @@ pub async fn form(
     session: Session,
     query: Query<Next>,
 ) -> Result<HttpResponse, PageError> {
-    if let Ok(Some(_)) = session.get::<uuid::Uuid>(USER) {
+    if super::user_of(&app, &session).await?.is_some() {
         return Ok(see_other(way_on(&query.next)));
     }
     show(&app, StatusCode::OK, String::new(), query.into_inner().next, String::new())

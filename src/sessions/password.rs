@@ -31,7 +31,7 @@ pub async fn prove(
 }
 
 /// Another password for whoever knows the old one. All sessions of the user end: the caller begins a
-/// new one.
+/// new one, of the user as it is now.
 pub async fn change_password(
     app: &App,
     user: &User,
@@ -39,7 +39,7 @@ pub async fn change_password(
     new: Password,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<User> {
     let check = text::password(&new, &user.email);
     check.map_err(|it| Error::field("new_password", it))?;
     if *old == *new {
@@ -53,7 +53,7 @@ pub async fn change_password(
     }
     let hash = app.passwords.hash(new).await?;
     let tx = app.db.write().await?;
-    if !users::set_password(&tx, user, hash).await? {
+    if !users::set_password(&tx, user, hash.clone()).await? {
         // Somebody else has changed it since: what was shown is no longer the password.
         return Err(Error::Unauthenticated);
     }
@@ -61,5 +61,6 @@ pub async fn change_password(
     rest::close_all(&tx, user.id).await?;
     let event = Event::new("user.password_changed", now).on("user", user.id, &user.email);
     audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(User { password_hash: hash, ..user.clone() })
 }

@@ -2,15 +2,19 @@
 //! password, or of a client that showed its secret. They are rows of their own: the cookie of a page
 //! is worth nothing there, and theirs is worth nothing on a page.
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::store::{ABSOLUTE, IDLE, TOUCH};
+use super::{
+    fingerprint,
+    store::{ABSOLUTE, IDLE, TOUCH},
+};
 use crate::{
     clock::{instant, millis},
     db::{Db, Tx},
     error::Result,
     http::App,
     pepper::{random_token, token_digest},
+    users::{self, User},
 };
 
 mod entity {
@@ -25,6 +29,8 @@ mod entity {
         pub digest: String,
         pub user_id: Option<Uuid>,
         pub key_instance_id: Option<Uuid>,
+        /// Of the password with which a user's began.
+        pub password: String,
         pub created_at: i64,
         pub last_seen_at: i64,
     }
@@ -33,28 +39,61 @@ mod entity {
 }
 
 /// Who is behind a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    User(Uuid),
+    User(Box<User>),
     KeyInstance(Uuid),
 }
 
+/// Sessions of one user; the oldest give way.
+const PER_USER: u64 = 10;
+
 /// Begins a session. Gives its token, of which only a digest is kept.
-pub async fn open(app: &App, holder: Holder, now: DateTime<Utc>) -> Result<String> {
+pub async fn open(app: &App, holder: &Holder, now: DateTime<Utc>) -> Result<String> {
     let token = random_token();
-    let (user, instance) = match holder {
-        Holder::User(id) => (Some(id), None),
-        Holder::KeyInstance(id) => (None, Some(id)),
+    let (user, instance, password) = match holder {
+        Holder::User(it) => (Some(it.id), None, fingerprint(it)),
+        Holder::KeyInstance(id) => (None, Some(*id), String::new()),
     };
     let row = entity::ActiveModel {
         digest: Set(token_digest(&token)),
         user_id: Set(user),
         key_instance_id: Set(instance),
+        password: Set(password),
         created_at: Set(millis(now)),
         last_seen_at: Set(millis(now)),
     };
     entity::Entity::insert(row).exec_without_returning(app.db.read()).await?;
+    if let Some(user) = user {
+        end_oldest(app, user).await?;
+    }
     Ok(token)
+}
+
+async fn end_oldest(app: &App, user: Uuid) -> Result<()> {
+    let rows = entity::Entity::find()
+        .filter(entity::COLUMN.user_id.eq(user))
+        .order_by_desc(entity::Column::CreatedAt)
+        .limit(PER_USER + 10)
+        .all(app.db.read())
+        .await?;
+    let oldest = rows.into_iter().skip(PER_USER as usize).map(|it| it.digest);
+    entity::Entity::delete_many()
+        .filter(entity::COLUMN.digest.is_in(oldest))
+        .exec(app.db.read())
+        .await?;
+    Ok(())
+}
+
+/// How many programs are signed in as the user.
+pub async fn count_of(app: &App, user: Uuid, now: DateTime<Utc>) -> Result<usize> {
+    let rows = entity::Entity::find()
+        .filter(entity::COLUMN.user_id.eq(user))
+        .filter(entity::COLUMN.last_seen_at.gt(millis(now - IDLE)))
+        .limit(PER_USER)
+        .all(app.db.read())
+        .await?;
+    Ok(rows.len())
 }
 
 /// Who has this token, while its session lives.
@@ -71,8 +110,9 @@ pub async fn holder(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option
             .exec(app.db.read())
             .await?;
     }
-    let user = row.user_id.map(Holder::User);
-    Ok(user.or(row.key_instance_id.map(Holder::KeyInstance)))
+    let Some(id) = row.user_id else { return Ok(row.key_instance_id.map(Holder::KeyInstance)) };
+    let user = users::find(&app.db, id).await?.filter(|it| fingerprint(it) == row.password);
+    Ok(user.map(|it| Holder::User(Box::new(it))))
 }
 
 /// Ends a session, if there is one.
@@ -81,10 +121,10 @@ pub async fn close(app: &App, token: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ends all of a user's, whose password is another one now.
-pub(crate) async fn close_all(tx: &Tx, user: Uuid) -> Result<()> {
-    entity::Entity::delete_many().filter(entity::COLUMN.user_id.eq(user)).exec(&**tx).await?;
-    Ok(())
+/// Ends all of a user's. Gives how many.
+pub(crate) async fn close_all(tx: &Tx, user: Uuid) -> Result<u64> {
+    let own = entity::Entity::delete_many().filter(entity::COLUMN.user_id.eq(user));
+    Ok(own.exec(&**tx).await?.rows_affected)
 }
 
 pub(crate) async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {

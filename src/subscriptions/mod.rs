@@ -52,10 +52,8 @@ impl Act<'_> {
     /// one after the other and no two can wait for each other. A suspended one refuses all.
     pub async fn begin(&self) -> Result<Tx> {
         let tx = self.app.db.write().await?;
-        match store::lock(&tx, self.scope.id()).await? {
-            Some(it) if !it.is_suspended() => Ok(tx),
-            _ => Err(Refusal::SubscriptionSuspended.into()),
-        }
+        lock_open(&tx, self.scope.id()).await?;
+        Ok(tx)
     }
 
     /// Writes the audit row, which locks the subscription's chain, and commits.
@@ -74,6 +72,14 @@ impl Act<'_> {
 
     pub fn event(&self, action: &'static str) -> Event {
         Event::new(action, self.now)
+    }
+}
+
+/// Locks a subscription for a change in it. A suspended one refuses all.
+pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<()> {
+    match store::lock(tx, id).await? {
+        Some(it) if !it.is_suspended() => Ok(()),
+        _ => Err(Refusal::SubscriptionSuspended.into()),
     }
 }
 
@@ -129,9 +135,10 @@ pub async fn enter(
     found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
 }
 
-/// The same door by the number of the shared space (document 001).
-pub async fn enter_by_number(db: &Db, user: Uuid, number: i32) -> Result<(Scope, Role)> {
-    let found = store::of_user(db, user, Some(Name::Number(number))).await?;
+/// The same door by the number of the shared space (document 001), or by its slug.
+pub async fn enter_space(app: &App, user: Uuid, space: &str) -> Result<(Scope, Role)> {
+    let name = space.parse().map_or(Name::Slug(space), Name::Number);
+    let found = store::of_user(&app.db, user, Some(name)).await?;
     found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
 }
 

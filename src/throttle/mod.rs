@@ -26,6 +26,8 @@ const PER_MINUTE: i32 = 30;
 /// so that parallel tries cannot share one admission.
 pub struct Ticket {
     account: String,
+    /// Of the address, where it was counted.
+    address: Option<String>,
 }
 
 /// Lets a try through, or tells how many seconds to wait. A browser that this account has used
@@ -42,10 +44,11 @@ pub async fn admit(
         None => bucket(app, &format!("account:{email}")),
     };
     let tx = app.db.write().await?;
+    let from = format!("address:{}", network(address));
     if known_browser.is_none() {
-        let from = format!("address:{}", network(address));
         count_up_to(app, &tx, &from, PER_MINUTE, now).await?;
     }
+    let address = known_browser.is_none().then(|| bucket(app, &from));
     let by_account = load(&tx, &account, WINDOW, now).await?;
     let wait = wait(&by_account, now);
     if wait > TimeDelta::zero() {
@@ -53,7 +56,7 @@ pub async fn admit(
     }
     count(&tx, by_account, now).await?;
     tx.commit().await?;
-    Ok(Ticket { account })
+    Ok(Ticket { account, address })
 }
 
 /// A try that counts until it is taken back.
@@ -84,16 +87,21 @@ async fn attempt<'a>(app: &'a App, who: &str, now: DateTime<Utc>) -> Result<Atte
 impl Attempt<'_> {
     pub async fn take_back(self) -> Result<()> {
         let tx = self.app.db.write().await?;
-        let own = entity::COLUMN.bucket.eq(self.bucket);
-        entity::Entity::update_many()
-            .col_expr(entity::Column::Failures, Expr::col(entity::Column::Failures).sub(1))
-            .filter(own.clone())
-            .exec(&*tx)
-            .await?;
-        let empty = entity::Entity::delete_many().filter(own);
-        empty.filter(entity::COLUMN.failures.lte(0)).exec(&*tx).await?;
+        take_back(&tx, self.bucket).await?;
         Ok(tx.commit().await?)
     }
+}
+
+async fn take_back(tx: &Tx, bucket: String) -> Result<()> {
+    let own = entity::COLUMN.bucket.eq(bucket);
+    entity::Entity::update_many()
+        .col_expr(entity::Column::Failures, Expr::col(entity::Column::Failures).sub(1))
+        .filter(own.clone())
+        .exec(&**tx)
+        .await?;
+    let empty = entity::Entity::delete_many().filter(own);
+    empty.filter(entity::COLUMN.failures.lte(0)).exec(&**tx).await?;
+    Ok(())
 }
 
 /// Whether one more refusal of this address is worth a row of the audit log: one a minute is, so
@@ -116,10 +124,13 @@ async fn count_up_to(app: &App, tx: &Tx, who: &str, most: i32, now: DateTime<Utc
 }
 
 impl Ticket {
-    /// The password was right: the account's failures are forgotten.
+    /// The password was right: the account's failures are forgotten, and the address has made none.
     pub async fn succeeded(self, tx: &Tx) -> Result<()> {
         entity::Entity::delete_by_id(self.account).exec(&**tx).await?;
-        Ok(())
+        match self.address {
+            Some(address) => take_back(tx, address).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -66,9 +66,9 @@ impl Passwords {
     }
 
     /// Which of these `password` is behind. One that is `None` takes as long as one that is not it.
-    pub async fn which<const N: usize>(
+    pub async fn which(
         &self,
-        stored: [Option<String>; N],
+        stored: Vec<Option<String>>,
         password: Password,
     ) -> Result<Option<usize>> {
         let (pepper, dummy) = (self.pepper.clone(), self.dummy.clone());

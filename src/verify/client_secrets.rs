@@ -57,6 +57,15 @@ impl ClientSecrets {
         self.pool.hash(secret).await
     }
 
+    /// Whether a secret is behind any of these hashes.
+    pub(crate) async fn is_one_of(&self, hashes: Vec<String>, secret: Password) -> Result<bool> {
+        if hashes.is_empty() {
+            return Ok(false);
+        }
+        let hashes = hashes.into_iter().map(Some).collect();
+        Ok(self.pool.which(hashes, secret).await?.is_some())
+    }
+
     fn name(&self, parts: &[&[u8]]) -> Digest32 {
         mac(&self.key, parts)
     }
@@ -116,7 +125,7 @@ pub(super) async fn find(
     from: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<Option<Digest32>> {
-    let known = candidates(app, client_id).await?;
+    let known = candidates(app, client_id, now).await?;
     let ours = &app.client_secrets;
     // Of exactly these secrets: one more, or one that ends, and it is proved anew which it is.
     let digests = known.iter().map(|it| it.0).collect::<Vec<_>>().concat();
@@ -127,10 +136,8 @@ pub(super) async fn find(
     let address = from.to_string();
     let who = ours.name(&[b"who", client_id.as_bytes(), address.as_bytes()]);
     ours.admit(who, now)?;
-    let mut stored: [Option<String>; TRIED] = [const { None }; TRIED];
-    for (place, it) in stored.iter_mut().zip(&known) {
-        *place = Some(it.1.clone());
-    }
+    let mut stored: Vec<_> = known.iter().map(|it| Some(it.1.clone())).collect();
+    stored.resize(TRIED, None);
     let typed = Password::new(secret.to_owned());
     let Some(n) = ours.pool.which(stored, typed).await? else {
         ours.count_failure(who, now);
@@ -140,9 +147,13 @@ pub(super) async fn find(
     Ok(known.get(n).map(|it| it.0))
 }
 
-/// Digests and hashes of what the client's secret could be, the one that ends last first. A hash that
-/// was not written under our pepper is none.
-async fn candidates(app: &App, client_id: &str) -> Result<Vec<(Digest32, String)>> {
+/// Digests and hashes of what the client's secret could be: what is accepted now before what is not,
+/// then what ends last. A hash that was not written under our pepper is none.
+async fn candidates(
+    app: &App,
+    client_id: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Digest32, String)>> {
     let own = groups::Entity::find()
         .select_only()
         .column(groups::Column::Id)
@@ -150,10 +161,12 @@ async fn candidates(app: &App, client_id: &str) -> Result<Vec<(Digest32, String)
     let Some(group) = own.into_tuple::<Uuid>().one(app.db.read()).await? else {
         return Ok(Vec::new());
     };
-    let rows: Vec<(Vec<u8>, Option<String>)> = instances::Entity::find()
+    let mut rows: Vec<(Vec<u8>, Option<String>, i64, i64)> = instances::Entity::find()
         .select_only()
         .column(instances::Column::Digest)
         .column(instances::Column::SecretHash)
+        .column(instances::Column::ActiveFrom)
+        .column(instances::Column::EndsAt)
         .filter(instances::COLUMN.key_group_id.eq(group))
         .filter(instances::COLUMN.is_off.eq(false))
         .filter(instances::COLUMN.secret_hash.is_not_null())
@@ -163,7 +176,9 @@ async fn candidates(app: &App, client_id: &str) -> Result<Vec<(Digest32, String)
         .into_tuple()
         .all(app.db.read())
         .await?;
-    let known = |(digest, hash): (Vec<u8>, Option<String>)| {
+    // Two secrets of one text must not hide each other.
+    rows.sort_by_key(|it| !(it.2..it.3).contains(&millis(now)));
+    let known = |(digest, hash, ..): (Vec<u8>, Option<String>, i64, i64)| {
         let hash = hash.filter(|it| app.peppers.is_hash_digest(it, &digest))?;
         Some((digest.try_into().ok()?, hash))
     };

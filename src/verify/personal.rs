@@ -62,7 +62,13 @@ pub async fn verify(
     if !shown.is_signed_by(&row.public_key) || !same {
         return Ok(Verdict::Unknown);
     }
-    let denial = decide(row, &claims, slug, it.tenant, now);
+    let mut denial = decide(row, &claims, slug, it.tenant, now);
+    if denial.is_none() && slug.is_none() && !claims.subscriptions.is_empty() {
+        // None is named of several: at least one of them must still be the person's.
+        let claimed = claims.subscriptions.iter().map(|it| it.slug.as_str());
+        let is_somewhere = is_member_of_any(app, row.user_id, claimed.collect()).await?;
+        denial = (!is_somewhere).then_some(Denial::WrongSubscription);
+    }
     let access: Access = rows.iter().filter_map(Row::holding).collect();
     let place = match (it.workspace, row.asked) {
         (None, _) => Place::Subscription,
@@ -82,6 +88,22 @@ pub async fn verify(
         None => Verdict::Accepted(person),
         Some(denial) => Verdict::Denied(person, denial),
     })
+}
+
+/// Whether the person is a member of any of these subscriptions that is not suspended.
+async fn is_member_of_any(app: &App, user: Uuid, slugs: Vec<&str>) -> Result<bool> {
+    let found = members::Entity::find()
+        .select_only()
+        .column(members::Column::UserId)
+        .inner_join(subscriptions::Entity)
+        .filter(members::COLUMN.user_id.eq(user))
+        .filter(subscriptions::COLUMN.slug.is_in(slugs))
+        .filter(subscriptions::COLUMN.suspended_at.is_null())
+        .limit(1)
+        .into_tuple::<Uuid>()
+        .one(app.db.read())
+        .await?;
+    Ok(found.is_some())
 }
 
 /// The subscription that is asked about, if the claims have it: the one that is named, else the only

@@ -5,8 +5,8 @@
   if (!dialog) return;
   const find = (selector) => dialog.querySelector(selector);
   const field = find('[data-key]'), copy = find('[data-copy]'), done = find('[data-done]');
-  const label = find('[data-box]'), box = find('[name=confirmed]'), how = find('[name=saved_by]'), status = find('[role=status]');
-  const COPIED = 'Copied. Paste it into your secret store before you close.';
+  const label = find('[data-box]'), box = find('[name=confirmed]'), how = find('[name=saved_by]'), status = find('.foot [role=status]');
+  const COPIED = dialog.dataset.copied || 'Copied. Paste it into your secret store before you close.';
   let saved = false, left = false;
   const allow = (by, text) => {
     saved = true;
@@ -20,6 +20,7 @@
   dialog.showModal();
   label.hidden = done.disabled = true;
   box.checked = box.required = false;
+  status.textContent = status.dataset.until;
   copy.focus();
 
   copy.addEventListener('click', async () => {

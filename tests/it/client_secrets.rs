@@ -15,6 +15,7 @@ on_both! {
     a_chosen_secret_obeys_the_rule_and_works,
     of_a_chosen_secret_only_a_slow_hash_is_kept_and_nothing_is_shown,
     a_proof_is_remembered_and_a_state_never,
+    a_secret_that_the_client_has_or_had_is_not_taken_again,
     each_of_two_chosen_secrets_works_and_both_tell_why_not,
     a_hash_that_was_not_written_by_us_opens_nothing,
     after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not,
@@ -67,11 +68,26 @@ async fn a_proof_is_remembered_and_a_state_never(app: &TestApp) {
     ask().await.expect(204);
     key_instances::revoke(&desk.act(), ids(&made)).await.unwrap();
     assert_eq!(ask().await.expect(401).header("keyward-reason"), Some("revoked"));
-    // The same text once more is another secret, and a good one.
-    choose(&desk, &group, GOOD).await.unwrap();
-    assert_eq!(ask().await.expect(204).header("keyward-key-instance"), Some("k-2"));
+    let other = async || app.service().basic(&group.client_id, OTHER).await;
+    choose(&desk, &group, OTHER).await.unwrap();
+    assert_eq!(other().await.expect(204).header("keyward-key-instance"), Some("k-2"));
     app.clock.advance(TimeDelta::days(90));
-    assert_eq!(ask().await.expect(401).header("keyward-reason"), Some("expired"));
+    assert_eq!(other().await.expect(401).header("keyward-reason"), Some("expired"));
+}
+
+async fn a_secret_that_the_client_has_or_had_is_not_taken_again(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let group = desk.client("billing").await;
+    let made = choose(&desk, &group, GOOD).await.unwrap();
+    assert_eq!(blamed(choose(&desk, &group, GOOD).await), "key");
+    key_instances::revoke(&desk.act(), ids(&made)).await.unwrap();
+    // Somebody may have seen it: that is what revoking is for.
+    assert_eq!(blamed(choose(&desk, &group, GOOD).await), "key");
+    let answer = app.service().basic(&group.client_id, GOOD).await.expect(401);
+    assert_eq!(answer.header("keyward-reason"), Some("revoked"));
+    // Of another client nothing is told.
+    let stranger = desk.client("claims").await;
+    choose(&desk, &stranger, GOOD).await.unwrap();
 }
 
 async fn each_of_two_chosen_secrets_works_and_both_tell_why_not(app: &TestApp) {

@@ -267,6 +267,10 @@ async fn a_rotation_leaves_two_secrets_for_the_overlap_and_needs_room(app: &Test
     ask(&new).await.expect(204);
     // Two are active: one more only in the place of one of them.
     assert_eq!(refusal(rotate(&new, Overlap::Hours(1)).await), Refusal::TwoActiveSecrets);
+    let path = format!("{}/rotation", path_of("acme", &new.instance));
+    let form = app.admin("acme").await.get(&path).await.expect(200);
+    assert!(form.plain().contains("so k-2 must end now"), "{}", form.plain());
+    assert_eq!(form.text().matches(" disabled>").count(), 4);
     let third = rotate(&new, Overlap::None).await.unwrap();
     assert_eq!(ask(&new).await.expect(401).header("keyward-reason"), Some("revoked"));
     ask(&third).await.expect(204);

@@ -165,7 +165,7 @@ async fn a_key_in_use_must_be_named_before_it_ends(app: &TestApp) {
         let facts = form.plain();
         let calls = "3 calls in the last 24 hours , the last one 5 minutes ago from 127.0.0.1";
         assert!(facts.contains(calls), "{facts}");
-        assert!(facts.contains("This is the last active key of its group."), "{facts}");
+        assert!(facts.contains("This is the last active one of its group."), "{facts}");
         for typed in ["", "k-2", "quote-engine"] {
             let page = it.post(&it.first, act, &[("confirm", typed)]).await.expect(422);
             assert_eq!(page.error_at("confirm"), "Type k-1 to confirm.");
@@ -241,17 +241,17 @@ async fn what_a_status_does_not_allow_is_refused_with_a_reason(app: &TestApp) {
     let token = "x".repeat(40);
     let rotate = [("submission", &*token), ("preset", "90"), ("overlap", "own")];
     let (revoked, ended_told) =
-        ("A revoked key stays revoked. Make a new key instead.", "This key has ended.");
+        ("It is revoked, and stays revoked. Make a new one instead.", "This key has ended.");
     let before = app.snapshot().await;
     for (key, act, fields, told) in [
         (&dead, "period", &later, revoked),
         (&dead, "deactivation", &later, revoked),
         (&dead, "reactivation", &later, revoked),
         (&dead, "revocation", &later, revoked),
-        (&dead, "rotation", &rotate, "This key has ended, so there is nothing to rotate."),
+        (&dead, "rotation", &rotate, "It has ended, so there is nothing to rotate."),
         (&ended, "period", &later, ended_told),
         (&ended, "deactivation", &later, ended_told),
-        (&ended, "rotation", &rotate, "This key has ended, so there is nothing to rotate."),
+        (&ended, "rotation", &rotate, "It has ended, so there is nothing to rotate."),
         (&off, "period", &later, "This key is deactivated."),
         (&off, "deactivation", &later, "This key is already deactivated."),
         (&off, "rotation", &rotate, "so there is nothing to rotate."),
@@ -291,7 +291,7 @@ async fn a_period_that_does_not_do_is_refused_with_its_values_kept(app: &TestApp
     for (key, act) in [(&it.first, "period"), (&off, "reactivation")] {
         let page = it.post(key, act, &past).await;
         assert!([409, 422].contains(&page.status), "{act}: {}", page.status);
-        let told = "The end must lie in the future. Revoke the key if it shall end now.";
+        let told = "The end must lie in the future. Revoke it if it shall end now.";
         assert!(page.plain().contains(told), "{act}");
         assert_eq!(page.field("until"), "2026-11-20T10:30");
         it.post(key, act, &[]).await.expect(422);

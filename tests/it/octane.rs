@@ -152,13 +152,16 @@ async fn an_invalid_access_is_refused_and_made_valid_with_a_new_secret_under_the
     it.verify(&made, SECRET).await.expect(401);
     it.verify(&made, OTHER).await.expect(204);
     // Without an overlap: the one secret is replaced at once.
-    it.admin.put(&path, json!({ "client_secret": SECRET })).await.expect(200);
+    let third = "Third-secret-2026!";
+    it.admin.put(&path, json!({ "client_secret": SECRET })).await.expect(422);
+    it.verify(&made, OTHER).await.expect(204);
+    it.admin.put(&path, json!({ "client_secret": third })).await.expect(200);
     it.verify(&made, OTHER).await.expect(401);
-    it.verify(&made, SECRET).await.expect(204);
+    it.verify(&made, third).await.expect(204);
     it.admin.put(&path, json!({ "is_valid": true })).await.expect(200);
-    let both = json!({ "is_valid": false, "client_secret": OTHER });
+    let both = json!({ "is_valid": false, "client_secret": "Fourth-secret-2026!" });
     it.admin.put(&path, both).await.expect(422);
-    it.verify(&made, SECRET).await.expect(204);
+    it.verify(&made, third).await.expect(204);
 }
 
 async fn an_expiration_is_optional_and_can_be_set_later(app: &TestApp) {
@@ -172,8 +175,12 @@ async fn an_expiration_is_optional_and_can_be_set_later(app: &TestApp) {
     set(json!("2020-01-01T00:00:00Z")).await.expect(409);
     assert!(set(Value::Null).await.expect(200).json()["expiration"].is_null());
     set(json!("2026-12-24T00:00:00Z")).await.expect(200);
+    // Another secret alone keeps it.
+    let told = it.admin.put(&path, json!({ "client_secret": OTHER })).await.expect(200).json();
+    assert_eq!(told["expiration"], "2026-12-24T00:00:00Z");
+    it.verify(&made, OTHER).await.expect(204);
     app.clock.advance(chrono::TimeDelta::days(40));
-    it.verify(&made, SECRET).await.expect(401);
+    it.verify(&made, OTHER).await.expect(401);
     let again = Space::sign_in(app, "admin@acme.example").await;
     let one = again.get(&path).await.expect(200).json();
     assert_eq!((&one["is_valid"], &one["expiration"]), (&json!(false), &Value::Null));

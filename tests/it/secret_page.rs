@@ -327,7 +327,7 @@ async fn a_key_that_nobody_saved_is_flagged_and_can_be_replaced(app: &TestApp) {
     let list = it.admin.get(&it.group).await.expect(200);
     assert!(list.text().contains(&link) && list.text().contains(FLAG), "{}", list.text());
     let overview = it.admin.get("/s/acme").await.expect(200).plain();
-    assert!(overview.contains("has a key that nobody confirmed to have: k-2"), "{overview}");
+    assert!(overview.contains("has what nobody confirmed to have: k-2"), "{overview}");
     assert!(it.admin.get(it.key_path()).await.expect(200).text().contains(FLAG));
 
     let token = it.admin.get(&replacement).await.expect(200).field("submission");

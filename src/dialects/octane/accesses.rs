@@ -53,12 +53,8 @@ pub async fn create(
     let clients =
         new.data.into_iter().map(|it| client(&act, &all, it)).collect::<Result<_, _>>()?;
     let made = key_groups::create_clients(&act, clients).await?;
-    let mut current = Vec::with_capacity(made.len());
-    for it in &made {
-        current.push(key_groups::client(&act, it.number).await?);
-    }
-    let total = current.len() as u64;
-    let data = describe(&act, &current, &asked).await?;
+    let total = made.len() as u64;
+    let data = describe(&act, &made, &asked).await?;
     Ok(HttpResponse::Created().json(wire::listed(data, total, MOST_COUNTED)))
 }
 
@@ -93,7 +89,11 @@ fn role_ids(all: &Catalogue, roles: &[Reference]) -> Result<BTreeSet<Uuid>, Faul
         let is_role = it.kind.as_deref().is_none_or(|it| it == "workspace_role");
         let role = all.roles.iter().find(|role| is_role && role.number == number);
         role.map(|it| it.id).ok_or_else(|| {
-            Fault::field("workspace_roles", format!("There is no workspace_role {number}."))
+            let text = match number {
+                0 => "The id of a workspace_role is a number, as text.".to_owned(),
+                _ => format!("There is no workspace_role {number}."),
+            };
+            Fault::field("workspace_roles", text)
         })
     };
     roles.iter().map(id).collect()
@@ -181,8 +181,8 @@ async fn apply(act: &Act<'_>, client: &KeyGroup, wanted: Change) -> Result<(), F
         (Some(false), None, None) => Ok(key_instances::revoke_all(act, client.id).await?),
         (Some(false), ..) => Err(Fault::field("is_valid", "false stands alone: it revokes.")),
         (_, Some(text), until) => {
-            let new = secret(act, text, until.flatten())?;
-            Ok(key_instances::regenerate(act, client.id, new).await?)
+            let (new, keeps) = (secret(act, text, until.flatten())?, until.is_none());
+            Ok(key_instances::regenerate(act, client.id, new, keeps).await?)
         }
         (_, None, Some(until)) => Ok(key_instances::set_expiry(act, client.id, until).await?),
         (_, None, None) if is_valid_now(client) => Ok(()),

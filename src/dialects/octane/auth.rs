@@ -10,7 +10,6 @@ use actix_web::{
     web::Data,
 };
 use futures_util::future::LocalBoxFuture;
-use uuid::Uuid;
 
 use super::wire::Fault;
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     key_groups,
     sessions::rest::{self, Holder},
     subscriptions::{self, Act, Scope},
-    users::{self, User},
+    users::User,
 };
 
 /// As document 001's clients expect it.
@@ -81,11 +80,7 @@ impl SpaceAdmin {
         let user = signed_in(&req, &app, now).await?;
         let client = Client::extract(&req).await.map_err(|_| Fault::Unauthenticated)?;
         let space = req.match_info().get("space").unwrap_or_default();
-        let entered = match space.parse() {
-            Ok(number) => subscriptions::enter_by_number(&app.db, user.id, number).await,
-            Err(_) => subscriptions::enter(&app.db, user.id, &[], space).await,
-        };
-        let (scope, role) = entered?;
+        let (scope, role) = subscriptions::enter_space(&app, user.id, space).await?;
         let it = Self { app, user, client, scope, now };
         let only_keys = it.scope.subscription().rest_keys_only;
         for (refuses, why) in [
@@ -138,14 +133,10 @@ async fn signed_in(
         return Err(Error::CrossSite.into());
     }
     match rest::holder(app, &token, now).await? {
-        Some(Holder::User(id)) => find(app, id).await,
+        Some(Holder::User(user)) => Ok(*user),
         Some(Holder::KeyInstance(_)) => Err(Fault::KeyManagesNothing),
         None => Err(Fault::Unauthenticated),
     }
-}
-
-async fn find(app: &App, id: Uuid) -> Result<User, Fault> {
-    users::find(&app.db, id).await?.ok_or(Fault::Unauthenticated)
 }
 
 impl Deref for SpaceAdmin {

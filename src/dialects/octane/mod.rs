@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 pub use self::wire::refuse;
 use self::wire::{Fault, SignIn};
 use crate::{
+    audit::Actor,
     config::Cookies,
     error::Error,
     http::{App, Client},
@@ -31,7 +32,7 @@ use crate::{
         self,
         rest::{self, Holder},
     },
-    verify::{self, Credential, Presented, Verdict},
+    verify::{self, Credential, Presented, Verdict, usage::Call},
 };
 
 /// `POST /authentication/sign_in`
@@ -48,48 +49,64 @@ pub async fn sign_in(
         return Err(Error::CrossSite.into());
     }
     let now = app.clock.now();
-    let holder = match wire::body(&req, payload).await? {
-        SignIn::User(it) => {
-            let password = Zeroizing::new(it.password);
-            let tried = sessions::SignIn { email: it.user, password, known_browser: None };
-            Holder::User(sessions::sign_in(&app, tried, client, now).await?.id)
+    let SignIn { user, password, client_id, client_secret } = wire::body(&req, payload).await?;
+    let holder = match (user.zip(password), client_id.zip(client_secret)) {
+        (Some((email, password)), None) => {
+            let password = Zeroizing::new(password);
+            let tried = sessions::SignIn { email, password, known_browser: None };
+            Holder::User(Box::new(sessions::sign_in(&app, tried, client, now).await?))
         }
-        SignIn::Client(it) => {
-            let secret = Zeroizing::new(it.client_secret);
-            let credential = Credential::Client { id: &it.client_id, secret: &secret };
-            of_client(&app, credential, &client).await?
+        (None, Some((id, secret))) => {
+            let secret = Zeroizing::new(secret);
+            // No client is called anything else; and not every database takes every text.
+            if !id.bytes().all(|it| (b' '..=b'~').contains(&it)) {
+                return Err(Fault::Unauthenticated);
+            }
+            of_client(&app, Credential::Client { id: &id, secret: &secret }, &client).await?
+        }
+        _ => {
+            let text = "Send user and password, or client_id and client_secret.";
+            return Err(Fault::Unreadable(text.to_owned()));
         }
     };
     if let Some(old) = auth::token(&req) {
         rest::close(&app, &old).await?;
     }
-    let token = rest::open(&app, holder, now).await?;
+    let token = rest::open(&app, &holder, now).await?;
     Ok(HttpResponse::Ok().cookie(auth::cookie(&app, token)).finish())
 }
 
 /// A client that could call now.
 async fn of_client(app: &App, credential: Credential<'_>, from: &Client) -> Result<Holder, Fault> {
     let now = app.clock.now();
-    let presented = Presented {
-        credential,
-        from: from.address,
-        tenant: None,
-        permission: None,
-        workspace: None,
-    };
+    let (from, agent) = (from.address, from.agent.clone());
+    let call = |denial| Call { denial, from, agent: agent.clone(), asked: None };
+    let presented = Presented { credential, from, tenant: None, permission: None, workspace: None };
     match verify::verify(app, &presented, now).await? {
-        Verdict::Accepted(it) => Ok(Holder::KeyInstance(it.instance)),
-        Verdict::Denied(..) | Verdict::Unknown => Err(Fault::Unauthenticated),
+        Verdict::Accepted(it) => {
+            app.recorder.note(&it, call(None), now);
+            Ok(Holder::KeyInstance(it.instance))
+        }
+        Verdict::Denied(it, denial) => {
+            app.recorder.note(&it, call(Some(denial)), now);
+            Err(Fault::Unauthenticated)
+        }
+        Verdict::Unknown => Err(Fault::Unauthenticated),
     }
 }
 
 /// `POST /authentication/sign_out`: whoever has no session has none afterwards either.
-pub async fn sign_out(req: HttpRequest) -> Result<HttpResponse, Fault> {
+pub async fn sign_out(req: HttpRequest, client: Client) -> Result<HttpResponse, Fault> {
     let app = auth::app_of(&req)?;
     if auth::is_foreign(&req, &app) {
         return Err(Error::CrossSite.into());
     }
     if let Some(token) = auth::token(&req) {
+        let now = app.clock.now();
+        if let Some(Holder::User(user)) = rest::holder(&app, &token, now).await? {
+            let actor = Actor { user_id: Some(user.id), name: user.email.clone(), client };
+            sessions::sign_out(&app, user.id, &actor, now).await?;
+        }
         rest::close(&app, &token).await?;
     }
     Ok(HttpResponse::Ok().cookie(auth::no_cookie(&app)).finish())

@@ -18,24 +18,12 @@ use crate::{
 
 /// `{"user", "password"}` or `{"client_id", "client_secret"}`
 #[derive(Deserialize)]
-#[serde(untagged)]
-pub enum SignIn {
-    User(UserSignIn),
-    Client(ClientSignIn),
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct UserSignIn {
-    pub user: String,
-    pub password: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClientSignIn {
-    pub client_id: String,
-    pub client_secret: String,
+pub struct SignIn {
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
 }
 
 /// The body of a list of new things.

@@ -142,7 +142,7 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance) -> Result<Vec<Fa
         .collect();
     if key.status(here.now) == Status::Active {
         facts.push(if others.is_empty() {
-            let strong = "This is the last active key of its group.".to_owned();
+            let strong = "This is the last active one of its group.".to_owned();
             let text = " The group stops working.".to_owned();
             Fact { icon: "triangle-alert", class: "c-bad", strong, text }
         } else {

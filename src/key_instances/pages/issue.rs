@@ -214,6 +214,8 @@ struct RotatePage {
     /// The old key's own end, if it has one.
     own_end: Option<Moment>,
     overlaps: Vec<(&'static str, String, bool)>,
+    /// As many are active as may be: the old one makes room.
+    must_end_now: bool,
     fields: KeyFieldsView,
     path: String,
     back: String,
@@ -244,8 +246,9 @@ async fn show_rotation(
         let suggested = NewKeyForm { note: old.note.clone(), ..Default::default() };
         suggested.with_suggested_period(admin)
     });
-    if Overlap::parse(&form.overlap).is_none() {
-        form.overlap = "24h".to_owned();
+    let must_end_now = list.group.as_ref().is_some_and(|it| it.is_full);
+    if must_end_now || Overlap::parse(&form.overlap).is_none() {
+        form.overlap = if must_end_now { "now" } else { "24h" }.to_owned();
     }
     // The preview shows the old key as the rotation leaves it.
     let overlap = Overlap::parse(&form.overlap).unwrap_or(Overlap::Own);
@@ -274,6 +277,7 @@ async fn show_rotation(
         name: old.name(),
         own_end,
         overlaps: overlaps.into_iter().map(choice).collect(),
+        must_end_now,
         fields: KeyFieldsView::of(admin, list.kind(), form, &others),
         path: format!("{}/keys/{}/rotation", list.path, old.id),
         back: list.path.clone(),

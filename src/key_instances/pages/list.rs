@@ -45,6 +45,8 @@ pub struct KeyList {
     pub query: ListQuery,
     pub uses: Vec<(&'static str, &'static str, bool)>,
     pub chips: Vec<LinkView>,
+    /// Whose keys are shown, or nothing.
+    pub knower: String,
     pub csv: String,
     pub next: Option<String>,
     pub search: String,
@@ -169,6 +171,7 @@ async fn listed(
         total: counts[0].into(),
         uses: USES.iter().map(|it| (it.0, it.2, it.0 == query.used)).collect(),
         chips: chips(&query, &path, knower.as_ref()),
+        knower: knower.map(|it| it.name).unwrap_or_default(),
         csv: match spans_groups {
             true => query.address(&format!("{path}.csv"), ("", "")),
             false => query.address(&format!("{path}/keys.csv"), ("", "")),

@@ -93,7 +93,7 @@ async fn show(
     let (title, text, button, path) = match kind {
         Kind::Edit => (
             format!("Edit active period of {name}"),
-            "The key works from the start to the end, the end not included.",
+            "It works from the start to the end, the end not included.",
             "Save period",
             "period",
         ),

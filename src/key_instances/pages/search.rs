@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use serde::Deserialize;
 
 use crate::{
-    domain::custom_key,
+    domain::{client_secret, custom_key},
     error::Error,
     http::{Flash, Form, PageError, Viewer, is_local_path, see_other},
     key_instances,
@@ -29,6 +29,11 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     let typed = form.query.trim();
     if typed.contains('\0') {
         return Err(Error::Malformed("This search cannot be read.").into());
+    }
+    if key_within(typed).is_none() && could_be_chosen(typed) {
+        let told = "A secret that somebody chose cannot be searched for: only a slow hash of it is \
+                    stored.";
+        return Ok(Flash::new(told).then(app, &list));
     }
     let key = key_within(typed);
     if key.is_none() && !key_instances::is_key(&viewer.act(), typed).await? {
@@ -61,9 +66,28 @@ fn key_within(typed: &str) -> Option<&str> {
     })
 }
 
+/// Whether it could be a client secret that a user chose (document 001), which must reach no URL either:
+/// what people call things has no digit beside such characters.
+fn could_be_chosen(typed: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| typed.as_bytes().iter().any(is);
+    client_secret::has_the_shape(typed)
+        && has(u8::is_ascii_digit)
+        && has(|it| it.is_ascii_punctuation() && !b"-_.:/".contains(it))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chosen_secret_is_no_word_to_search_for() {
+        for secret in ["9011@83sd!f1042ds+f19fg86M", "kj@s$dfS124GDd35"] {
+            assert!(could_be_chosen(secret), "{secret}");
+        }
+        for words in ["quote-engine", "Team-42-blue", "orders:read/v2", "k-7", "C++ build no 7"] {
+            assert!(!could_be_chosen(words), "{words}");
+        }
+    }
 
     #[test]
     fn a_key_is_found_in_what_was_copied_along() {

@@ -6,14 +6,13 @@ use actix_web::{
 };
 use askama::Template;
 use serde::Deserialize;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
     domain::Role,
     http::{App, Client, Errors, Flash, Form, Page, PageError, SignedIn, page::refused},
     members, sessions,
-    users::{self, NewUser, User},
+    users::{self, NewUser},
 };
 
 #[derive(Template)]
@@ -39,13 +38,6 @@ pub struct AcceptForm {
     password: String,
 }
 
-async fn signed_in(app: &App, session: &Session) -> Result<Option<User>, PageError> {
-    match session.get::<Uuid>(sessions::USER).unwrap_or_default() {
-        Some(id) => Ok(users::find(&app.db, id).await?),
-        None => Ok(None),
-    }
-}
-
 async fn show(
     app: &App,
     session: &Session,
@@ -54,7 +46,7 @@ async fn show(
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
     let (invitation, subscription) = members::open_invitation(app, token, app.clock.now()).await?;
-    let me = signed_in(app, session).await?;
+    let me = sessions::user_of(app, session).await?;
     let it = InvitationPage {
         page: Page::plain(),
         subscription: subscription.name,

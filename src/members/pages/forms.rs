@@ -186,7 +186,7 @@ pub async fn remove(admin: Admin, path: Path<(String, String)>) -> Result<HttpRe
                 ),
             });
             if keys > 0 && user != admin.me.user.id {
-                told = told.with_link("Rotate these", list::keys_path(&admin, user));
+                told = told.with_link("See and rotate", list::keys_path(&admin, user));
             }
             Ok(told.then(&admin.me.app, &way_on(&admin, user)))
         }

@@ -60,8 +60,8 @@ pub async fn change(
     let (browser, now) = (known_browser(&me.app, &req, &me.user.email), me.here.now);
     let old = (old, browser);
     match sessions::change_password(&me.app, &me.user, old, new, &me.actor(), now).await {
-        Ok(()) => {
-            sessions::begin(&session, &me.user, &me.client, now)?;
+        Ok(user) => {
+            sessions::begin(&session, &user, &me.client, now)?;
             let told = "Your password is changed. Your other sessions have ended.";
             Ok(Flash::new(told).then(&me.app, "/profile"))
         }

@@ -31,6 +31,8 @@ pub struct Profile {
     pub zones: Vec<&'static str>,
     pub errors: Errors,
     pub sessions: Vec<SessionView>,
+    /// Programs that are signed in to a REST interface with the person's password.
+    pub programs: usize,
 }
 
 /// One's own live session.
@@ -99,6 +101,7 @@ pub async fn view(
         zones: chrono_tz::TZ_VARIANTS.iter().map(|it| it.name()).collect(),
         errors,
         sessions,
+        programs: sessions::rest::count_of(&me.app, user.id, me.here.now).await?,
     })
 }
 

@@ -135,7 +135,13 @@ async fn the_pages_of_a_client_are_accessible(app: &TestApp) {
         it.wait("dialog[data-secret]:modal").await?;
         faults.extend(it.faults("client-secret-shown").await?);
         it.look(DESKTOP).await?;
+        // Copying the ID does not count as having the secret.
+        it.click("dialog [data-copy-text]").await?;
+        assert!(it.has("[data-done]:disabled").await?);
         it.click("[data-copy]").await?;
+        it.wait("[data-done]:enabled").await?;
+        let told = it.words(".foot [role=status]").await?;
+        assert_eq!(told, "Copied. Paste it into your secret store before you close.");
         it.click("[data-done]").await?;
         it.says("is ready to use.").await?;
         none(&faults);

@@ -139,7 +139,7 @@ async fn a_key_in_use_is_deactivated_only_after_typing_its_name(app: &TestApp) {
         it.pick("Deactivate…").await?;
         it.says("Deactivate k-1?").await?;
         it.says("1 call in the last 24 hours, the last one 12 seconds ago from 127.0.0.1").await?;
-        it.says("This is the last active key of its group. The group stops working.").await?;
+        it.says("This is the last active one of its group. The group stops working.").await?;
         it.focused("dialog:modal a[autofocus]").await?;
         let (off, on) = ("[data-danger]:disabled", "[data-danger]:enabled");
         assert!(it.has(off).await?, "the button works before the name is typed");
