@@ -49,7 +49,7 @@ async fn a_client_is_made_gets_two_secrets_and_gives_one_up(app: &TestApp) {
         it.says("cannot authenticate until you create one").await?;
         it.click("dialog button[value=create]").await?;
         it.says("partner-portal is created. It has no secret yet.").await?;
-        it.says("No secret yet, so this key cannot authenticate.").await?;
+        it.says("No secret yet, so this client cannot authenticate.").await?;
         let id = it.words(".dl code").await?;
         assert!(id.starts_with("partner-portal_"), "{id}");
         let first = create_secret(&it).await?;
