@@ -189,6 +189,11 @@ struct Driver {
 
 impl Driver {
     fn start() -> Self {
+        // The port that it chose may be taken under the other version of IP: then it ends at once.
+        (0..10).find_map(|_| Self::try_start()).expect("chromedriver says its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let tmp = tempfile::tempdir().unwrap();
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "--", "chromedriver", "--port=0"])
@@ -202,10 +207,13 @@ impl Driver {
         let said = "ChromeDriver was started successfully on port ";
         let port =
             lines.find_map(|it| Some(it.strip_prefix(said)?.trim_end_matches('.').to_owned()));
-        let port = port.expect("chromedriver says its port");
+        let Some(port) = port else {
+            let _ = child.wait();
+            return None;
+        };
         // Whatever it says further must not fill the pipe.
         thread::spawn(move || lines.for_each(drop));
-        Self { child, url: format!("http://127.0.0.1:{port}"), _tmp: tmp }
+        Some(Self { child, url: format!("http://127.0.0.1:{port}"), _tmp: tmp })
     }
 }
 
