@@ -26,6 +26,7 @@ on_both! {
     whoever_lost_the_role_meanwhile_changes_nothing,
     links_of_an_admin_die_with_the_role,
     a_suspended_subscription_changes_no_members,
+    nobody_joins_a_suspended_subscription,
 }
 
 async fn invite(admin: &Person<'_>, email: &str, role: &str) -> String {
@@ -392,4 +393,16 @@ async fn a_suspended_subscription_changes_no_members(app: &TestApp) {
         assert_eq!(admin.post(&path, &fields).await.expect(409).refusal(), told, "{path}");
     }
     assert_eq!(app.snapshot().await, before);
+}
+
+async fn nobody_joins_a_suspended_subscription(app: &TestApp) {
+    let admin = app.admin("acme").await;
+    let link = invite(&admin, "noor@acme.example", "member").await;
+    let owner = app.owner().await;
+    owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+    let before = app.snapshot().await;
+    assert_eq!(join(app, &link, "Noor Haddad").await, 409);
+    assert_eq!(app.snapshot().await, before);
+    owner.post("/subscriptions/acme/resumption", &[]).await.expect(303);
+    assert_eq!(join(app, &link, "Noor Haddad").await, 303);
 }

@@ -14,6 +14,26 @@ on_both! {
     the_integration_type_comes_from_the_roles_and_cannot_be_written,
     rest_only_with_keys_refuses_people_here_and_not_on_the_pages,
     a_new_default_lifetime_leaves_the_keys_that_exist_alone,
+    a_person_has_ten_programs_at_most_and_ends_them_with_all_other_sessions,
+}
+
+async fn a_person_has_ten_programs_at_most_and_ends_them_with_all_other_sessions(app: &TestApp) {
+    let it = world(app).await;
+    let path = format!("{}/roles", it.space);
+    let program = Space::sign_in(app, "admin@acme.example").await;
+    let person = app.admin("acme").await;
+    let profile = person.get("/profile").await.expect(200);
+    assert!(profile.plain().contains("2 programs"), "{}", profile.plain());
+    for _ in 0..9 {
+        it.admin.get(&path).await.expect(200);
+        Space::sign_in(app, "admin@acme.example").await;
+    }
+    // The eleventh takes the place of the first.
+    it.admin.get(&path).await.expect(401);
+    program.get(&path).await.expect(200);
+    person.post("/profile/sessions/others/ending", &[]).await.expect(303);
+    program.get(&path).await.expect(401);
+    assert!(person.is_signed_in().await);
 }
 
 async fn the_exchanges_of_the_document_as_they_stand_there(app: &TestApp) {
