@@ -25,8 +25,7 @@ on_both! {
     two_admins_who_demote_each_other_at_once_leave_one,
     whoever_lost_the_role_meanwhile_changes_nothing,
     links_of_an_admin_die_with_the_role,
-    a_suspended_subscription_changes_no_members,
-    nobody_joins_a_suspended_subscription,
+    a_suspended_subscription_changes_no_members_and_nobody_joins_it,
 }
 
 async fn invite(admin: &Person<'_>, email: &str, role: &str) -> String {
@@ -378,9 +377,10 @@ async fn links_of_an_admin_die_with_the_role(app: &TestApp) {
     }
 }
 
-async fn a_suspended_subscription_changes_no_members(app: &TestApp) {
+async fn a_suspended_subscription_changes_no_members_and_nobody_joins_it(app: &TestApp) {
     let admin = app.admin("acme").await;
     let user = app.user("acme", Role::Member).await;
+    let link = invite(&admin, "noor@acme.example", "member").await;
     app.owner().await.post("/subscriptions/acme/suspension", &[]).await.expect(303);
     let before = app.snapshot().await;
     let at = |act: &str| format!("/s/acme/members/{}{act}", user.id);
@@ -392,17 +392,6 @@ async fn a_suspended_subscription_changes_no_members(app: &TestApp) {
     ] {
         assert_eq!(admin.post(&path, &fields).await.expect(409).refusal(), told, "{path}");
     }
+    assert_eq!(join(app, &link, "Noor").await, 409);
     assert_eq!(app.snapshot().await, before);
-}
-
-async fn nobody_joins_a_suspended_subscription(app: &TestApp) {
-    let admin = app.admin("acme").await;
-    let link = invite(&admin, "noor@acme.example", "member").await;
-    let owner = app.owner().await;
-    owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
-    let before = app.snapshot().await;
-    assert_eq!(join(app, &link, "Noor Haddad").await, 409);
-    assert_eq!(app.snapshot().await, before);
-    owner.post("/subscriptions/acme/resumption", &[]).await.expect(303);
-    assert_eq!(join(app, &link, "Noor Haddad").await, 303);
 }
