@@ -2,6 +2,8 @@
 use chrono::TimeDelta;
 use keyward::{domain::Role, sessions};
 
+use sea_orm::ConnectionTrait;
+
 use crate::support::{Answer, PASSWORD, Person, TestApp, on_both};
 
 on_both! {
@@ -12,6 +14,7 @@ on_both! {
     the_profile_says_where_one_is_signed_in,
     a_session_elsewhere_is_ended,
     all_other_sessions_are_ended_at_once,
+    a_session_that_began_with_another_password_is_none,
     nobody_ends_the_session_of_somebody_else,
 }
 
@@ -194,4 +197,15 @@ async fn nobody_ends_the_session_of_somebody_else(app: &TestApp) {
     // The one that is used is left by signing out.
     let own = id_of_another(&second.get("/profile").await.expect(200));
     member.post("/profile/sessions/ending", &[("session", &own)]).await.expect(400);
+}
+
+/// Whatever row it left behind: it may have begun in the very moment of the change.
+async fn a_session_that_began_with_another_password_is_none(app: &TestApp) {
+    let email = app.user("acme", Role::Member).await.email;
+    let (here, somebody) = (app.signed_in(&email).await, app.auditor("acme").await);
+    assert!(here.is_signed_in().await);
+    let changed = format!("UPDATE users SET password_hash = 'another' WHERE email = '{email}'");
+    app.db.read().execute_unprepared(&changed).await.unwrap();
+    assert!(!here.is_signed_in().await);
+    assert!(somebody.is_signed_in().await);
 }

@@ -9,6 +9,7 @@ on_both! {
     a_browser_that_the_account_has_used_before_is_not_locked_out_by_others,
     the_browser_of_one_account_is_nobody_for_another,
     one_address_may_not_try_many_accounts,
+    right_passwords_do_not_count_against_their_address,
     forwarded_addresses_count_behind_a_trusted_proxy_only,
     a_restart_or_a_second_node_forgets_nothing,
     parallel_tries_share_no_admission,
@@ -101,6 +102,18 @@ async fn one_address_may_not_try_many_accounts(app: &TestApp) {
     known.sign_in(&email, PASSWORD).await.expect(303);
     app.clock.advance(TimeDelta::seconds(60));
     app.anonymous().sign_in("user30@example.com", WRONG).await.expect(401);
+}
+
+/// An office shares one address.
+async fn right_passwords_do_not_count_against_their_address(app: &TestApp) {
+    let email = app.owner_user().await.email;
+    for _ in 0..35 {
+        app.anonymous().sign_in(&email, PASSWORD).await.expect(303);
+    }
+    for n in 0..30 {
+        app.anonymous().sign_in(&format!("user{n}@example.com"), WRONG).await.expect(401);
+    }
+    app.anonymous().sign_in("user30@example.com", WRONG).await.expect(429);
 }
 
 async fn forwarded_addresses_count_behind_a_trusted_proxy_only(database: &Database) {
