@@ -1,32 +1,15 @@
 //! The site map: every route, who may call it, and its handler. Nothing is mounted elsewhere.
-use std::{net::TcpListener, time::Duration};
-
-use actix_session::{
-    SessionMiddleware,
-    config::{BrowserSession, CookieContentSecurity},
-};
 use actix_web::{
-    App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
-    cookie::SameSite,
-    dev::Server,
-    http::{
-        Method, StatusCode,
-        header::{ALLOW, HeaderValue},
-    },
-    middleware::from_fn,
-    web::{self, Data, ServiceConfig},
+    HttpResponse,
+    http::{Method, StatusCode},
+    web,
 };
 
+use super::health::{healthz, readyz};
 use crate::{
     access, audit,
-    config::Cookies,
     dialects::{octane, webtsm},
-    error::Error,
-    http::{
-        self, App, PageError, assets,
-        caller::{Fresh, HasPage},
-        guard,
-    },
+    http::assets,
     installation, key_groups, key_instances, members, overview, permissions, personal_keys,
     policies, sessions, subscriptions, user_groups, users, verify, workspaces,
 };
@@ -56,7 +39,7 @@ pub struct Route {
     pub access: Access,
     /// Only for whoever has shown the password a short while ago (SECURITY.md 3.4).
     pub fresh: bool,
-    handler: fn() -> actix_web::Route,
+    pub(super) handler: fn() -> actix_web::Route,
 }
 
 impl Route {
@@ -262,139 +245,3 @@ pub static ROUTES: &[Route] = &[
     get ("/s/{slug}/permissions/{service}/edit",                Admin,       || web::to(permissions::pages::edit_form)),
     post("/s/{slug}/permissions/{service}/edit",                Admin,       || web::to(permissions::pages::edit)),
 ];
-
-/// Starts serving. Ending it gracefully lets running requests finish.
-pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
-    let server = HttpServer::new(move || {
-        let machines = |config: &mut ServiceConfig| mount(config, MACHINE_ROUTES);
-        let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
-        let pages = |config: &mut ServiceConfig| mount(config, ROUTES);
-        Actix::new()
-            .app_data(app.clone())
-            .configure(machines)
-            .configure(faces)
-            .service(
-                web::scope("")
-                    .configure(pages)
-                    .default_service(web::to(not_found))
-                    .wrap(from_fn(guard::courtesy))
-                    .wrap(session(&app))
-                    .wrap(from_fn(guard::session_errors))
-                    .wrap(from_fn(guard::same_origin))
-                    .wrap(from_fn(guard::known_host))
-                    .wrap(from_fn(guard::deadline))
-                    .wrap(from_fn(guard::log)),
-            )
-            .wrap(from_fn(guard::headers))
-    });
-    // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
-    let server = server
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_secs(5))
-        .client_disconnect_timeout(Duration::from_secs(5))
-        .shutdown_timeout(25)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-/// All rows of one path become one resource, so that a wrong method is 405 and not 404.
-fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
-    for rows in routes.chunk_by(|a, b| a.path == b.path) {
-        let mut resource = resource(rows, rows[0].path);
-        if rows.iter().any(|it| it.method == Method::GET) {
-            resource = resource.app_data(HasPage);
-        }
-        let fresh: Vec<Method> =
-            rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
-        resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
-        let allowed = allowed(rows);
-        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
-    }
-}
-
-/// The same for a face, in its own words.
-fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
-    let refuse = face.refuse;
-    let below = |it: &&Route| it.path.starts_with(face.below);
-    let rows: Vec<&Route> = API_ROUTES.iter().filter(below).collect();
-    let mut scope = web::scope(face.below);
-    for rows in rows.chunk_by(|a, b| a.path == b.path) {
-        let path = rows[0].path.strip_prefix(face.below).unwrap_or_default();
-        let allowed = allowed(rows.iter().copied());
-        let wrong_method = move || {
-            let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED);
-            if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-                answer.headers_mut().insert(ALLOW, allowed);
-            }
-            std::future::ready(answer)
-        };
-        let resource = resource(rows.iter().copied(), path);
-        scope = scope.service(resource.default_service(web::to(wrong_method)));
-    }
-    let not_found = move || std::future::ready(refuse(StatusCode::NOT_FOUND));
-    let deadline = move |req, next| guard::deadline_of(refuse, req, next);
-    config.service(
-        scope
-            .default_service(web::to(not_found))
-            .wrap(from_fn(guard::known_host))
-            .wrap(from_fn(deadline))
-            .wrap(from_fn(guard::log)),
-    );
-}
-
-fn resource<'a>(rows: impl IntoIterator<Item = &'a Route>, path: &str) -> Resource {
-    rows.into_iter().fold(web::resource(path), |it, row| {
-        let it = it.route((row.handler)().method(row.method.clone()));
-        // What answers GET answers HEAD.
-        let head = row.method == Method::GET;
-        if head { it.route((row.handler)().method(Method::HEAD)) } else { it }
-    })
-}
-
-fn allowed<'a>(rows: impl IntoIterator<Item = &'a Route>) -> String {
-    let methods: Vec<&str> = rows.into_iter().map(|it| it.method.as_str()).collect();
-    methods.join(", ")
-}
-
-async fn wrong_method(allowed: String) -> HttpResponse {
-    let text = format!("This address answers {allowed} only.\n");
-    HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
-        .insert_header((ALLOW, allowed))
-        .content_type("text/plain; charset=utf-8")
-        .body(text)
-}
-
-async fn not_found(_: HttpRequest) -> HttpResponse {
-    PageError::from(Error::NotFound).error_response()
-}
-
-fn session(app: &Data<App>) -> SessionMiddleware<sessions::DbSessionStore> {
-    let store = sessions::DbSessionStore(app.clone());
-    let key = app.peppers.cookie_key("session");
-    SessionMiddleware::builder(store, key)
-        .cookie_name(sessions::pages::cookie_name(app.site.cookies).to_owned())
-        .cookie_secure(app.site.cookies != Cookies::Insecure)
-        .cookie_http_only(true)
-        .cookie_same_site(SameSite::Lax)
-        .cookie_path("/".to_owned())
-        .cookie_content_security(CookieContentSecurity::Signed)
-        .session_lifecycle(BrowserSession::default())
-        .build()
-}
-
-/// Alive: this process answers.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain").body("ok\n")
-}
-
-/// Ready: the database answers too.
-async fn readyz(app: Data<App>) -> HttpResponse {
-    match app.db.ping().await {
-        Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
-        Err(_) => {
-            let status = http::status_code(&Error::Unavailable(anyhow::anyhow!("no database")));
-            HttpResponse::build(status).content_type("text/plain").body("the database is away\n")
-        }
-    }
-}
