@@ -13,6 +13,8 @@ mod access_verdicts;
 mod at_rest;
 mod audit;
 mod browser;
+mod calendar;
+mod calendar_address;
 mod client_secrets;
 mod clients;
 mod crash;

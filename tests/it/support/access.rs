@@ -1,6 +1,7 @@
 //! Fixtures of access below a subscription, through the verbs that pages call.
 use keyward::{
     access::{self, Held},
+    calendar,
     domain::Role as MemberRole,
     key_groups::{self, Description},
     key_instances::{Issued, KeyInstance},
@@ -96,7 +97,8 @@ impl Desk<'_> {
         members::invite_member(&act, "open@acme.example", MemberRole::Member).await.unwrap();
         let invitation = members::open_invitations(&act).await.unwrap()[0].id;
         let owner = self.another_owner("another-owner@example.com").await.id;
-        Things { key, policy, user_group, workspace, role, edit, member, invitation, owner }
+        let feed = calendar::make(&act, None, None).await.unwrap().feed.id;
+        Things { key, policy, user_group, workspace, role, edit, member, invitation, owner, feed }
     }
 }
 
@@ -114,6 +116,8 @@ pub(crate) struct Things {
     pub(crate) invitation: Uuid,
     /// A second owner of the installation.
     pub(crate) owner: Uuid,
+    /// A calendar feed.
+    pub(crate) feed: Uuid,
 }
 
 /// A policy without a description.
