@@ -1,5 +1,5 @@
 //! Calendar feeds: the ends of keys in the calendars of people. A feed has a secret address, which is
-//! shown once and stored as a digest; whoever knows it reads names and dates, and no secret.
+//! shown once and stored as a digest; whoever knows it reads names, notes and dates, and no secret.
 pub(crate) mod entity;
 mod event;
 mod ical;
