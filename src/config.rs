@@ -112,6 +112,10 @@ pub struct Config {
     /// Address and port to listen on.
     #[arg(long, global = true, env = "KEYWARD_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
+    /// Address and port on which a monitoring system reads /metrics, such as 127.0.0.1:9090. Nobody
+    /// is asked who they are there: names of key groups can be read. Without it none are served.
+    #[arg(long, global = true, env = "KEYWARD_METRICS_BIND")]
+    pub metrics_bind: Option<SocketAddr>,
     /// The address people type, such as https://keys.example.com. Needed unless --bind is a
     /// loopback address.
     #[arg(long, global = true, env = "KEYWARD_PUBLIC_URL")]

@@ -26,6 +26,13 @@ pub struct Db {
     runtime: Option<Handle>,
 }
 
+/// How many connections there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    pub idle: usize,
+    pub in_use: usize,
+}
+
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 pub struct Tx {
     inner: DatabaseTransaction,
@@ -88,6 +95,19 @@ impl Db {
     /// was opened: that of the main thread, not of the worker that happens to need one more.
     pub fn enter(&self) -> Option<EnterGuard<'_>> {
         self.runtime.as_ref().map(Handle::enter)
+    }
+
+    /// Connections of the pool, for monitoring.
+    pub fn connections(&self) -> Connections {
+        let (all, idle) = if self.writer.is_some() {
+            let pool = self.pool.get_sqlite_connection_pool();
+            (pool.size() as usize, pool.num_idle())
+        } else {
+            let pool = self.pool.get_postgres_connection_pool();
+            (pool.size() as usize, pool.num_idle())
+        };
+        // Two looks, one after the other.
+        Connections { idle: idle.min(all), in_use: all.saturating_sub(idle) }
     }
 
     pub async fn ping(&self) -> Result<(), DbErr> {

@@ -34,6 +34,8 @@ pub mod key_groups;
 pub mod key_instances;
 /// Who belongs to a subscription, and invitations.
 pub mod members;
+/// What a monitoring system reads.
+pub mod metrics;
 /// What needs attention in a subscription.
 pub mod overview;
 /// What services let their callers do.

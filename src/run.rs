@@ -2,7 +2,7 @@
 use std::{
     fs,
     io::Write,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
@@ -27,7 +27,9 @@ use crate::{
     error::Error,
     http::App,
     installation::{self, SetUp},
-    key_groups, permissions, server, sessions, submissions,
+    key_groups,
+    metrics::Metrics,
+    permissions, server, sessions, submissions,
     subscriptions::{self, Act, NewSubscription},
     throttle,
     users::{NewUser, Passwords},
@@ -92,6 +94,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
         passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
         recorder: usage::Recorder::default(),
+        metrics: Metrics::new(clock.now()),
         db,
         clock,
         config,
@@ -143,10 +146,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Serves until SIGTERM or SIGINT, lets running requests finish, and writes what is pending.
 async fn listen(app: Data<App>) -> anyhow::Result<()> {
     let bind = app.config.bind;
-    let listener = TcpListener::bind(bind).with_context(|| format!("cannot listen on {bind}"))?;
-    listener.set_nonblocking(true)?;
-    let server = server::start(listener, app.clone())?;
+    let server = server::start(listener(bind)?, app.clone())?;
     let handle = server.handle();
+    let metrics = match app.config.metrics_bind {
+        Some(bind) => {
+            let listener = listener(bind).context("the metrics cannot be served")?;
+            let server = server::start_metrics(listener, app.clone())?;
+            tracing::info!(%bind, "serving metrics");
+            Some((server.handle(), actix_web::rt::spawn(server)))
+        }
+        None => None,
+    };
     let running = actix_web::rt::spawn(server);
     let (stop, stopped) = oneshot::channel();
     let housekeeping = actix_web::rt::spawn(keep_house(app.clone(), stopped));
@@ -161,6 +171,10 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     tracing::info!("stopping: running requests may finish");
     handle.stop(true).await;
     running.await??;
+    if let Some((handle, running)) = metrics {
+        handle.stop(true).await;
+        running.await??;
+    }
     // Not aborted: a batch that it is writing would be lost.
     drop(stop);
     housekeeping.await?;
@@ -168,6 +182,12 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn listener(bind: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(bind).with_context(|| format!("cannot listen on {bind}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Batches of usage, and forgetting what ended long ago.

@@ -20,7 +20,9 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-pub use self::routes::{API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, ROUTES, Route};
+pub use self::routes::{
+    API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, METRICS_ROUTES, ROUTES, Route,
+};
 use crate::{
     config::Cookies,
     error::Error,
@@ -62,6 +64,24 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
         .client_request_timeout(Duration::from_secs(5))
         .client_disconnect_timeout(Duration::from_secs(5))
         .shutdown_timeout(25)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The same for monitoring systems, on a listener of their own: outside of sessions and the log.
+pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(app.clone())
+            .configure(|config| mount(config, METRICS_ROUTES))
+            .wrap(from_fn(guard::headers))
+    });
+    let server = server
+        .workers(1)
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .shutdown_timeout(10)
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())

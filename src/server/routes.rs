@@ -10,8 +10,8 @@ use crate::{
     access, audit, calendar,
     dialects::{octane, webtsm},
     http::assets,
-    installation, key_groups, key_instances, members, overview, permissions, personal_keys,
-    policies, sessions, subscriptions, user_groups, users, verify, workspaces,
+    installation, key_groups, key_instances, members, metrics, overview, permissions,
+    personal_keys, policies, sessions, subscriptions, user_groups, users, verify, workspaces,
 };
 
 /// Who may call a route.
@@ -109,6 +109,12 @@ pub static MACHINE_ROUTES: &[Route] = &[
     get ("/static/{hash}/{name}",   Anyone, || web::to(assets::serve)),
     get ("/favicon.ico",            Anyone, || web::to(assets::well_known)),
     get ("/robots.txt",             Anyone, || web::to(assets::well_known)),
+];
+
+/// Of the listener for monitoring systems, which has nothing else.
+#[rustfmt::skip]
+pub static METRICS_ROUTES: &[Route] = &[
+    get ("/metrics",                Anyone, || web::to(metrics::serve::metrics)),
 ];
 
 /// Pages for people. A form is posted to the path that shows it.

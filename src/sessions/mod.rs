@@ -11,7 +11,7 @@ use actix_session::Session;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub(crate) use self::store::prune;
+pub(crate) use self::store::{count_live, prune};
 pub use self::{
     agent::in_words,
     entity::{Model as SessionRow, Started},

@@ -6,7 +6,9 @@ use actix_session::storage::{
 };
 use actix_web::{cookie::time::Duration, web::Data};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
+use sea_orm::{
+    ActiveValue::Set, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query,
+};
 
 use super::{USER, entity};
 use crate::{
@@ -151,6 +153,17 @@ pub async fn of_user(db: &Db, user: Uuid, now: DateTime<Utc>) -> Result<Vec<enti
         .all(db.read())
         .await?;
     Ok(rows.into_iter().filter(|it| is_live(it, now)).collect())
+}
+
+/// Sessions of people that are live, found by when they began.
+pub(crate) async fn count_live(db: &Db, now: DateTime<Utc>) -> Result<u64> {
+    Ok(entity::Entity::find()
+        .filter(entity::COLUMN.created_at.gt(clock::millis(now - ABSOLUTE)))
+        .filter(entity::COLUMN.last_seen_at.gt(clock::millis(now - IDLE)))
+        .filter(entity::COLUMN.revoked_at.is_null())
+        .filter(entity::COLUMN.user_id.is_not_null())
+        .count(db.read())
+        .await?)
 }
 
 impl SessionStore for DbSessionStore {

@@ -24,6 +24,7 @@ use crate::{
     domain::{Denial, Permissions, permission, text},
     error::Error,
     http::{App, caller},
+    metrics::Outcome,
     sessions,
 };
 
@@ -32,18 +33,30 @@ const REALM: &str = "Bearer realm=\"keyward\"";
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
 
+/// An answer, and what it is counted as.
+type Counted = (Outcome, HttpResponse);
+
 /// `GET`, `HEAD` or `POST /verify`.
 pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
-    let asked = match Asked::read(&req, &app) {
+    let (outcome, response) = answer(&app, &req).await;
+    app.metrics.verified(outcome);
+    response
+}
+
+async fn answer(app: &App, req: &HttpRequest) -> Counted {
+    let asked = match Asked::read(req, app) {
         Ok(asked) => asked,
-        Err(code) => return problem(StatusCode::BAD_REQUEST, code).json(code_body(code)),
+        Err(code) => {
+            let refused = problem(StatusCode::BAD_REQUEST, code).json(code_body(code));
+            return (Outcome::Malformed, refused);
+        }
     };
     let Some(credential) = asked.shown.credential() else {
         return denied(Denial::Unknown, false);
     };
     let presented = Presented {
         credential,
-        from: caller::address(&req, &app.config.trusted_proxies),
+        from: caller::address(req, &app.config.trusted_proxies),
         tenant: asked.tenant,
         permission: asked.permission.as_deref(),
         workspace: asked.workspace.as_deref(),
@@ -52,16 +65,16 @@ pub async fn check(app: Data<App>, req: HttpRequest) -> HttpResponse {
     if let Shown::Bearer(key) = asked.shown
         && personal::is_one(key)
     {
-        return check_personal(&app, &req, &asked, (key, &presented), now).await;
+        return check_personal(app, req, &asked, (key, &presented), now).await;
     }
-    match verify(&app, &presented, now).await {
+    match verify(app, &presented, now).await {
         Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(holder)) => {
-            app.recorder.note(&holder, call(&req, &app, &asked, None), now);
-            accepted(&holder, now)
+            app.recorder.note(&holder, call(req, app, &asked, None), now);
+            (Outcome::Accepted, accepted(&holder, now))
         }
         Ok(Verdict::Denied(holder, denial)) => {
-            app.recorder.note(&holder, call(&req, &app, &asked, Some(denial)), now);
+            app.recorder.note(&holder, call(req, app, &asked, Some(denial)), now);
             denied(denial, true)
         }
         Err(error) => unanswered(&error),
@@ -75,12 +88,12 @@ async fn check_personal(
     asked: &Asked<'_>,
     (key, presented): (&str, &Presented<'_>),
     now: DateTime<Utc>,
-) -> HttpResponse {
+) -> Counted {
     match personal::verify(app, (key, presented), now).await {
         Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
         Ok(Verdict::Accepted(person)) => {
             app.recorder.note_personal(person.key, call(req, app, asked, None), now);
-            accepted_person(&person)
+            (Outcome::Accepted, accepted_person(&person))
         }
         Ok(Verdict::Denied(_, denial)) => denied(denial, true),
         Err(error) => unanswered(&error),
@@ -256,28 +269,32 @@ fn header_text(name: &str) -> String {
 }
 
 /// 401, or 403 where only the permission lacks. Strangers get one constant answer.
-fn denied(denial: Denial, is_holder: bool) -> HttpResponse {
+fn denied(denial: Denial, is_holder: bool) -> Counted {
     let (status, error) = match denial {
         Denial::InsufficientPermissions => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
     };
     let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
     let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{code}\"");
-    problem(status, code).insert_header((header::WWW_AUTHENTICATE, challenge)).json(code_body(code))
+    let mut answer = problem(status, code);
+    answer.insert_header((header::WWW_AUTHENTICATE, challenge));
+    (Outcome::Denied(denial), answer.json(code_body(code)))
 }
 
 /// The database is away: neither valid nor invalid. Nor was a chosen secret looked at where too many
 /// are tried at once, or too many were wrong.
-fn unanswered(error: &Error) -> HttpResponse {
+fn unanswered(error: &Error) -> Counted {
     if let Error::TooMany(seconds) = error {
-        return problem(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+        let answer = problem(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
             .insert_header((header::RETRY_AFTER, seconds.to_string()))
             .json(code_body("too_many_requests"));
+        return (Outcome::Throttled, answer);
     }
     tracing::error!(?error, "a verification could not be answered");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    let answer = problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         .insert_header((header::RETRY_AFTER, "1"))
-        .json(code_body("unavailable"))
+        .json(code_body("unavailable"));
+    (Outcome::Unavailable, answer)
 }
 
 fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {

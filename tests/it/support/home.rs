@@ -61,6 +61,7 @@ impl Home {
             database_url: self.database_url.clone(),
             database_url_file: None,
             bind,
+            metrics_bind: None,
             public_url: None,
             pepper_file: Some(self.pepper_file()),
             trusted_proxies: Vec::new(),
