@@ -32,6 +32,8 @@ pub mod key_groups;
 pub mod key_instances;
 /// Who belongs to a subscription, and invitations.
 pub mod members;
+/// Who is told that a key ends, and when.
+pub mod notices;
 /// What needs attention in a subscription.
 pub mod overview;
 /// What services let their callers do.

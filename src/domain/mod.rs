@@ -5,6 +5,7 @@ pub mod coverage;
 pub mod custom_key;
 pub mod kind;
 pub mod lifecycle;
+pub mod notice;
 pub mod period;
 pub mod permission;
 pub mod refusal;

@@ -28,6 +28,7 @@ use crate::{
     config::{Config, Site},
     db::Db,
     error::Error,
+    notices::Senders,
     pepper::Keyring,
     users::Passwords,
     verify::{ClientSecrets, usage::Recorder},
@@ -43,6 +44,8 @@ pub struct App {
     pub passwords: Passwords,
     pub client_secrets: ClientSecrets,
     pub recorder: Recorder,
+    /// Of webhooks and e-mail.
+    pub senders: Senders,
     /// Encrypts the cookies that carry something: flash, drafts, shown-once secrets.
     pub sealing_key: actix_web::cookie::Key,
 }

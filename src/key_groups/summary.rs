@@ -20,6 +20,7 @@ use crate::{
     },
     error::Result,
     key_instances::entity as instances,
+    notices,
     subscriptions::{Act, entity as subscriptions},
 };
 
@@ -139,6 +140,7 @@ pub(crate) async fn refresh(
         row.id = Unchanged(group.id);
         Entity::update(row).exec_without_returning(&**tx).await?;
     }
+    notices::wake(tx, ids, now).await?;
     sums.apply(tx, subscription).await
 }
 

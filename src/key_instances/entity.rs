@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::{instant, millis},
-    domain::{ActivePeriod, Facts, Status, Warning, warning},
+    domain::{ActivePeriod, Facts, Status, Warning, notice, warning},
 };
 
 /// `ends_at` of an instance that never ends.
@@ -36,6 +36,8 @@ pub struct Model {
     pub is_off: bool,
     pub ends_at: i64,
     pub warns_at: i64,
+    /// When somebody is to be told of its end next, see `notices`. `None`: never.
+    pub notice_at: Option<i64>,
     pub created_at: i64,
     pub created_by: Uuid,
     /// When and how its creator confirmed that it is kept somewhere.
@@ -130,5 +132,8 @@ impl ActiveModel {
         self.is_off = Set(facts.deactivated_at.is_some() && facts.revoked_at.is_none());
         self.ends_at = Set(end.map_or(NEVER, millis));
         self.warns_at = Set(warns.map_or(NEVER, millis));
+        let told = notice::schedule(&facts.period);
+        let first = told.first().filter(|_| facts.is_live());
+        self.notice_at = Set(first.map(|(_, at)| millis(*at)));
     }
 }
