@@ -87,11 +87,7 @@ impl Noticer {
         if !self.0.hold(&app.db, app.clock.now()).await? {
             return Ok(false);
         }
-        let said = noticing::run(app, app.clock.now()).await?;
-        if said > 0 {
-            tracing::info!(said, "ends of keys were noticed");
-        }
-        delivering::run(app).await?;
+        round(app).await?;
         Ok(true)
     }
 
@@ -99,6 +95,15 @@ impl Noticer {
     pub async fn stop(&mut self, app: &App) -> Result<()> {
         self.0.give_up(&app.db).await
     }
+}
+
+/// Notices and sends what is due, whoever else does so.
+pub async fn round(app: &App) -> Result<()> {
+    let said = noticing::run(app, app.clock.now()).await?;
+    if said > 0 {
+        tracing::info!(said, "ends of keys were noticed");
+    }
+    delivering::run(app).await
 }
 
 /// The page of the instance that a notice is about.

@@ -56,13 +56,17 @@ async fn of_subscription(app: &App, id: Uuid, due: &[Uuid], now: DateTime<Utc>) 
     let due = store::still_due(&tx, due, now).await?;
     let others = store::others(&tx, &due).await?;
     let mut said = Vec::new();
+    let mut again: HashMap<Option<i64>, Vec<Uuid>> = HashMap::new();
     for it in &due {
         let siblings = others.get(&it.key_group_id).map(Vec::as_slice).unwrap_or_default();
         let siblings: Vec<&KeyInstance> =
             siblings.iter().filter(|other| other.id != it.id).collect();
         said.extend(word(it, &siblings, now));
         let next = notice::next(&it.facts().period, now).filter(|_| it.facts().is_live());
-        store::look_again(&tx, &[it.id], next.map(millis)).await?;
+        again.entry(next.map(millis)).or_default().push(it.id);
+    }
+    for (at, ids) in again {
+        store::look_again(&tx, &ids, at).await?;
     }
     let said = store::insert_new(&tx, said).await?;
     if !said.is_empty() {
