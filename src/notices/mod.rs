@@ -99,11 +99,17 @@ impl Noticer {
 
 /// Notices and sends what is due, whoever else does so.
 pub async fn round(app: &App) -> Result<()> {
-    let said = noticing::run(app, app.clock.now()).await?;
+    notice(app, app.clock.now()).await?;
+    delivering::run(app).await
+}
+
+/// Writes down what is to be said at this instant, without sending it.
+pub async fn notice(app: &App, now: DateTime<Utc>) -> Result<()> {
+    let said = noticing::run(app, now).await?;
     if said > 0 {
         tracing::info!(said, "ends of keys were noticed");
     }
-    delivering::run(app).await
+    Ok(())
 }
 
 /// The page of the instance that a notice is about.

@@ -5,7 +5,7 @@ use keyward::{
     domain::{ActivePeriod, Role},
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
-    members,
+    members, notices,
     pepper::random_token,
     permissions::{self, Declaration},
     subscriptions,
@@ -69,6 +69,7 @@ pub(super) struct Scene {
     /// Of the admin, who has made all keys, and of somebody else.
     admin: Uuid,
     member: Uuid,
+    webhook: String,
 }
 
 /// Of one policy, one user group, one workspace and one role.
@@ -122,6 +123,10 @@ impl Scene {
         app.clock.advance(TimeDelta::minutes(3));
         let open = format!("open-{}", texts.email);
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
+        // A name that never leads anywhere (RFC 6761).
+        let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward").await.unwrap().id;
+        notices::test(&desk.act(), webhook).await.unwrap();
+        notices::round(app).await.unwrap();
         let path = |it: &Issued| path_of("acme", &it.instance);
         Self {
             group: format!("/s/acme/groups/{group}"),
@@ -131,6 +136,7 @@ impl Scene {
             access,
             admin: app.user("acme", Role::Admin).await.id,
             member,
+            webhook: format!("/s/acme/settings/webhooks/{webhook}"),
         }
     }
 
@@ -156,6 +162,9 @@ impl Scene {
             then("audit", "/s/acme/audit", &["tbody tr:nth-child(4) details summary"]),
             stop("audit-filtered", "/s/acme/audit?action=key_instance.created&since=2026-11-01"),
             stop("settings", "/s/acme/settings"),
+            stop("notices", "/s/acme/notices"),
+            stop("notices-settings", "/s/acme/settings/notices"),
+            stop("webhook", &self.webhook),
             stop("profile", "/profile"),
             stop("subscriptions", "/subscriptions"),
             stop("error-403", "/audit"),
@@ -230,6 +239,12 @@ impl Scene {
             stop("remove-member", format!("/s/acme/members/{}/removal", self.admin)),
             stop("password", "/profile/password"),
             stop("deletion", format!("{group}/deletion")),
+            then(
+                "new-webhook-refused",
+                "/s/acme/settings/webhooks/new",
+                &["dialog button.primary"],
+            ),
+            stop("remove-webhook", format!("{}/removal", self.webhook)),
         ]
     }
 }
