@@ -115,7 +115,9 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (fence, plain) = (self.fence.clone(), self.plain);
         Box::pin(async move {
-            let all: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let all: Vec<SocketAddr> =
+                found.map_err(|_| "The name of the host is not known.")?.collect();
             let first = all.first().map(SocketAddr::ip);
             let open: Vec<SocketAddr> =
                 all.into_iter().filter(|it| fence.lets(it.ip(), plain)).collect();

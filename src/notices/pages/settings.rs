@@ -45,7 +45,7 @@ impl DeliveryRow {
         let (icon, class, state) = match it.state.as_str() {
             "delivered" => ("circle-check", "active", "Delivered"),
             "failed" => ("triangle-alert", "bad", "Failed"),
-            _ if it.attempts > 0 => ("clock", "soon", "Tried again"),
+            _ if it.attempts > 0 => ("clock", "soon", "Retrying"),
             _ => ("clock", "future", "Waiting"),
         };
         let took = it.took_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
