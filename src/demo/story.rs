@@ -132,6 +132,8 @@ pub(super) const STEPS: &[(i64, Step)] = &[
         Key { group: "mobile-bff", label: 1, until: None, note: "Both stores", own: None },
     ),
     (-300 * DAY, saved("mobile-bff", 1)),
+    (-130 * DAY, key("mobile-bff", 2, 235 * DAY, "Tablet app, given up")),
+    (-130 * DAY, saved("mobile-bff", 2)),
     (-98 * DAY, key("reporting-nightly", 1, -8 * DAY, "")),
     (-98 * DAY, saved("reporting-nightly", 1)),
     (-3, key("storm-import", 1, 21, "")),

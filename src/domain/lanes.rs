@@ -183,7 +183,7 @@ fn gap(
     }
 }
 
-/// From the start of an instance to the end of an earlier one that it outlives, where both can be
+/// From the start of an instance to the next end of an earlier one that it outlives, where both can be
 /// seen; stretches that touch are one.
 fn overlaps(live: &[&Facts], window: &Window) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let is_seen = |it: &DateTime<Utc>| *it >= window.from && *it < window.until;
@@ -192,7 +192,7 @@ fn overlaps(live: &[&Facts], window: &Window) -> Vec<(DateTime<Utc>, DateTime<Ut
         let ends = live.iter().filter(|it| it.period.from() < new.from());
         let ends = ends.filter_map(|it| it.period.until()).filter(is_seen);
         let ends = ends.filter(|end| new.until().is_none_or(|until| until > *end));
-        found.extend(ends.filter(|end| *end > new.from()).map(|end| (new.from(), end)));
+        found.extend(ends.filter(|it| *it > new.from()).min().map(|end| (new.from(), end)));
     }
     found.sort_unstable();
     let mut merged: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::new();
@@ -300,6 +300,9 @@ mod tests {
         assert_eq!(lane(&[key(-60, 60), key(10, 20)], None).overlaps, []);
         assert_eq!(lane(&[key(-60, None), key(10, 20)], None).overlaps, []);
         assert_eq!(lane(&[key(-60, 20), key(10, None)], None).overlaps.len(), 1);
+        // Of two that end, it takes over from the next one.
+        let next = lane(&[key(-60, 12), key(-60, 50), key(10, 80)], None).overlaps;
+        assert_eq!((next.len(), next[0].until), (1, day(12)));
     }
 
     fn any_key() -> impl Strategy<Value = Facts> {

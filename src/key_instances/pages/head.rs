@@ -108,7 +108,7 @@ fn lanes(
             here.minute(next).text
         ),
         (Run::Nothing { .. }, _) => format!("{}, {}.", coverage.text, coverage.detail),
-        (_, Some(overlap)) => format!("{}, with an {overlap}.", coverage.text),
+        (_, Some(overlap)) => format!("{}, with an overlap of {overlap}.", coverage.text),
         (Run::Covered { .. } | Run::RunsOut { .. }, None) => {
             format!("{}. No key takes over with an overlap yet.", coverage.text)
         }

@@ -146,12 +146,12 @@ impl LaneView {
     }
 }
 
-/// How long two keys work together in the next rotation: `overlap 2 days`.
+/// How long two keys work together in the next rotation: `2 days`.
 pub fn overlap(group: &KeyGroup, keys: &[KeyInstance], here: &Here) -> Option<String> {
     let facts: Vec<Facts> = keys.iter().map(KeyInstance::facts).collect();
     let lane = Lane::of(&facts, (group.run(), None), &window(here), here.now, FEW);
     let next = lane.overlaps.into_iter().find(|it| it.until > here.now)?;
-    Some(format!("overlap {}", words::span(next.until - next.from)))
+    Some(words::span(next.until - next.from))
 }
 
 /// Where the bars lie from top to bottom.
@@ -209,6 +209,7 @@ fn rects(bar: &Bar, row: usize, rows: &Rows) -> Vec<Rect> {
 /// The name of a key where there is room: behind its bar, in it, or before it.
 fn label(bar: &Bar, text: String, y: f64, before_gap: bool) -> Option<Text> {
     let (from, until) = (bar.span.from.max(0.0), bar.span.until.min(100.0));
+    let plain = bar.warns.map_or(until, |it| it.from.min(until));
     let at = |x: f64, dx, class, anchor| {
         Some(Text { class, x: percent(x), dx, y, anchor, text: text.clone() })
     };
@@ -217,6 +218,8 @@ fn label(bar: &Bar, text: String, y: f64, before_gap: bool) -> Option<Text> {
         Look::Future if until - from >= 9.0 => at(from, 6, "lane-t next", "start"),
         Look::Future => at(from, -6, "lane-t next", "end"),
         Look::Active if until <= 88.0 && !before_gap => at(until, 6, "lane-t", "start"),
+        // Hatching is hard to read on.
+        Look::Active if plain - from >= 9.0 => at(plain, -6, "lane-t on", "end"),
         Look::Active if until - from >= 9.0 => at(until, -6, "lane-t on", "end"),
         Look::Active if from >= 10.0 => at(from, -6, "lane-t", "end"),
         Look::Active => None,

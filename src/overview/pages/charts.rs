@@ -31,7 +31,8 @@ pub fn lane(it: &Covered, viewer: &InPlace, window: &Window) -> LaneRow {
     let here = &viewer.me.here;
     let mut coverage = CoverageView::of(&it.group, here);
     if let Run::Covered { .. } = it.group.run() {
-        coverage.detail = lanes::overlap(&it.group, &it.instances, here).unwrap_or(coverage.detail);
+        let overlap = lanes::overlap(&it.group, &it.instances, here);
+        coverage.detail = overlap.map_or(coverage.detail, |it| format!("overlap {it}"));
     }
     LaneRow {
         name: it.group.name.clone(),
@@ -128,8 +129,8 @@ pub struct Event {
     pub what: &'static str,
 }
 
-/// The next ones, the first one first.
-pub fn events(it: &Overview, viewer: &InPlace) -> Vec<Event> {
+/// The next ones, the first one first: as many as there is room for beside so many things to do.
+pub fn events(it: &Overview, viewer: &InPlace, todos: usize) -> Vec<Event> {
     let event = |key: &KeyInstance, group: &String, at: i64, what| {
         let path = viewer.path(&format!("/groups/{}/keys/{}", key.key_group_id, key.id));
         let day = viewer.me.here.day(instant(at));
@@ -139,5 +140,5 @@ pub fn events(it: &Overview, viewer: &InPlace) -> Vec<Event> {
     let starts = it.starts.iter().map(|(key, group)| event(key, group, key.active_from, "starts"));
     let mut all: Vec<_> = ends.chain(starts).collect();
     all.sort_by_key(|it| it.0);
-    all.into_iter().map(|it| it.1).take(5).collect()
+    all.into_iter().map(|it| it.1).take((todos * 2).clamp(7, 16) - 4).collect()
 }

@@ -86,7 +86,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         },
         lanes,
         ends: Ends::of(&it.weeks, here),
-        events: charts::events(&it, &viewer),
+        events: charts::events(&it, &viewer, todos.len()),
         todos,
         groups_path: viewer.path("/groups"),
         new_group: acts.then(|| viewer.path("/groups/new")),

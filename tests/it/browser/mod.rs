@@ -6,6 +6,7 @@ mod hands;
 mod keys;
 mod members;
 mod no_script;
+mod overview;
 mod personal;
 mod policies;
 mod profile;
