@@ -198,7 +198,7 @@ async fn matters(
         it.calls = it.ending.as_ref().map(calls).unwrap_or_default();
     }
     for group in ending.iter().filter_map(|it| known.groups.get(it)) {
-        // Read a moment ago, and in need of attention for a reason that comes first by now.
+        // One that needs attention for another reason is told once, here or behind "more".
         if Attention::of(group).is_none() {
             matters.extend(lagging(group, known.of(group.id), act.now, calls));
         }
