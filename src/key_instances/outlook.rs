@@ -105,7 +105,8 @@ fn successor() -> SelectStatement {
         .and_where(theirs(Column::KeyGroupId).eq(own(Column::KeyGroupId)))
         .and_where(theirs(Column::IsOff).eq(false))
         .and_where(theirs(Column::EndsAt).gt(own(Column::EndsAt)))
-        .and_where(theirs(Column::ActiveFrom).lte(own(Column::EndsAt)))
+        // As a sum, so that the index by end is read and not the one by start: that has all of old.
+        .and_where(theirs(Column::ActiveFrom).add(0).lte(own(Column::EndsAt)))
         .take()
 }
 
@@ -117,8 +118,8 @@ pub async fn idle(act: &Act<'_>, days: i64, at_most: u64) -> Result<u64> {
         .column(Column::Id)
         .filter(COLUMN.is_off.eq(false))
         .filter(COLUMN.ends_at.gt(now))
-        .filter(COLUMN.active_from.lte(now))
-        // As a sum, so that what is live is read and not all that ever lay idle.
+        // As sums, so that what is live is read and not all that ever started or lay idle.
+        .filter(Expr::col((Entity, Column::ActiveFrom)).add(0).lte(now))
         .filter(Expr::col((Entity, Column::IdleSince)).add(0).lt(now - days * 86_400_000))
         .limit(at_most);
     Ok(idle.count(act.app.db.read()).await?)

@@ -94,7 +94,9 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
             "Seq Scan on",
             "Sort  (",
         ];
-        if bad.iter().any(|it| plan.contains(it)) {
+        // Ends per week may be sorted to be counted: those of twelve weeks, by an index.
+        let is_fine = |it: &str| it == "Sort  (" && statement.contains("AS \"covered\"");
+        if bad.iter().any(|it| plan.contains(it) && !is_fine(it)) {
             faults.push(format!("{statement}\n{plan}"));
         }
     }
@@ -121,7 +123,7 @@ fn paths() -> Vec<String> {
 }
 
 /// The statement of a line of the log; short ones are in the summary only.
-fn statement(line: &str) -> Option<String> {
+pub(crate) fn statement(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| line[name].as_str().unwrap_or_default().trim().to_owned();
     let all = [text("db.statement"), text("summary")];
@@ -142,7 +144,8 @@ fn is_list(statement: &str) -> bool {
     statement.starts_with("SELECT") && (is_list || of(&["key_group_access", "permission_days"]))
 }
 
-async fn explain(db: &DatabaseConnection, statement: &str, is_postgres: bool) -> String {
+/// How the database would answer, in lines.
+pub(crate) async fn explain(db: &DatabaseConnection, statement: &str, is_postgres: bool) -> String {
     let backend = db.get_database_backend();
     let rows = |sql: String| db.query_all_raw(Statement::from_string(backend, sql));
     if !is_postgres {

@@ -72,13 +72,17 @@ pub fn window(here: &Here) -> Window {
 impl Axis {
     pub fn of(window: &Window, here: &Here) -> Self {
         let share = |at| percent(window.share(at));
+        let today = window.share(here.now);
         let days = (-BACK..AHEAD).map(|n| here.days_from_today(n));
         let mondays: Vec<_> =
             days.filter(|it| it.with_timezone(&here.zone).weekday() == Weekday::Mon).collect();
         let tick = |(n, at): (usize, &DateTime<Utc>)| Tick {
             x: share(*at),
             text: here.short_day(*at),
-            spare: !n.is_multiple_of(2),
+            // Also beside the line of today, and near the end.
+            spare: !n.is_multiple_of(2)
+                || (0.0..13.0).contains(&(today - window.share(*at)))
+                || window.share(*at) > 86.0,
         };
         // The last one would reach out of the drawing.
         let named = mondays.iter().step_by(2).filter(|it| window.share(**it) < 94.0);
@@ -218,9 +222,9 @@ fn label(bar: &Bar, text: String, y: f64, before_gap: bool) -> Option<Text> {
         Look::Future if until - from >= 9.0 => at(from, 6, "lane-t next", "start"),
         Look::Future => at(from, -6, "lane-t next", "end"),
         Look::Active if until <= 88.0 && !before_gap => at(until, 6, "lane-t", "start"),
-        // Hatching is hard to read on.
+        // Rather than on the hatched part.
         Look::Active if plain - from >= 9.0 => at(plain, -6, "lane-t on", "end"),
-        Look::Active if until - from >= 9.0 => at(until, -6, "lane-t on", "end"),
+        Look::Active if until - from >= 9.0 => at(until, -6, "lane-t on hatched", "end"),
         Look::Active if from >= 10.0 => at(from, -6, "lane-t", "end"),
         Look::Active => None,
     }
