@@ -4,6 +4,7 @@ pub mod client_secret;
 pub mod coverage;
 pub mod custom_key;
 pub mod kind;
+pub mod lanes;
 pub mod lifecycle;
 pub mod notice;
 pub mod period;
@@ -15,6 +16,7 @@ pub mod status;
 pub mod text;
 pub mod verdict;
 pub mod warning;
+pub mod weeks;
 
 pub use {
     access::Access,

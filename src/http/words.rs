@@ -1,6 +1,7 @@
 //! How instants, spans and numbers read on a page. Pure: the zone and `now` are arguments.
 use chrono::{
-    DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone,
+    Timelike, Utc,
 };
 use chrono_tz::Tz;
 
@@ -43,6 +44,28 @@ impl Here {
         self.moment(at, text)
     }
 
+    /// `23 Nov` in any year: where a row of days says which it is.
+    pub fn short_day(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%-d %b").to_string()
+    }
+
+    /// Now, as a form shows it: without seconds.
+    pub fn this_minute(&self) -> DateTime<Utc> {
+        self.now.with_second(0).and_then(|it| it.with_nanosecond(0)).unwrap_or(self.now)
+    }
+
+    /// The start of today.
+    pub fn today(&self) -> DateTime<Utc> {
+        self.days_from_today(0)
+    }
+
+    /// The start of the day so many days from today, whatever the clocks do in between.
+    pub fn days_from_today(&self, days: i64) -> DateTime<Utc> {
+        let today = self.now.with_timezone(&self.zone).date_naive();
+        let day = today.checked_add_signed(TimeDelta::days(days)).unwrap_or(today);
+        self.start_of(day).unwrap_or(self.now + TimeDelta::days(days))
+    }
+
     fn moment(&self, at: DateTime<Utc>, text: String) -> Moment {
         let local = at.with_timezone(&self.zone);
         let mut exact = local.format("%a %-d %b %Y %H:%M:%S %Z").to_string();
@@ -82,13 +105,14 @@ impl Here {
     /// clocks go forward over midnight, the day starts when they do.
     pub fn day_bounds(&self, text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let day: NaiveDate = text.trim().parse().ok()?;
-        let start = |day: NaiveDate| {
-            let hours = (0..4).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
-            let mut starts = hours.filter_map(|it| self.zone.from_local_datetime(&it).earliest());
-            starts.next().map(|it| it.to_utc())
-        };
         let known = (2000..=2200).contains(&day.year());
-        Some((start(day)?, start(day.succ_opt()?)?)).filter(|_| known)
+        Some((self.start_of(day)?, self.start_of(day.succ_opt()?)?)).filter(|_| known)
+    }
+
+    fn start_of(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
+        let hours = (0..4).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
+        let mut starts = hours.filter_map(|it| self.zone.from_local_datetime(&it).earliest());
+        starts.next().map(|it| it.to_utc())
     }
 }
 
@@ -213,6 +237,15 @@ mod tests {
         assert_eq!(cairo, (at("2026-04-23T22:00:00Z"), at("2026-04-24T21:00:00Z")));
         assert_eq!(bounds(Tz::UTC, "2026-02-30"), None);
         assert_eq!(bounds(Tz::UTC, "9999-01-01"), None);
+    }
+
+    #[test]
+    fn days_ahead_start_at_midnight_on_either_side_of_a_change_of_the_clocks() {
+        let here = Here { now: at("2026-10-24T10:30:00Z"), zone: Tz::Europe__Berlin };
+        assert_eq!(here.today(), at("2026-10-23T22:00:00Z"));
+        assert_eq!(here.days_from_today(7), at("2026-10-30T23:00:00Z"));
+        assert_eq!(here.days_from_today(-14), at("2026-10-09T22:00:00Z"));
+        assert_eq!(here.short_day(at("2027-02-11T23:00:00Z")), "12 Feb");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The queries of key groups. Every one starts from the subscription.
+use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select,
     entity::prelude::*,
-    sea_query::{LikeExpr, SimpleExpr},
+    sea_query::{LikeExpr, SimpleExpr, SubQueryStatement},
 };
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -13,7 +14,7 @@ use crate::{
     domain::{Refusal, access::Source},
     error::{Error, Result, is_duplicate},
     key_instances::entity as instances,
-    subscriptions::{Act, Scope},
+    subscriptions::{Act, Scope, entity as subscriptions},
 };
 
 /// The only way to start a query on key groups: inside one subscription.
@@ -183,6 +184,40 @@ pub(super) async fn next_end(act: &Act<'_>) -> Result<Option<Model>> {
         .order_by_asc(Column::Id)
         .limit(1);
     Ok(query.one(act.app.db.read()).await?)
+}
+
+/// Groups by their coverage, what runs out first before all else: all of them, or those that run out
+/// before `until`.
+pub(super) async fn by_coverage(
+    act: &Act<'_>,
+    until: Option<DateTime<Utc>>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut query = of(act.scope);
+    if let Some(until) = until {
+        query = query.filter(COLUMN.coverage_rank.lt(millis(until)));
+    }
+    let query = query.order_by_asc(Column::CoverageRank).order_by_asc(Column::Id).limit(limit);
+    Ok(query.all(act.app.db.read()).await?)
+}
+
+/// When a group of each of these subscriptions stops being covered next: one look into an index for
+/// each of them.
+pub(super) async fn next_ends(db: &Db, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Option<i64>)>> {
+    let first = Entity::find()
+        .select_only()
+        .column_as(COLUMN.coverage_rank.min(), "first")
+        .filter(
+            Expr::col((Entity, Column::SubscriptionId))
+                .equals((subscriptions::Entity, subscriptions::Column::Id)),
+        )
+        .into_query();
+    let rows = subscriptions::Entity::find()
+        .select_only()
+        .column(subscriptions::Column::Id)
+        .column_as(Expr::from(SubQueryStatement::from(first)), "first")
+        .filter(subscriptions::COLUMN.id.is_in(ids));
+    Ok(rows.into_tuple().all(db.read()).await?)
 }
 
 pub(super) async fn insert(tx: &Tx, group: Model) -> Result<()> {

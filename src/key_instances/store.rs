@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The only way to start a query on key instances: inside one subscription.
-fn of(scope: &Scope) -> Select<Entity> {
+pub(super) fn of(scope: &Scope) -> Select<Entity> {
     Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
 }
 
@@ -38,7 +38,7 @@ fn in_group(scope: &Scope, group: Uuid) -> Select<Entity> {
 }
 
 /// Inside several groups, which were read within their subscription.
-fn in_groups<'a>(groups: impl IntoIterator<Item = &'a KeyGroup>) -> Select<Entity> {
+pub(super) fn in_groups<'a>(groups: impl IntoIterator<Item = &'a KeyGroup>) -> Select<Entity> {
     Entity::find().filter(COLUMN.key_group_id.is_in(groups.into_iter().map(|it| it.id)))
 }
 
@@ -81,12 +81,16 @@ pub(super) async fn ahead_in(
     Ok(rows)
 }
 
-/// The instances of several groups that are or will be accepted; and of those that refuse, the one
-/// that refused last.
-pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<Model>> {
+/// The instances of several groups that are not deactivated and have not ended before `since`; and of
+/// groups with nothing active, the one that refused last.
+pub(super) async fn of_groups(
+    act: &Act<'_>,
+    groups: &[KeyGroup],
+    since: DateTime<Utc>,
+) -> Result<Vec<Model>> {
     let mut rows = in_groups(groups)
         .filter(COLUMN.is_off.eq(false))
-        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        .filter(COLUMN.ends_at.gt(millis(since)))
         .limit(1_000)
         .all(act.app.db.read())
         .await?;

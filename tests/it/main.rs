@@ -36,6 +36,8 @@ mod octane;
 mod octane_edges;
 mod outage;
 mod overview;
+mod overview_matters;
+mod overview_scale;
 mod owners;
 mod permissions;
 mod personal_pages;

@@ -37,7 +37,7 @@ async fn nothing_to_do_says_what_ends_next(app: &TestApp) {
     }
     let page = admin.get("/s/acme").await.expect(200).plain();
     assert!(page.contains("Nothing needs attention."), "{page}");
-    let told = "Every group is covered. Next end: quote-engine, covered to";
+    let told = "All groups are covered for the next 30 days. Next end: quote-engine, 19 Jan 2027.";
     assert!(page.contains(told), "{page}");
 }
 

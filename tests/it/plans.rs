@@ -100,7 +100,9 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
             "Seq Scan on",
             "Sort  (",
         ];
-        if bad.iter().any(|it| plan.contains(it)) {
+        // Ends per week may be sorted to be counted: those of twelve weeks, by an index.
+        let is_fine = |it: &str| it == "Sort  (" && statement.contains("AS \"covered\"");
+        if bad.iter().any(|it| plan.contains(it) && !is_fine(it)) {
             faults.push(format!("{statement}\n{plan}"));
         }
     }
@@ -109,7 +111,7 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
 
 /// Every list with every filter that has an order of its own.
 fn paths() -> Vec<String> {
-    let mut paths = vec!["/s/acme".to_owned(), "/s/acme/audit".to_owned()];
+    let mut paths = ["/s/acme", "/s/acme/audit", "/subscriptions"].map(str::to_owned).to_vec();
     for show in ["", "soon", "gap", "none", "unused"] {
         paths.push(format!("/s/acme/groups?show={show}"));
     }
@@ -128,7 +130,7 @@ fn paths() -> Vec<String> {
 }
 
 /// The statement of a line of the log; short ones are in the summary only.
-fn statement(line: &str) -> Option<String> {
+pub(crate) fn statement(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| line[name].as_str().unwrap_or_default().trim().to_owned();
     let all = [text("db.statement"), text("summary")];
@@ -149,10 +151,14 @@ fn is_list(statement: &str) -> bool {
         "notices",
         "deliveries",
     ]) && (statement.contains(" LIMIT ") || is_verification);
+    // Ends per week, and the next end of each subscription.
+    let is_sum = ["AS \"covered\"", "AS \"first\""].iter().any(|it| statement.contains(it));
+    let is_list = is_list || is_sum;
     statement.starts_with("SELECT") && (is_list || of(&["key_group_access", "permission_days"]))
 }
 
-async fn explain(db: &DatabaseConnection, statement: &str, is_postgres: bool) -> String {
+/// How the database would answer, in lines.
+pub(crate) async fn explain(db: &DatabaseConnection, statement: &str, is_postgres: bool) -> String {
     let backend = db.get_database_backend();
     let rows = |sql: String| db.query_all_raw(Statement::from_string(backend, sql));
     if !is_postgres {

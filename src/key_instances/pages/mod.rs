@@ -3,6 +3,7 @@ pub mod detail;
 pub mod ending;
 pub mod head;
 pub mod issue;
+pub mod lanes;
 pub mod list;
 pub mod period;
 mod period_form;

@@ -7,6 +7,7 @@ mod keys;
 mod members;
 mod no_script;
 mod notices;
+mod overview;
 mod personal;
 mod policies;
 mod profile;

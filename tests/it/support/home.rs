@@ -28,6 +28,8 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) async fn new(database: Database) -> Self {
+        // Before any client of a test is made, also where no `App` is opened in this process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         match database {
             Database::Sqlite => {
