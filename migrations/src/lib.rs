@@ -14,6 +14,7 @@ mod m20261120_000004_access;
 mod m20261128_000005_clients;
 mod m20261128_000006_members;
 mod m20261128_000007_personal_keys;
+mod m20261128_000010_review;
 
 pub struct Migrator;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_clients::Migration),
             Box::new(m20261128_000006_members::Migration),
             Box::new(m20261128_000007_personal_keys::Migration),
+            Box::new(m20261128_000010_review::Migration),
         ]
     }
 }
