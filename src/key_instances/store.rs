@@ -328,6 +328,10 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
     };
     query = match filter.used {
         Used::Any => query,
+        // By when they were made, so that the index of the review is read in its order.
+        Used::Never if filter.show == Show::Live => {
+            query.filter(COLUMN.last_used_at.is_null()).filter(COLUMN.idle_since.lte(now))
+        }
         Used::Never => query.filter(COLUMN.last_used_at.is_null()),
         Used::Within(days) => query
             .filter(COLUMN.idle_since.gte(now - days * 86_400_000))
