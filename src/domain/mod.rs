@@ -11,6 +11,7 @@ pub mod period;
 pub mod permission;
 pub mod refusal;
 pub mod role;
+pub mod rotation;
 pub mod secret;
 pub mod status;
 pub mod text;

@@ -127,18 +127,31 @@ fn relative(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// In the largest unit that loses little: `45 seconds`, `5 days`, `6 months`. Its sign is ignored.
+/// In the largest unit that loses little, to the nearest: `45 seconds`, `5 days`, `6 months`. Its sign
+/// is ignored.
 pub fn span(span: TimeDelta) -> String {
-    let seconds = span.num_seconds().abs();
-    let (size, unit) = match seconds {
-        0..60 => (1, "second"),
-        60..3_600 => (60, "minute"),
-        3_600..172_800 => (3_600, "hour"),
-        172_800..10_368_000 => (86_400, "day"),
-        10_368_000..63_072_000 => (30 * 86_400, "month"),
-        _ => (365 * 86_400, "year"),
-    };
-    plural(seconds / size, unit)
+    const UNITS: [(i64, &str, i64); 5] = [
+        (1, "second", 60),
+        (60, "minute", 60),
+        (3_600, "hour", 48),
+        (86_400, "day", 120),
+        (30 * 86_400, "month", 24),
+    ];
+    let millis = span.num_milliseconds().abs();
+    let nearest = |seconds: i64| (millis + seconds * 500) / (seconds * 1_000);
+    let fits = UNITS.iter().find(|(size, _, most)| nearest(*size) < *most);
+    let (size, unit) = fits.map_or((365 * 86_400, "year"), |it| (it.0, it.1));
+    plural(nearest(size), unit)
+}
+
+/// A part of all, rounded but never to nothing or everything: `85%`, `under 1%`, `over 99%`.
+pub fn percent(part: i64, all: i64) -> String {
+    let rounded = (part as f64 * 100.0 / all.max(1) as f64).round() as i64;
+    match rounded {
+        0 if part > 0 => "under 1%".to_owned(),
+        100.. if part < all => "over 99%".to_owned(),
+        it => format!("{it}%"),
+    }
 }
 
 /// Any integer as the one that these functions count with; one beyond is the most there can be.
@@ -194,8 +207,33 @@ mod tests {
         assert_eq!(words(2 * 86_400), "2 days");
         assert_eq!(words(5 * 86_400 + 3_600), "5 days");
         assert_eq!(words(85 * 86_400), "85 days");
-        assert_eq!(words(200 * 86_400), "6 months");
+        assert_eq!(words(200 * 86_400), "7 months");
         assert_eq!(words(800 * 86_400), "2 years");
+    }
+
+    #[test]
+    fn spans_are_rounded_to_the_nearest_and_never_fill_a_larger_unit() {
+        let words = |millis| span(TimeDelta::milliseconds(millis));
+        let (minute, hour, day) = (60_000, 3_600_000, 86_400_000);
+        // A link of 7 days, a second after it was made.
+        assert_eq!(words(7 * day - 1_000), "7 days");
+        assert_eq!(words(26 * hour + 29 * minute), "26 hours");
+        assert_eq!(words(26 * hour + 31 * minute), "27 hours");
+        assert_eq!((words(59_499), words(59_500)), ("59 seconds".into(), "1 minute".into()));
+        assert_eq!(words(59 * minute + 30_000), "1 hour");
+        assert_eq!(words(47 * hour + 30 * minute), "2 days");
+        assert_eq!(words(119 * day + 12 * hour), "4 months");
+        assert_eq!(words(-90_000), "2 minutes");
+    }
+
+    #[test]
+    fn a_part_of_all_is_never_rounded_to_nothing_or_everything() {
+        assert_eq!((percent(0, 0), percent(0, 9)), ("0%".into(), "0%".into()));
+        assert_eq!(
+            (percent(1, 1_000), percent(999, 1_000)),
+            ("under 1%".into(), "over 99%".into())
+        );
+        assert_eq!((percent(9, 9), percent(2, 3)), ("100%".into(), "67%".into()));
     }
 
     #[test]

@@ -249,6 +249,19 @@ pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid) -> Result<Model> {
     find(&**tx, scope, id).await
 }
 
+/// The same for several groups, which are locked in order.
+pub(crate) async fn touch_all(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
+    let rows = || of(scope).filter(COLUMN.id.is_in(ids.to_vec()));
+    db::lock_in_order(tx, rows(), Column::Id).await?;
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.id.is_in(ids.to_vec()))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
 /// The next label of the group, never used again.
 pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> {
     Entity::update_many()

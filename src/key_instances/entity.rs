@@ -74,6 +74,17 @@ impl Model {
         }
     }
 
+    /// The same instance with other facts, for pages; its shadows stay as they are.
+    pub fn with(&self, facts: &Facts) -> Self {
+        Self {
+            active_from: millis(facts.period.from()),
+            active_until: facts.period.until().map(millis),
+            deactivated_at: facts.deactivated_at.map(millis),
+            revoked_at: facts.revoked_at.map(millis),
+            ..self.clone()
+        }
+    }
+
     pub fn status(&self, now: DateTime<Utc>) -> Status {
         self.facts().status(now)
     }

@@ -1,5 +1,6 @@
 //! What can be done with key instances. Faces call these and nothing below. Each verb is one
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
+pub mod bulk;
 mod clients;
 pub(crate) mod entity;
 pub(crate) mod exposures;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::millis,
-    db::Tx,
+    db::{self, Tx},
     domain::Refusal,
     error::{Error, Result, is_duplicate},
     key_groups::{KeyGroup, entity as groups, store::contains},
@@ -49,6 +49,21 @@ pub(super) async fn find(
 ) -> Result<Model> {
     let found = in_group(scope, group).filter(COLUMN.id.eq(id));
     found.one(db).await?.ok_or(Error::NotFound)
+}
+
+/// Those of `ids` that are in the subscription.
+pub(super) async fn find_all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[Uuid],
+) -> Result<Vec<Model>> {
+    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(db).await?)
+}
+
+/// Locks instances, in order, as batches of usage do.
+pub(super) async fn lock(tx: &Tx, scope: &Scope, ids: Vec<Uuid>) -> Result<()> {
+    let rows = of(scope).filter(COLUMN.id.is_in(ids));
+    Ok(db::lock_in_order(tx, rows, Column::Id).await?)
 }
 
 pub(super) async fn by_digest(
@@ -214,6 +229,8 @@ pub enum Show {
     Future,
     Expired,
     Deactivated,
+    /// Active or active in the future.
+    Live,
 }
 
 /// By use.
@@ -255,8 +272,10 @@ fn order(filter: &Filter) -> (Column, Order) {
         (Show::Active | Show::ExpiringSoon, _) => (Column::EndsAt, Order::Asc),
         (Show::Expired | Show::Deactivated, _) => (Column::EndsAt, Order::Desc),
         (Show::Future, _) => (Column::ActiveFrom, Order::Asc),
-        (Show::All, Used::Within(_)) => (Column::IdleSince, Order::Desc),
-        (Show::All, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),
+        (Show::All | Show::Live, Used::Within(_)) => (Column::IdleSince, Order::Desc),
+        (Show::All | Show::Live, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),
+        // Of those that nobody ever used, the oldest first.
+        (Show::Live, Used::Never) => (Column::IdleSince, Order::Asc),
         _ if filter.group.is_some() => (Column::Label, Order::Desc),
         _ => (Column::Id, Order::Desc),
     }
@@ -309,9 +328,14 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         }
         Show::Expired => live(query).filter(COLUMN.ends_at.lte(now)),
         Show::Deactivated => query.filter(COLUMN.is_off.eq(true)),
+        Show::Live => live(query).filter(COLUMN.ends_at.gt(now)),
     };
     query = match filter.used {
         Used::Any => query,
+        // By when they were made, so that the index of the review is read in its order.
+        Used::Never if filter.show == Show::Live => {
+            query.filter(COLUMN.last_used_at.is_null()).filter(COLUMN.idle_since.lte(now))
+        }
         Used::Never => query.filter(COLUMN.last_used_at.is_null()),
         Used::Within(days) => query
             .filter(COLUMN.idle_since.gte(now - days * 86_400_000))
@@ -325,7 +349,8 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         query = query.filter(COLUMN.active_from.lt(millis(until)));
     }
     if let Some(user) = filter.known_to {
-        query = query.filter(exposures::known_to(user));
+        // What is revoked opens nothing, whoever knows it.
+        query = query.filter(exposures::known_to(user)).filter(COLUMN.revoked_at.is_null());
     }
     if filter.text.is_empty() {
         return query;

@@ -122,6 +122,9 @@ fn paths() -> Vec<String> {
     for used in ["7d", "not30d", "never"] {
         paths.push(format!("/s/acme/keys?used={used}"));
     }
+    for used in ["", "not90d", "not365d", "never"] {
+        paths.push(format!("/s/acme/keys/unused?used={used}"));
+    }
     paths.push("/s/acme/keys?from=2026-11-01&until=2026-12-01".to_owned());
     paths.extend(["/profile/keys", "/.well-known/jwks.json"].map(str::to_owned));
     paths.push("/s/acme/audit?action=member.joined".to_owned());

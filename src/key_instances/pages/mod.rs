@@ -1,4 +1,5 @@
 //! The pages of key instances: lists, one key, and a dialog for each act.
+pub mod bulk;
 pub mod detail;
 pub mod ending;
 pub mod head;
@@ -9,6 +10,7 @@ pub mod period;
 mod period_form;
 mod preview;
 pub mod query;
+pub mod rotation;
 pub mod row;
 pub mod search;
 pub mod secret;
