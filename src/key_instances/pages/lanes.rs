@@ -126,7 +126,10 @@ impl LaneView {
         here: &Here,
         most: usize,
     ) -> Self {
-        let facts: Vec<Facts> = keys.iter().map(KeyInstance::facts).collect();
+        // By their labels, so that of two alike always the same one has a bar.
+        let mut keys: Vec<&KeyInstance> = keys.iter().collect();
+        keys.sort_by_key(|it| it.label);
+        let facts: Vec<Facts> = keys.iter().map(|it| it.facts()).collect();
         let run = (group.run(), group.lost_at.map(instant));
         let lane = Lane::of(&facts, run, window, here.now, most);
         let rows = Rows::of(lane.bars.len(), most);
@@ -139,7 +142,7 @@ impl LaneView {
         let bars = lane.bars.iter().enumerate().flat_map(|(row, bar)| rects(bar, row, &rows));
         let extent = |it: &Span| (percent(it.from), percent(it.width().max(0.6)));
         Self {
-            label: sentence(group, keys, coverage, &lane, here),
+            label: sentence(group, &keys, coverage, &lane, here),
             height: rows.height,
             overlaps: lane.overlaps.iter().map(|it| extent(&it.span)).collect(),
             bars: bars.collect(),
@@ -259,13 +262,13 @@ fn short(span: TimeDelta) -> String {
 /// All that the drawing shows.
 fn sentence(
     group: &KeyGroup,
-    keys: &[KeyInstance],
+    keys: &[&KeyInstance],
     coverage: &CoverageView,
     lane: &Lane,
     here: &Here,
 ) -> String {
     let bar = |it: &Bar| {
-        let (key, day) = (&keys[it.key], |at| here.day(at).text);
+        let (key, day) = (keys[it.key], |at| here.day(at).text);
         let (name, period) = (key.name(), key.facts().period);
         match (it.look, period.until()) {
             (Look::Past, _) => format!("{name} ended {}", day(instant(key.ends_at))),

@@ -145,7 +145,7 @@ fn stats(viewer: &InPlace, overview: &Overview) -> Vec<Stat> {
     let without = it.no_successor_groups;
     let covered = it.group_count - it.nothing_active_groups;
     let soon = match without {
-        0 => "all have a successor".to_owned(),
+        0 => "another key follows".to_owned(),
         1 => "1 group has no successor".to_owned(),
         n => format!("{n} groups have no successor"),
     };
