@@ -15,6 +15,7 @@ mod m20261128_000005_clients;
 mod m20261128_000006_members;
 mod m20261128_000007_personal_keys;
 mod m20261128_000008_notices;
+mod m20261128_000009_calendar;
 mod m20261128_000010_overview;
 mod m20261128_000011_review;
 
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000006_members::Migration),
             Box::new(m20261128_000007_personal_keys::Migration),
             Box::new(m20261128_000008_notices::Migration),
+            Box::new(m20261128_000009_calendar::Migration),
             Box::new(m20261128_000010_overview::Migration),
             Box::new(m20261128_000011_review::Migration),
         ]

@@ -68,7 +68,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 50] = [
+pub const ACTIONS: [(&str, &str); 53] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -108,6 +108,9 @@ pub const ACTIONS: [(&str, &str); 50] = [
     ("subscription.suspended", "Subscription suspended"),
     ("subscription.resumed", "Suspension lifted"),
     ("subscription.settings_changed", "Settings changed"),
+    ("calendar_feed.made", "Calendar feed made"),
+    ("calendar_feed.reset", "Calendar feed reset"),
+    ("calendar_feed.removed", "Calendar feed removed"),
     ("authn.login_success", "Signed in"),
     ("authn.login_fail", "Sign-in failed"),
     ("authn.login_throttled", "Sign-in turned away"),

@@ -142,7 +142,7 @@ fn instance(
     let secret = made.map_err(anyhow::Error::from)?;
     let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
     let at = millis(act.now);
-    let mut row = entity::ActiveModel {
+    let row = entity::ActiveModel {
         id: Set(new_id(act.now)),
         subscription_id: Set(act.scope.id()),
         key_group_id: Set(group),
@@ -156,8 +156,7 @@ fn instance(
         created_by: Set(act.actor.user_id.unwrap_or_default()),
         saved_at: Set(Some(at)),
         saved_by: Set(Some("box".to_owned())),
-        ..entity::ActiveModel::unused(at)
+        ..entity::ActiveModel::unused(facts, at)
     };
-    row.set_facts(facts);
     Ok((row, secret))
 }

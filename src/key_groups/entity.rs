@@ -29,6 +29,10 @@ pub struct Model {
     pub number: i32,
     /// Rises with every change of the group or of its instances.
     pub version: i32,
+    /// How often its name, description or contact was changed.
+    pub edits: i32,
+    /// When `version` rose last.
+    pub changed_at: i64,
     pub last_label: i32,
     /// Rises with every change of what the group holds: see `access`.
     pub access_version: i32,

@@ -139,6 +139,8 @@ pub(crate) fn blank(act: &Act<'_>, it: &Description, kind: GroupKind) -> Result<
         kind: kind.as_str().to_owned(),
         number: 0,
         version: 1,
+        edits: 0,
+        changed_at: created_at,
         last_label: 0,
         access_version: 1,
         created_at,

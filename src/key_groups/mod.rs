@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What people call a group.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     pub name: String,
     pub description: String,
@@ -78,8 +78,9 @@ impl Description {
 pub async fn edit(act: &Act<'_>, id: Uuid, wanted: &Description) -> Result<KeyGroup> {
     let wanted = wanted.checked()?;
     let tx = act.begin().await?;
-    let group = store::touch(&tx, act.scope, id).await?;
+    let group = store::touch(&tx, act.scope, id, act.now).await?;
     let (name_folded, search_text) = wanted.folded();
+    let before = Description::of(&group);
     let changed = entity::ActiveModel {
         id: Unchanged(id),
         name: Set(wanted.name.clone()),
@@ -87,10 +88,10 @@ pub async fn edit(act: &Act<'_>, id: Uuid, wanted: &Description) -> Result<KeyGr
         description: Set(wanted.description.clone()),
         contact: Set(wanted.contact.clone()),
         search_text: Set(search_text),
+        edits: Set(group.edits.saturating_add(i32::from(before != wanted))),
         ..Default::default()
     };
     store::update(&tx, changed).await?;
-    let before = Description::of(&group);
     let event = act
         .event("key_group.edited")
         .on("key_group", id, &wanted.name)
@@ -222,5 +223,5 @@ pub async fn next_end(act: &Act<'_>) -> Result<Option<KeyGroup>> {
 
 /// For verbs on instances: counts the change.
 pub(crate) async fn touch(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
-    store::touch(tx, act.scope, id).await
+    store::touch(tx, act.scope, id, act.now).await
 }

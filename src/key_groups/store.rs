@@ -239,9 +239,10 @@ fn taken(error: DbErr) -> Error {
 }
 
 /// Counts one change of the group or of its instances.
-pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid) -> Result<Model> {
+pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid, now: DateTime<Utc>) -> Result<Model> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
         .exec(&**tx)

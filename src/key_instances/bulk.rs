@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{KeyInstance, described, entity, full_name, store};
+use super::{KeyInstance, described, full_name, store};
 use crate::{
     domain::{
         Facts, GroupKind, PeriodRules, Refusal,
@@ -159,10 +159,7 @@ pub async fn carry_out(
     key_groups::store::touch_all(&tx, act.scope, &groups).await?;
     let mut events = Vec::new();
     for (row, facts) in done() {
-        let id = sea_orm::ActiveValue::Set(row.key.id);
-        let mut changed = entity::ActiveModel { id, ..Default::default() };
-        changed.set_facts(facts);
-        let after = store::update(&tx, changed).await?;
+        let after = store::update(&tx, row.key.with_facts(facts, act.now)).await?;
         let event = act
             .event(wish.action())
             .on("key_instance", row.key.id, full_name(&row.group, &row.key))

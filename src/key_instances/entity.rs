@@ -38,6 +38,11 @@ pub struct Model {
     pub warns_at: i64,
     /// When somebody is to be told of its end next, see `notices`. `None`: never.
     pub notice_at: Option<i64>,
+    /// Rises with each change of the facts, and when the last one was.
+    pub revision: i32,
+    pub changed_at: i64,
+    /// The end that it has, or had before it was revoked.
+    pub planned_end: Option<i64>,
     pub created_at: i64,
     pub created_by: Uuid,
     /// When and how its creator confirmed that it is kept somewhere.
@@ -85,6 +90,18 @@ impl Model {
         }
     }
 
+    /// The row with other facts, changed now. This and [`ActiveModel::unused`] are the only ways to
+    /// write facts: their shadows follow, and the change is counted.
+    pub(crate) fn with_facts(&self, facts: &Facts, now: DateTime<Utc>) -> ActiveModel {
+        let mut row = ActiveModel { id: Set(self.id), ..Default::default() };
+        row.set_facts(facts);
+        if *facts != self.facts() {
+            row.revision = Set(self.revision.saturating_add(1));
+            row.changed_at = Set(millis(now));
+        }
+        row
+    }
+
     pub fn status(&self, now: DateTime<Utc>) -> Status {
         self.facts().status(now)
     }
@@ -110,9 +127,12 @@ impl Model {
 }
 
 impl ActiveModel {
-    /// What every new instance begins with: nobody has used it, nobody has confirmed to have it.
-    pub(crate) fn unused(at: i64) -> Self {
-        Self {
+    /// What every new instance begins with: its facts; nobody has used it, nobody has confirmed to
+    /// have it.
+    pub(crate) fn unused(facts: &Facts, at: i64) -> Self {
+        let mut row = Self {
+            revision: Set(0),
+            changed_at: Set(at),
             created_at: Set(at),
             saved_at: Set(None),
             saved_by: Set(None),
@@ -125,11 +145,12 @@ impl ActiveModel {
             last_refused_asked: Set(None),
             idle_since: Set(at),
             ..Default::default()
-        }
+        };
+        row.set_facts(facts);
+        row
     }
 
-    /// The only way to write facts: their shadows follow.
-    pub(crate) fn set_facts(&mut self, facts: &Facts) {
+    fn set_facts(&mut self, facts: &Facts) {
         let until = facts.period.until();
         let end = match (until, facts.revoked_at) {
             (Some(until), Some(revoked)) => Some(until.min(revoked)),
@@ -146,5 +167,9 @@ impl ActiveModel {
         let told = notice::schedule(&facts.period);
         let first = told.first().filter(|_| facts.is_live());
         self.notice_at = Set(first.map(|(_, at)| millis(*at)));
+        // A revocation moves the end to its own instant; what was planned stays known.
+        if facts.revoked_at.is_none() {
+            self.planned_end = Set(until.map(millis));
+        }
     }
 }

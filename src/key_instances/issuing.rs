@@ -218,13 +218,12 @@ pub(crate) async fn insert(
         mask: Set(if new.hash.is_some() { SecretText::HIDDEN.to_owned() } else { secret.mask() }),
         secret_hash: Set(new.hash),
         created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
-        ..entity::ActiveModel::unused(millis(act.now))
+        ..entity::ActiveModel::unused(&Facts::new(new.period), millis(act.now))
     };
     if new.is_kept {
         (row.saved_at, row.saved_by) =
             (Set(Some(millis(act.now))), Set(Some("program".to_owned())));
     }
-    row.set_facts(&Facts::new(new.period));
     let instance = store::insert(tx, row).await?;
     exposures::note(act, tx, id, How::Made).await?;
     let event = act

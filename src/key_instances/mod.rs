@@ -110,9 +110,7 @@ async fn save(
     facts: &Facts,
     action: &'static str,
 ) -> Result<Event> {
-    let mut row = entity::ActiveModel { id: Set(instance.id), ..Default::default() };
-    row.set_facts(facts);
-    let after = store::update(tx, row).await?;
+    let after = store::update(tx, instance.with_facts(facts, act.now)).await?;
     let group = key_groups::store::find(&**tx, act.scope, instance.key_group_id).await?;
     Ok(act
         .event(action)

@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::health::{healthz, readyz};
 use crate::{
-    access, audit,
+    access, audit, calendar,
     dialects::{octane, webtsm},
     http::assets,
     installation, key_groups, key_instances, members, notices, overview, permissions,
@@ -103,6 +103,7 @@ pub static API_ROUTES: &[Route] = &[
 pub static MACHINE_ROUTES: &[Route] = &[
     get ("/verify",                 Anyone, || web::to(verify::gateway::check)),
     post("/verify",                 Anyone, || web::to(verify::gateway::check)),
+    get ("/calendar/{token}.ics",   Anyone, || web::to(calendar::serve::feed)),
     get ("/healthz",                Anyone, || web::to(healthz)),
     get ("/readyz",                 Anyone, || web::to(readyz)),
     get ("/static/{hash}/{name}",   Anyone, || web::to(assets::serve)),
@@ -160,6 +161,13 @@ pub static ROUTES: &[Route] = &[
     get ("/s/{slug}",                                           Viewer,      || web::to(overview::pages::overview)),
     get ("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::form)),
     post("/s/{slug}/settings",                                  Admin,       || web::to(subscriptions::settings::save)),
+    get ("/s/{slug}/settings/calendar",                         Admin,       || web::to(calendar::pages::list::list)),
+    get ("/s/{slug}/settings/calendar/address",                 Admin,       || web::to(calendar::pages::address::form)).fresh(),
+    post("/s/{slug}/settings/calendar/address",                 Admin,       || web::to(calendar::pages::address::create)).fresh(),
+    get ("/s/{slug}/settings/calendar/{feed}/link",             Admin,       || web::to(calendar::pages::address::link)).fresh(),
+    post("/s/{slug}/settings/calendar/{feed}/link",             Admin,       || web::to(calendar::pages::address::kept)),
+    get ("/s/{slug}/settings/calendar/{feed}/removal",          Admin,       || web::to(calendar::pages::removal::form)),
+    post("/s/{slug}/settings/calendar/{feed}/removal",          Admin,       || web::to(calendar::pages::removal::remove)),
     get ("/s/{slug}/members",                                   Viewer,      || web::to(members::pages::list::list)),
     get ("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::role_form)).fresh(),
     post("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::change_role)).fresh(),
@@ -196,6 +204,8 @@ pub static ROUTES: &[Route] = &[
     post("/s/{slug}/groups/{group}/edit",                       Admin,       || web::to(key_groups::pages::forms::save)),
     get ("/s/{slug}/groups/{group}/deletion",                   Admin,       || web::to(key_groups::pages::deletion::form)),
     post("/s/{slug}/groups/{group}/deletion",                   Admin,       || web::to(key_groups::pages::deletion::delete)),
+    get ("/s/{slug}/groups/{group}/calendar",                   Admin,       || web::to(calendar::pages::address::form_of_group)).fresh(),
+    post("/s/{slug}/groups/{group}/calendar",                   Admin,       || web::to(calendar::pages::address::create_of_group)).fresh(),
     get ("/s/{slug}/groups/{group}/access",                     Viewer,      || web::to(access::pages::explain::of_group)),
     get ("/s/{slug}/groups/{group}/access/edit",                Admin,       || web::to(access::pages::edit::form)),
     post("/s/{slug}/groups/{group}/access/edit",                Admin,       || web::to(access::pages::edit::edit)),

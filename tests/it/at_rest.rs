@@ -1,7 +1,8 @@
 //! O10: no key, no password and no session id lies anywhere in the database, nor beside it.
 use std::{fs, iter, path::Path};
 
-use keyward::subscriptions;
+use keyward::{calendar, subscriptions};
+use reqwest::Method;
 
 use crate::support::{Database, PASSWORD, TestApp, on_both, own_text};
 
@@ -45,6 +46,12 @@ async fn no_secret_is_stored(database: &Database) {
         subscriptions::invite_admin(&app, &it, "new@acme.example", &actor, app.clock.now()).await
     };
     secrets.push(invited.unwrap());
+    let feed = calendar::make(&desk.act(), Some(group), None).await.unwrap().url;
+    app.service()
+        .ask(Method::GET, feed.trim_start_matches(&app.site.origin), &[])
+        .await
+        .expect(200);
+    secrets.push(feed.rsplit("/").next().unwrap().trim_end_matches(".ics").to_owned());
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
     secrets.extend([PASSWORD.to_owned(), admin.session(), token]);
     let session = admin.session();

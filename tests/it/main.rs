@@ -14,6 +14,8 @@ mod at_rest;
 mod audit;
 mod browser;
 mod bulk;
+mod calendar;
+mod calendar_address;
 mod client_secrets;
 mod clients;
 mod crash;

@@ -2,7 +2,7 @@
 //! 100,000 instances in 10,000 groups.
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use keyward::{clock::Clock, demo::bulk, domain::Role};
+use keyward::{calendar, clock::Clock, demo::bulk, domain::Role, key_groups};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
@@ -20,6 +20,13 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     let keys = bulk::fill(&desk.act(), 100_000).await.unwrap();
     let admin = app.user("acme", Role::Admin).await;
     let (knower, admin) = (admin.id, admin.email);
+    let group =
+        key_groups::list(&desk.act(), &Default::default(), 1).await.unwrap().groups.remove(0);
+    let mut feeds = Vec::new();
+    for of in [None, Some(group.id)] {
+        let url = calendar::make(&desk.act(), of, None).await.unwrap().url;
+        feeds.push(url.trim_start_matches(&app.site.origin).to_owned());
+    }
     // In a process of its own: what other tests ask at the same time is not looked at.
     let log = [("KEYWARD_LOG", "sqlx::query=trace"), ("KEYWARD_LOG_FORMAT", "json")];
     let program = Program::start_with(&app.home, &log).await;
@@ -55,7 +62,7 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
         format!("/s/acme/keys?known_to={knower}&used=not30d"),
         "/s/acme/members".to_owned(),
     ];
-    for path in paths().into_iter().chain(held) {
+    for path in paths().into_iter().chain(held).chain(feeds) {
         let page = get(&path).await;
         if let Some(next) = page.split("rel=\"next\" href=\"").nth(1) {
             let next = next.split('"').next().unwrap();

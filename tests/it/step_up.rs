@@ -79,6 +79,8 @@ async fn what_demands_the_password_is_what_the_requirement_says(_: &TestApp) {
         "/s/{slug}/groups/{group}/keys/{key}/secret/download.json",
         "/s/{slug}/groups/{group}/keys/{key}/secret/download.env",
         "/s/{slug}/invitations/new",
+        "/s/{slug}/settings/calendar/address",
+        "/s/{slug}/groups/{group}/calendar",
         "/s/{slug}/members/{member}/role",
         "/s/{slug}/members/{member}/removal",
         "/owners/new",

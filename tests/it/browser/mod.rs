@@ -1,6 +1,7 @@
 //! What only a browser can tell. One file per part of the product.
 mod access;
 mod bulk;
+mod calendar;
 mod clients;
 mod first_key;
 mod hands;

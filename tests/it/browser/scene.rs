@@ -2,6 +2,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use keyward::{
     access::Held,
+    calendar,
     domain::{ActivePeriod, Role},
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
@@ -122,6 +123,7 @@ impl Scene {
         subscriptions::rename(app, &subscription, texts.subscription, &actor, now).await.unwrap();
         app.clock.advance(TimeDelta::minutes(3));
         let open = format!("open-{}", texts.email);
+        calendar::make(&desk.act(), Some(group), None).await.unwrap();
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
         // A name that never leads anywhere (RFC 6761).
         let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward").await.unwrap().id;
@@ -168,6 +170,8 @@ impl Scene {
             stop("notices", "/s/acme/notices"),
             stop("notices-settings", "/s/acme/settings/notices"),
             stop("webhook", &self.webhook),
+            stop("calendar", "/s/acme/settings/calendar"),
+            then("calendar-menu", "/s/acme/settings/calendar", &["td button[popovertarget]"]),
             stop("profile", "/profile"),
             stop("subscriptions", "/subscriptions"),
             stop("error-403", "/audit"),
@@ -237,6 +241,13 @@ impl Scene {
             stop("revocation", format!("{future}/revocation")),
             stop("replacement", format!("{future}/replacement")),
             stop("edit", format!("{group}/edit")),
+            stop("calendar-make", "/s/acme/settings/calendar/address"),
+            stop("calendar-reset", format!("{group}/calendar")),
+            then(
+                "calendar-removal",
+                "/s/acme/settings/calendar",
+                &["td button[popovertarget]", ".menu a.danger"],
+            ),
             stop("invite-member", "/s/acme/invitations/new"),
             stop("change-role", format!("/s/acme/members/{}/role", self.member)),
             stop("remove-member", format!("/s/acme/members/{}/removal", self.admin)),
@@ -258,6 +269,7 @@ pub(super) fn owners() -> Vec<Stop> {
         stop("overview-empty", "/s/hq"),
         stop("groups-empty", "/s/hq/groups"),
         stop("keys-empty", "/s/hq/keys"),
+        stop("calendar-empty", "/s/hq/settings/calendar"),
         stop("owner-subscriptions", "/subscriptions"),
         then("owner-subscriptions-menu", "/subscriptions", &["td button[popovertarget]"]),
         stop("new-subscription", "/subscriptions/new"),

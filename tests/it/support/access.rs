@@ -1,6 +1,7 @@
 //! Fixtures of access below a subscription, through the verbs that pages call.
 use keyward::{
     access::{self, Held},
+    calendar,
     domain::Role as MemberRole,
     key_groups::{self, Description},
     key_instances::{Issued, KeyInstance},
@@ -96,6 +97,7 @@ impl Desk<'_> {
         members::invite_member(&act, "open@acme.example", MemberRole::Member).await.unwrap();
         let invitation = members::open_invitations(&act).await.unwrap()[0].id;
         let owner = self.another_owner("another-owner@example.com").await.id;
+        let feed = calendar::make(&act, None, None).await.unwrap().feed.id;
         // A name that never leads anywhere (RFC 6761), so that nothing is sent.
         let webhook = notices::add(&act, "https://hooks.invalid/keyward").await.unwrap().id;
         let delivery = notices::test(&act, webhook).await.unwrap().id;
@@ -111,6 +113,7 @@ impl Desk<'_> {
             owner,
             webhook,
             delivery,
+            feed,
         }
     }
 }
@@ -132,6 +135,8 @@ pub(crate) struct Things {
     /// A webhook, and a test that did not reach it.
     pub(crate) webhook: Uuid,
     pub(crate) delivery: Uuid,
+    /// A calendar feed.
+    pub(crate) feed: Uuid,
 }
 
 /// A policy without a description.

@@ -6,6 +6,7 @@ mod app;
 pub(crate) mod browser;
 mod desk;
 mod eventually;
+mod feed;
 mod home;
 mod html;
 mod load;
@@ -26,6 +27,7 @@ pub(crate) use self::{
     app::{PASSWORD, TestApp},
     desk::{Desk, generated, ids, own_text, path_of},
     eventually::eventually,
+    feed::Events,
     home::{Database, Home},
     load::Load,
     person::Person,
