@@ -124,6 +124,20 @@ pub struct Config {
     /// in ./data on Postgres.
     #[arg(long, global = true, env = "KEYWARD_PEPPER_FILE")]
     pub pepper_file: Option<PathBuf>,
+    /// The SMTP server that sends notices by e-mail: smtp://host:port, smtps://user:password@host or
+    /// smtp://host:587?tls=required. Without it none are sent.
+    #[arg(long, global = true, env = "KEYWARD_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<Url>,
+    /// A file that holds the URL of the SMTP server, so that its password is in no environment.
+    #[arg(long, global = true, env = "KEYWARD_SMTP_URL_FILE")]
+    pub smtp_url_file: Option<PathBuf>,
+    /// The address that e-mail comes from, such as "Keyward <keys@example.com>".
+    #[arg(long, global = true, env = "KEYWARD_MAIL_FROM")]
+    pub mail_from: Option<String>,
+    /// Private networks that webhooks may post to, such as 10.0.0.0/8; to those also by plain http.
+    /// Without it webhooks reach the public internet only.
+    #[arg(long, global = true, env = "KEYWARD_WEBHOOK_NETWORKS", value_delimiter = ',')]
+    pub webhook_networks: Vec<IpNet>,
     /// Networks of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.
     #[arg(long, global = true, env = "KEYWARD_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
@@ -149,6 +163,17 @@ impl Config {
         let text = fs::read_to_string(file)
             .with_context(|| format!("cannot read the database URL from {}", file.display()))?;
         Ok(text.trim().to_owned())
+    }
+
+    /// The SMTP server, from its file if one is named.
+    pub fn smtp_url(&self) -> anyhow::Result<Option<Url>> {
+        let Some(file) = &self.smtp_url_file else { return Ok(self.smtp_url.clone()) };
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read the SMTP URL from {}", file.display()))?;
+        // The text may hold a password: no cause that shows it.
+        let url = Url::parse(text.trim()).ok();
+        let url = url.with_context(|| format!("{} holds no SMTP URL", file.display()))?;
+        Ok(Some(url))
     }
 
     /// Where the pepper lives if no flag says it.

@@ -36,6 +36,8 @@ pub mod key_instances;
 pub mod members;
 /// What a monitoring system reads.
 pub mod metrics;
+/// Who is told that a key ends, and when.
+pub mod notices;
 /// What needs attention in a subscription.
 pub mod overview;
 /// What services let their callers do.

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::watch,
 };
 use zeroize::Zeroizing;
 
@@ -29,6 +29,7 @@ use crate::{
     installation::{self, SetUp},
     key_groups,
     metrics::Metrics,
+    notices::{self, Noticer, Senders},
     permissions, server, sessions, submissions,
     subscriptions::{self, Act, NewSubscription},
     throttle,
@@ -89,12 +90,14 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     restrict(&url)?;
     let peppers = installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?;
     let passwords = Passwords::new(peppers.derive("passwords"))?;
+    let senders = Senders::new(&config)?;
     Ok(App {
         client_secrets: ClientSecrets::new(&passwords),
         passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
         recorder: usage::Recorder::default(),
         metrics: Metrics::new(clock.now()),
+        senders,
         db,
         clock,
         config,
@@ -158,8 +161,9 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
         None => None,
     };
     let running = actix_web::rt::spawn(server);
-    let (stop, stopped) = oneshot::channel();
-    let housekeeping = actix_web::rt::spawn(keep_house(app.clone(), stopped));
+    let (stop, stopped) = watch::channel(());
+    let housekeeping = actix_web::rt::spawn(keep_house(app.clone(), stopped.clone()));
+    let noticing = actix_web::rt::spawn(notice(app.clone(), stopped));
     tracing::info!(%bind, origin = app.site.origin, "listening");
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -178,6 +182,7 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     // Not aborted: a batch that it is writing would be lost.
     drop(stop);
     housekeeping.await?;
+    noticing.await?;
     app.recorder.flush(&app.db, app.clock.now()).await?;
     app.db.clone().close().await?;
     tracing::info!("stopped");
@@ -191,7 +196,7 @@ fn listener(bind: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Batches of usage, and forgetting what ended long ago.
-async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
+async fn keep_house(app: Data<App>, mut stopped: watch::Receiver<()>) {
     const PRUNE_EVERY: u32 = 720; // batches: an hour
     let failing = AtomicBool::new(false);
     let mut ticks = tokio::time::interval(usage::FLUSH_EVERY);
@@ -199,7 +204,7 @@ async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
     for n in 0_u32.. {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = &mut stopped => return,
+            _ = stopped.changed() => return,
         }
         let now = app.clock.now();
         let written = app.recorder.flush(&app.db, now).await;
@@ -220,6 +225,30 @@ async fn keep_house(app: Data<App>, mut stopped: oneshot::Receiver<()>) {
     }
 }
 
+/// Tells of ends, while no other node does.
+async fn notice(app: Data<App>, mut stopped: watch::Receiver<()>) {
+    let mut noticer = Noticer::default();
+    let mut failing = false;
+    let mut ticks = tokio::time::interval(notices::EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => break,
+        }
+        let round = noticer.round(&app).await;
+        if let Err(error) = &round
+            && !failing
+        {
+            tracing::warn!(?error, "ends of keys cannot be told of; it is tried again");
+        }
+        failing = round.is_err();
+    }
+    if let Err(error) = noticer.stop(&app).await {
+        tracing::warn!(?error, "another node tells of ends in half a minute");
+    }
+}
+
 async fn prune(app: &App) -> crate::error::Result<()> {
     let now = app.clock.now();
     sessions::prune(&app.db, now).await?;
@@ -227,6 +256,7 @@ async fn prune(app: &App) -> crate::error::Result<()> {
     throttle::prune(&app.db, now).await?;
     submissions::prune(&app.db, now).await?;
     access::undo::prune(&app.db, now).await?;
+    notices::prune(&app.db, now).await?;
     usage::prune(&app.db, now).await
 }
 

@@ -14,7 +14,10 @@ mod m20261120_000004_access;
 mod m20261128_000005_clients;
 mod m20261128_000006_members;
 mod m20261128_000007_personal_keys;
+mod m20261128_000008_notices;
 mod m20261128_000009_calendar;
+mod m20261128_000010_overview;
+mod m20261128_000011_review;
 
 pub struct Migrator;
 
@@ -29,7 +32,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_clients::Migration),
             Box::new(m20261128_000006_members::Migration),
             Box::new(m20261128_000007_personal_keys::Migration),
+            Box::new(m20261128_000008_notices::Migration),
             Box::new(m20261128_000009_calendar::Migration),
+            Box::new(m20261128_000010_overview::Migration),
+            Box::new(m20261128_000011_review::Migration),
         ]
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     installation::{self, SetUp},
     key_groups::{self, Description},
     key_instances::{self, NewKey, Source},
-    members,
+    members, notices,
     pepper::random_token,
     subscriptions::{self, Act, NewSubscription, Scope},
     users::NewUser,
@@ -96,6 +96,9 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;
     app.recorder.flush(&app.db, now).await?;
+    for days in [6, 2, 0] {
+        notices::notice(app, now - TimeDelta::days(days)).await?;
+    }
     if instances > 0 {
         let act = Act { app, scope: &scope, actor, now };
         let keys = bulk::fill(&act, instances).await?;

@@ -77,6 +77,8 @@ pub(super) const GROUPS: &[(&str, &str)] = &[
     ("archive-reader", "Yearly key of the archive"),
     ("fraud-scoring", "Scores claims as they come in"),
     ("legacy-export", "Switched off, kept for the record"),
+    ("webhook-relay", "Its callers have not moved to the new key"),
+    ("tax-forms", "Between two keys"),
 ];
 
 pub(super) const STEPS: &[(i64, Step)] = &[
@@ -130,6 +132,8 @@ pub(super) const STEPS: &[(i64, Step)] = &[
         Key { group: "mobile-bff", label: 1, until: None, note: "Both stores", own: None },
     ),
     (-300 * DAY, saved("mobile-bff", 1)),
+    (-130 * DAY, key("mobile-bff", 2, 235 * DAY, "Tablet app, given up")),
+    (-130 * DAY, saved("mobile-bff", 2)),
     (-98 * DAY, key("reporting-nightly", 1, -8 * DAY, "")),
     (-98 * DAY, saved("reporting-nightly", 1)),
     (-3, key("storm-import", 1, 21, "")),
@@ -152,6 +156,14 @@ pub(super) const STEPS: &[(i64, Step)] = &[
     (-2, key("fraud-scoring", 3, 88 * DAY, "Shown to nobody yet")),
     (-380 * DAY, key("legacy-export", 1, -15 * DAY, "")),
     (-380 * DAY, saved("legacy-export", 1)),
+    (-60 * DAY, key("webhook-relay", 1, 30, "Old host")),
+    (-60 * DAY, saved("webhook-relay", 1)),
+    (-6 * DAY, key("webhook-relay", 2, 74 * DAY, "New host")),
+    (-6 * DAY, saved("webhook-relay", 2)),
+    (-91 * DAY, key("tax-forms", 1, -DAY, "")),
+    (-91 * DAY, saved("tax-forms", 1)),
+    (-3 * DAY, later("tax-forms", 2, (2 * DAY, 62 * DAY), "")),
+    (-3 * DAY, saved("tax-forms", 2)),
 ];
 
 pub(super) const LAB_GROUPS: &[(&str, &str)] =
@@ -224,5 +236,8 @@ pub(super) const CALLS: &[Calls] = &[
     calls("actuary-notebooks", 2, (220, 4, HOUR), [10, 4, 8, 11]),
     calls("archive-reader", 1, (3, 1, 45 * 24 * HOUR), [10, 4, 5, 2]),
     calls("fraud-scoring", 1, (8_800, 30, 2), [10, 4, 1, 77]),
+    calls("webhook-relay", 1, (860, 30, 20), [198, 51, 100, 7]),
+    calls("webhook-relay", 2, (410, 6, 35), [198, 51, 100, 8]),
+    calls("tax-forms", 1, (2, 1, 40 * 24 * HOUR), [10, 4, 5, 9]),
     calls("experiments", 1, (14, 12, 5 * HOUR), [10, 9, 0, 4]),
 ];

@@ -76,6 +76,15 @@ pub fn successor<'a, T>(
     others.iter().filter(takes_over).min_by_key(|it| facts(it).period.from())
 }
 
+/// Hours before its end in which an instance should hardly be used any more, if it has a successor.
+pub const LAST_HOURS: i64 = 48;
+
+/// Whether callers have not moved: of `all` calls of a group, the instance that is about to end still
+/// takes more than a tenth.
+pub fn lags(ending: i64, all: i64) -> bool {
+    ending * 10 > all
+}
+
 fn turning_points(facts: &Facts) -> impl Iterator<Item = DateTime<Utc>> {
     let warning = super::warning::of(&facts.period).map(|it| it.starts);
     [Some(facts.period.from()), warning, facts.period.until()].into_iter().flatten()
@@ -160,6 +169,12 @@ mod tests {
         let off = Facts { deactivated_at: Some(at(1)), ..key(50, 200) };
         assert!(!next(off));
         assert_eq!(successor(&key(0, None), &[key(0, None)], |it| *it), None);
+    }
+
+    #[test]
+    fn callers_lag_from_more_than_a_tenth_on() {
+        assert!(!lags(0, 0) && !lags(0, 50) && !lags(10, 100));
+        assert!(lags(11, 100) && lags(1, 1));
     }
 
     #[test]

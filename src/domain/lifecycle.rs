@@ -2,7 +2,7 @@
 //! groups").
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ActivePeriod, Facts, GroupKind, Refusal, Status};
+use super::{ActivePeriod, Facts, GroupKind, PeriodRules, Refusal, Status};
 
 /// A new period for an instance that has not ended. An expiry that has passed can no longer be
 /// changed (document 000).
@@ -20,6 +20,39 @@ pub fn change_period(
         _ if period.has_ended(now) => Err(Refusal::EndInThePast),
         Status::Active | Status::ActiveInTheFuture => Ok(Facts { period, ..*facts }),
     }
+}
+
+/// By how much an active period gets longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// Behind its own end.
+    Days(i64),
+    /// To the same end for all.
+    Until(DateTime<Utc>),
+}
+
+/// A later end for an instance that has not ended, within what the subscription allows. It shortens
+/// nothing.
+pub fn extend(
+    kind: GroupKind,
+    facts: &Facts,
+    by: Extension,
+    rules: &PeriodRules,
+    now: DateTime<Utc>,
+) -> Result<Facts, Refusal> {
+    // What cannot be changed at all says so first.
+    change_period(kind, facts, facts.period, now)?;
+    let until = facts.period.until().ok_or(Refusal::NeverEnds)?;
+    let later = match by {
+        Extension::Days(days) => until + TimeDelta::days(days),
+        Extension::Until(at) => at,
+    };
+    if later <= until {
+        return Err(Refusal::EndsLater);
+    }
+    let period = ActivePeriod::new(facts.period.from(), Some(later))?;
+    rules.check(&period)?;
+    change_period(kind, facts, period, now)
 }
 
 /// Out of use, and back by [`reactivate`]. Client secrets are revoked instead.
@@ -161,6 +194,43 @@ mod tests {
         assert_eq!(change_period(Token, &off, later, at(12)), Err(Refusal::Deactivated));
         let dead = revoke(&active(), at(11)).unwrap();
         assert_eq!(change_period(Token, &dead, later, at(12)), Err(Refusal::Revoked));
+    }
+
+    const FREE: PeriodRules = PeriodRules { max_lifetime_days: None, never_expires_allowed: true };
+
+    #[test]
+    fn an_extension_moves_the_end_and_shortens_nothing() {
+        let extend = |by| extend(Token, &active(), by, &FREE, at(15));
+        assert_eq!(extend(Extension::Days(30)).unwrap().period, period(10, 50));
+        assert_eq!(extend(Extension::Until(at(21))).unwrap().period, period(10, 21));
+        for no_later in [20, 16, 12] {
+            assert_eq!(extend(Extension::Until(at(no_later))), Err(Refusal::EndsLater));
+        }
+        assert_eq!(extend(Extension::Days(0)), Err(Refusal::EndsLater));
+    }
+
+    #[test]
+    fn an_extension_keeps_within_the_longest_lifetime() {
+        let rules = PeriodRules { max_lifetime_days: Some(40), never_expires_allowed: false };
+        let extend = |days| extend(Token, &active(), Extension::Days(days), &rules, at(15));
+        assert_eq!(extend(30).unwrap().period, period(10, 50));
+        assert_eq!(extend(31), Err(Refusal::LifetimeTooLong { days: 40 }));
+    }
+
+    #[test]
+    fn what_has_ended_or_never_ends_is_not_extended() {
+        let extend = |kind, it: &Facts, now| extend(kind, it, Extension::Days(30), &FREE, now);
+        let endless = Facts::new(ActivePeriod::new(at(10), None).unwrap());
+        assert_eq!(extend(Token, &endless, at(15)), Err(Refusal::NeverEnds));
+        assert_eq!(extend(Token, &active(), at(20)), Err(Refusal::Ended));
+        assert_eq!(extend(ClientCredentials, &active(), at(20)), Err(Refusal::SecretEnded));
+        assert!(extend(ClientCredentials, &active(), at(19)).is_ok());
+        let off = deactivate(Token, &active(), at(11)).unwrap();
+        assert_eq!(extend(Token, &off, at(12)), Err(Refusal::Deactivated));
+        let dead = revoke(&active(), at(11)).unwrap();
+        assert_eq!(extend(Token, &dead, at(12)), Err(Refusal::Revoked));
+        // One that waits may be extended.
+        assert_eq!(extend(Token, &active(), at(5)).unwrap().period, period(10, 50));
     }
 
     #[test]

@@ -4,16 +4,20 @@ pub mod client_secret;
 pub mod coverage;
 pub mod custom_key;
 pub mod kind;
+pub mod lanes;
 pub mod lifecycle;
+pub mod notice;
 pub mod period;
 pub mod permission;
 pub mod refusal;
 pub mod role;
+pub mod rotation;
 pub mod secret;
 pub mod status;
 pub mod text;
 pub mod verdict;
 pub mod warning;
+pub mod weeks;
 
 pub use {
     access::Access,

@@ -39,6 +39,12 @@ pub enum Refusal {
     NothingToRotate,
     #[error("It was confirmed as saved or used, so it cannot be replaced. Rotate it instead.")]
     NotReplaceable,
+    #[error("It never ends, so there is nothing to extend.")]
+    NeverEnds,
+    #[error("It ends later than that already, and an extension shortens nothing.")]
+    EndsLater,
+    #[error("It was changed meanwhile, so nothing was done to it. Look at it once more.")]
+    KeyChanged,
     #[error("A key with this value already exists.")]
     DuplicateKey,
     #[error("A key group with this name already exists.")]
@@ -75,6 +81,8 @@ pub enum Refusal {
     LastAdmin,
     #[error("Nobody can give a higher role to themselves. Ask another admin.")]
     RaisesOneself,
+    #[error("Only what could not be delivered can be sent again.")]
+    NotFailed,
     #[error("This is the last owner of the installation. Make somebody else an owner first.")]
     LastOwner,
 }

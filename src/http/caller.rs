@@ -22,7 +22,7 @@ use crate::{
     audit::{Actor, Client},
     domain::Role,
     error::Error,
-    key_groups, sessions,
+    key_groups, notices, sessions,
     subscriptions::{self, Act, Scope, Subscription},
     users::User,
 };
@@ -198,6 +198,8 @@ pub struct InPlace {
     pub me: SignedIn,
     pub scope: Scope,
     pub role: Role,
+    /// Notices that the person has not seen.
+    pub unseen: u64,
 }
 
 impl InPlace {
@@ -206,7 +208,12 @@ impl InPlace {
         let slug = req.match_info().get("slug").unwrap_or_default();
         let entered = subscriptions::enter(&me.app.db, me.user.id, &me.places, slug).await;
         let (scope, role) = entered?;
-        let mut it = Self { me, scope, role };
+        let unseen = if role.sees_keys(scope.subscription().members_see_keys) {
+            notices::unseen(&me.app.db, &scope, me.user.id).await?
+        } else {
+            0
+        };
+        let mut it = Self { me, scope, role, unseen };
         // What time has changed is brought up to date before a page reads it.
         if key_groups::bring_up_to_date(&it.act()).await? {
             let fresh = subscriptions::enter(&it.me.app.db, it.me.user.id, &[], slug).await?;

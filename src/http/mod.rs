@@ -29,6 +29,7 @@ use crate::{
     db::Db,
     error::Error,
     metrics::Metrics,
+    notices::Senders,
     pepper::Keyring,
     users::Passwords,
     verify::{ClientSecrets, usage::Recorder},
@@ -45,6 +46,8 @@ pub struct App {
     pub client_secrets: ClientSecrets,
     pub recorder: Recorder,
     pub metrics: Metrics,
+    /// Of webhooks and e-mail.
+    pub senders: Senders,
     /// Encrypts the cookies that carry something: flash, drafts, shown-once secrets.
     pub sealing_key: actix_web::cookie::Key,
 }

@@ -154,6 +154,7 @@ pub fn refused(
 pub enum Section {
     None,
     Overview,
+    Notices,
     Keys,
     Policies,
     UserGroups,
@@ -191,6 +192,8 @@ pub struct Place {
     pub subscription: Subscription,
     pub role: Role,
     pub sees_keys: bool,
+    /// Notices that the person has not seen, such as `3` or `99+`.
+    pub unseen: Option<String>,
     /// Name and slug of the person's other subscriptions.
     pub others: Vec<(String, String)>,
 }
@@ -239,6 +242,11 @@ impl Page {
         page.place = Some(Place {
             sees_keys: it.role.sees_keys(subscription.members_see_keys),
             others: others.map(|(it, _)| (it.name.clone(), it.slug.clone())).collect(),
+            unseen: match it.unseen {
+                0 => None,
+                n @ 1..=99 => Some(n.to_string()),
+                _ => Some("99+".to_owned()),
+            },
             role: it.role,
             subscription,
         });

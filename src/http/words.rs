@@ -1,6 +1,7 @@
 //! How instants, spans and numbers read on a page. Pure: the zone and `now` are arguments.
 use chrono::{
-    DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeDelta, TimeZone,
+    Timelike, Utc,
 };
 use chrono_tz::Tz;
 
@@ -43,6 +44,28 @@ impl Here {
         self.moment(at, text)
     }
 
+    /// `23 Nov` in any year: where a row of days says which it is.
+    pub fn short_day(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%-d %b").to_string()
+    }
+
+    /// Now, as a form shows it: without seconds.
+    pub fn this_minute(&self) -> DateTime<Utc> {
+        self.now.with_second(0).and_then(|it| it.with_nanosecond(0)).unwrap_or(self.now)
+    }
+
+    /// The start of today.
+    pub fn today(&self) -> DateTime<Utc> {
+        self.days_from_today(0)
+    }
+
+    /// The start of the day so many days from today, whatever the clocks do in between.
+    pub fn days_from_today(&self, days: i64) -> DateTime<Utc> {
+        let today = self.now.with_timezone(&self.zone).date_naive();
+        let day = today.checked_add_signed(TimeDelta::days(days)).unwrap_or(today);
+        self.start_of(day).unwrap_or(self.now + TimeDelta::days(days))
+    }
+
     fn moment(&self, at: DateTime<Utc>, text: String) -> Moment {
         let local = at.with_timezone(&self.zone);
         let mut exact = local.format("%a %-d %b %Y %H:%M:%S %Z").to_string();
@@ -82,13 +105,14 @@ impl Here {
     /// clocks go forward over midnight, the day starts when they do.
     pub fn day_bounds(&self, text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let day: NaiveDate = text.trim().parse().ok()?;
-        let start = |day: NaiveDate| {
-            let hours = (0..4).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
-            let mut starts = hours.filter_map(|it| self.zone.from_local_datetime(&it).earliest());
-            starts.next().map(|it| it.to_utc())
-        };
         let known = (2000..=2200).contains(&day.year());
-        Some((start(day)?, start(day.succ_opt()?)?)).filter(|_| known)
+        Some((self.start_of(day)?, self.start_of(day.succ_opt()?)?)).filter(|_| known)
+    }
+
+    fn start_of(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
+        let hours = (0..4).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
+        let mut starts = hours.filter_map(|it| self.zone.from_local_datetime(&it).earliest());
+        starts.next().map(|it| it.to_utc())
     }
 }
 
@@ -103,18 +127,31 @@ fn relative(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// In the largest unit that loses little: `45 seconds`, `5 days`, `6 months`. Its sign is ignored.
+/// In the largest unit that loses little, to the nearest: `45 seconds`, `5 days`, `6 months`. Its sign
+/// is ignored.
 pub fn span(span: TimeDelta) -> String {
-    let seconds = span.num_seconds().abs();
-    let (size, unit) = match seconds {
-        0..60 => (1, "second"),
-        60..3_600 => (60, "minute"),
-        3_600..172_800 => (3_600, "hour"),
-        172_800..10_368_000 => (86_400, "day"),
-        10_368_000..63_072_000 => (30 * 86_400, "month"),
-        _ => (365 * 86_400, "year"),
-    };
-    plural(seconds / size, unit)
+    const UNITS: [(i64, &str, i64); 5] = [
+        (1, "second", 60),
+        (60, "minute", 60),
+        (3_600, "hour", 48),
+        (86_400, "day", 120),
+        (30 * 86_400, "month", 24),
+    ];
+    let millis = span.num_milliseconds().abs();
+    let nearest = |seconds: i64| (millis + seconds * 500) / (seconds * 1_000);
+    let fits = UNITS.iter().find(|(size, _, most)| nearest(*size) < *most);
+    let (size, unit) = fits.map_or((365 * 86_400, "year"), |it| (it.0, it.1));
+    plural(nearest(size), unit)
+}
+
+/// A part of all, rounded but never to nothing or everything: `85%`, `under 1%`, `over 99%`.
+pub fn percent(part: i64, all: i64) -> String {
+    let rounded = (part as f64 * 100.0 / all.max(1) as f64).round() as i64;
+    match rounded {
+        0 if part > 0 => "under 1%".to_owned(),
+        100.. if part < all => "over 99%".to_owned(),
+        it => format!("{it}%"),
+    }
 }
 
 /// Any integer as the one that these functions count with; one beyond is the most there can be.
@@ -170,8 +207,33 @@ mod tests {
         assert_eq!(words(2 * 86_400), "2 days");
         assert_eq!(words(5 * 86_400 + 3_600), "5 days");
         assert_eq!(words(85 * 86_400), "85 days");
-        assert_eq!(words(200 * 86_400), "6 months");
+        assert_eq!(words(200 * 86_400), "7 months");
         assert_eq!(words(800 * 86_400), "2 years");
+    }
+
+    #[test]
+    fn spans_are_rounded_to_the_nearest_and_never_fill_a_larger_unit() {
+        let words = |millis| span(TimeDelta::milliseconds(millis));
+        let (minute, hour, day) = (60_000, 3_600_000, 86_400_000);
+        // A link of 7 days, a second after it was made.
+        assert_eq!(words(7 * day - 1_000), "7 days");
+        assert_eq!(words(26 * hour + 29 * minute), "26 hours");
+        assert_eq!(words(26 * hour + 31 * minute), "27 hours");
+        assert_eq!((words(59_499), words(59_500)), ("59 seconds".into(), "1 minute".into()));
+        assert_eq!(words(59 * minute + 30_000), "1 hour");
+        assert_eq!(words(47 * hour + 30 * minute), "2 days");
+        assert_eq!(words(119 * day + 12 * hour), "4 months");
+        assert_eq!(words(-90_000), "2 minutes");
+    }
+
+    #[test]
+    fn a_part_of_all_is_never_rounded_to_nothing_or_everything() {
+        assert_eq!((percent(0, 0), percent(0, 9)), ("0%".into(), "0%".into()));
+        assert_eq!(
+            (percent(1, 1_000), percent(999, 1_000)),
+            ("under 1%".into(), "over 99%".into())
+        );
+        assert_eq!((percent(9, 9), percent(2, 3)), ("100%".into(), "67%".into()));
     }
 
     #[test]
@@ -213,6 +275,15 @@ mod tests {
         assert_eq!(cairo, (at("2026-04-23T22:00:00Z"), at("2026-04-24T21:00:00Z")));
         assert_eq!(bounds(Tz::UTC, "2026-02-30"), None);
         assert_eq!(bounds(Tz::UTC, "9999-01-01"), None);
+    }
+
+    #[test]
+    fn days_ahead_start_at_midnight_on_either_side_of_a_change_of_the_clocks() {
+        let here = Here { now: at("2026-10-24T10:30:00Z"), zone: Tz::Europe__Berlin };
+        assert_eq!(here.today(), at("2026-10-23T22:00:00Z"));
+        assert_eq!(here.days_from_today(7), at("2026-10-30T23:00:00Z"));
+        assert_eq!(here.days_from_today(-14), at("2026-10-09T22:00:00Z"));
+        assert_eq!(here.short_day(at("2027-02-11T23:00:00Z")), "12 Feb");
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub mod pages;
 pub(crate) mod store;
 pub(crate) mod summary;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::{Set, Unchanged};
@@ -20,6 +20,7 @@ pub use self::{
     summary::Attention,
 };
 use crate::{
+    clock::instant,
     db::{Db, Tx},
     domain::{Refusal, text},
     error::{Error, FieldError, Result},
@@ -191,6 +192,28 @@ pub async fn count_unused(act: &Act<'_>, at_most: u64) -> Result<u64> {
 /// Groups that need attention, the most urgent first.
 pub async fn attention(act: &Act<'_>, limit: u64) -> Result<Vec<KeyGroup>> {
     store::attention(act, limit).await
+}
+
+/// Groups by their coverage, what runs out first before all else: all of them, or those that run out
+/// before `until`.
+pub async fn by_coverage(
+    act: &Act<'_>,
+    until: Option<DateTime<Utc>>,
+    limit: u64,
+) -> Result<Vec<KeyGroup>> {
+    store::by_coverage(act, until, limit).await
+}
+
+/// Groups of the subscription, those of the ids that are in it.
+pub async fn find_all(act: &Act<'_>, ids: Vec<Uuid>) -> Result<Vec<KeyGroup>> {
+    store::find_all(&act.app.db, act.scope, ids).await
+}
+
+/// When a group of each of these subscriptions stops being covered next, if one ever does.
+pub async fn next_ends(db: &Db, ids: Vec<Uuid>) -> Result<HashMap<Uuid, DateTime<Utc>>> {
+    let ends = store::next_ends(db, ids).await?;
+    let end = |(id, first): (Uuid, Option<i64>)| Some((id, instant(summary::end_of(first?)?)));
+    Ok(ends.into_iter().filter_map(end).collect())
 }
 
 /// The group whose coverage ends next.

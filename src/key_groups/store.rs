@@ -1,9 +1,9 @@
 //! The queries of key groups. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select,
     entity::prelude::*,
-    sea_query::{LikeExpr, SimpleExpr},
+    sea_query::{LikeExpr, SimpleExpr, SubQueryStatement},
 };
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -14,7 +14,7 @@ use crate::{
     domain::{Refusal, access::Source},
     error::{Error, Result, is_duplicate},
     key_instances::entity as instances,
-    subscriptions::{Act, Scope},
+    subscriptions::{Act, Scope, entity as subscriptions},
 };
 
 /// The only way to start a query on key groups: inside one subscription.
@@ -186,6 +186,40 @@ pub(super) async fn next_end(act: &Act<'_>) -> Result<Option<Model>> {
     Ok(query.one(act.app.db.read()).await?)
 }
 
+/// Groups by their coverage, what runs out first before all else: all of them, or those that run out
+/// before `until`.
+pub(super) async fn by_coverage(
+    act: &Act<'_>,
+    until: Option<DateTime<Utc>>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut query = of(act.scope);
+    if let Some(until) = until {
+        query = query.filter(COLUMN.coverage_rank.lt(millis(until)));
+    }
+    let query = query.order_by_asc(Column::CoverageRank).order_by_asc(Column::Id).limit(limit);
+    Ok(query.all(act.app.db.read()).await?)
+}
+
+/// When a group of each of these subscriptions stops being covered next: one look into an index for
+/// each of them.
+pub(super) async fn next_ends(db: &Db, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Option<i64>)>> {
+    let first = Entity::find()
+        .select_only()
+        .column_as(COLUMN.coverage_rank.min(), "first")
+        .filter(
+            Expr::col((Entity, Column::SubscriptionId))
+                .equals((subscriptions::Entity, subscriptions::Column::Id)),
+        )
+        .into_query();
+    let rows = subscriptions::Entity::find()
+        .select_only()
+        .column(subscriptions::Column::Id)
+        .column_as(Expr::from(SubQueryStatement::from(first)), "first")
+        .filter(subscriptions::COLUMN.id.is_in(ids));
+    Ok(rows.into_tuple().all(db.read()).await?)
+}
+
 pub(super) async fn insert(tx: &Tx, group: Model) -> Result<()> {
     let row = ActiveModel::from(group).reset_all();
     let inserted = Entity::insert(row).exec_without_returning(&**tx).await;
@@ -214,6 +248,19 @@ pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid, now: DateTime<Utc>) 
         .exec(&**tx)
         .await?;
     find(&**tx, scope, id).await
+}
+
+/// The same for several groups, which are locked in order.
+pub(crate) async fn touch_all(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
+    let rows = || of(scope).filter(COLUMN.id.is_in(ids.to_vec()));
+    db::lock_in_order(tx, rows(), Column::Id).await?;
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.id.is_in(ids.to_vec()))
+        .exec(&**tx)
+        .await?;
+    Ok(())
 }
 
 /// The next label of the group, never used again.

@@ -20,12 +20,18 @@ use crate::{
     },
     error::Result,
     key_instances::entity as instances,
+    notices,
     subscriptions::{Act, entity as subscriptions},
 };
 
 /// Ranks behind every date: groups that never run out, then those with nothing active.
 const RANK_FOREVER: i64 = i64::MAX - 1;
 const RANK_NOTHING: i64 = i64::MAX;
+
+/// The end of coverage that a rank stands for, if it is one.
+pub(super) fn end_of(rank: i64) -> Option<i64> {
+    (rank < RANK_FOREVER).then_some(rank)
+}
 
 /// Refreshed at once by one reader; the rest by the next.
 const BATCH: u64 = 200;
@@ -39,11 +45,16 @@ pub enum Attention {
     RunsOut = 2,
     /// It is covered now, and not later.
     Gap = 3,
+    /// It has a successor, and its callers have not moved: see `domain::coverage::lags`. Never on a row,
+    /// because each call can change it.
+    Lagging = 4,
+    /// Nothing is active any more, but something starts later.
+    Waiting = 5,
 }
 
 impl Attention {
     pub fn of(group: &Model) -> Option<Self> {
-        [Self::Refusing, Self::RunsOut, Self::Gap]
+        [Self::Refusing, Self::RunsOut, Self::Gap, Self::Waiting]
             .into_iter()
             .find(|it| *it as i16 == group.attention)
     }
@@ -139,6 +150,7 @@ pub(crate) async fn refresh(
         row.id = Unchanged(group.id);
         Entity::update(row).exec_without_returning(&**tx).await?;
     }
+    notices::wake(tx, ids, now).await?;
     sums.apply(tx, subscription).await
 }
 
@@ -197,6 +209,8 @@ fn attention(group: &Model, run: Run) -> i16 {
         group.lost_at.zip(group.last_refused_at).is_some_and(|(lost, at)| at >= lost);
     match run {
         Run::Nothing { .. } if refused_since => Attention::Refusing as i16,
+        // One that never had an active key begins as planned.
+        Run::Nothing { next: Some(_) } if group.lost_at.is_some() => Attention::Waiting as i16,
         Run::RunsOut { .. } => Attention::RunsOut as i16,
         Run::Gap { .. } => Attention::Gap as i16,
         _ => 0,
@@ -313,7 +327,7 @@ pub(crate) async fn refresh_refusing(db: &Db, ids: &[Uuid], now: DateTime<Utc>) 
     let newly = Entity::find()
         .filter(COLUMN.id.is_in(ids.to_vec()))
         .filter(COLUMN.nothing_active.eq(true))
-        .filter(COLUMN.attention.eq(0))
+        .filter(COLUMN.attention.ne(Attention::Refusing as i16))
         .all(db.read())
         .await?;
     let newly: Vec<_> = newly.iter().map(|it| (it.subscription_id, it.id)).collect();

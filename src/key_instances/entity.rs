@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::{instant, millis},
-    domain::{ActivePeriod, Facts, Status, Warning, warning},
+    domain::{ActivePeriod, Facts, Status, Warning, notice, warning},
 };
 
 /// `ends_at` of an instance that never ends.
@@ -36,6 +36,8 @@ pub struct Model {
     pub is_off: bool,
     pub ends_at: i64,
     pub warns_at: i64,
+    /// When somebody is to be told of its end next, see `notices`. `None`: never.
+    pub notice_at: Option<i64>,
     /// Rises with each change of the facts, and when the last one was.
     pub revision: i32,
     pub changed_at: i64,
@@ -74,6 +76,17 @@ impl Model {
             period: period.expect("the database checks that a period ends after it starts"),
             deactivated_at: self.deactivated_at.map(instant),
             revoked_at: self.revoked_at.map(instant),
+        }
+    }
+
+    /// The same instance with other facts, for pages; its shadows stay as they are.
+    pub fn with(&self, facts: &Facts) -> Self {
+        Self {
+            active_from: millis(facts.period.from()),
+            active_until: facts.period.until().map(millis),
+            deactivated_at: facts.deactivated_at.map(millis),
+            revoked_at: facts.revoked_at.map(millis),
+            ..self.clone()
         }
     }
 
@@ -151,6 +164,9 @@ impl ActiveModel {
         self.is_off = Set(facts.deactivated_at.is_some() && facts.revoked_at.is_none());
         self.ends_at = Set(end.map_or(NEVER, millis));
         self.warns_at = Set(warns.map_or(NEVER, millis));
+        let told = notice::schedule(&facts.period);
+        let first = told.first().filter(|_| facts.is_live());
+        self.notice_at = Set(first.map(|(_, at)| millis(*at)));
         // A revocation moves the end to its own instant; what was planned stays known.
         if facts.revoked_at.is_none() {
             self.planned_end = Set(until.map(millis));

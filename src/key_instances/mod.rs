@@ -1,15 +1,18 @@
 //! What can be done with key instances. Faces call these and nothing below. Each verb is one
 //! transaction: load, ask `domain`, save, refresh the group's summary, record in the audit log.
+pub mod bulk;
 mod clients;
 pub(crate) mod entity;
 pub(crate) mod exposures;
 mod issuing;
+pub mod outlook;
 pub mod pages;
 pub(crate) mod store;
 mod whole_key;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -159,9 +162,14 @@ pub async fn ahead(act: &Act<'_>, group: Uuid) -> Result<Vec<KeyInstance>> {
     store::ahead(act, group).await
 }
 
-/// Instances of several groups: those ahead, and where nothing is active the one that refused last.
-pub async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<KeyInstance>> {
-    store::of_groups(act, groups).await
+/// Instances of several groups: those that have not ended before `since`, and where nothing is active
+/// the one that refused last.
+pub async fn of_groups(
+    act: &Act<'_>,
+    groups: &[KeyGroup],
+    since: DateTime<Utc>,
+) -> Result<Vec<KeyInstance>> {
+    store::of_groups(act, groups, since).await
 }
 
 /// Instances whose secret nobody confirmed to have saved.

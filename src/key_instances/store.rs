@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::millis,
-    db::Tx,
+    db::{self, Tx},
     domain::Refusal,
     error::{Error, Result, is_duplicate},
     key_groups::{KeyGroup, entity as groups, store::contains},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The only way to start a query on key instances: inside one subscription.
-fn of(scope: &Scope) -> Select<Entity> {
+pub(super) fn of(scope: &Scope) -> Select<Entity> {
     Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
 }
 
@@ -38,7 +38,7 @@ fn in_group(scope: &Scope, group: Uuid) -> Select<Entity> {
 }
 
 /// Inside several groups, which were read within their subscription.
-fn in_groups<'a>(groups: impl IntoIterator<Item = &'a KeyGroup>) -> Select<Entity> {
+pub(super) fn in_groups<'a>(groups: impl IntoIterator<Item = &'a KeyGroup>) -> Select<Entity> {
     Entity::find().filter(COLUMN.key_group_id.is_in(groups.into_iter().map(|it| it.id)))
 }
 
@@ -49,6 +49,21 @@ pub(super) async fn find(
 ) -> Result<Model> {
     let found = in_group(scope, group).filter(COLUMN.id.eq(id));
     found.one(db).await?.ok_or(Error::NotFound)
+}
+
+/// Those of `ids` that are in the subscription.
+pub(super) async fn find_all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[Uuid],
+) -> Result<Vec<Model>> {
+    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(db).await?)
+}
+
+/// Locks instances, in order, as batches of usage do.
+pub(super) async fn lock(tx: &Tx, scope: &Scope, ids: Vec<Uuid>) -> Result<()> {
+    let rows = of(scope).filter(COLUMN.id.is_in(ids));
+    Ok(db::lock_in_order(tx, rows, Column::Id).await?)
 }
 
 pub(super) async fn by_digest(
@@ -81,12 +96,16 @@ pub(super) async fn ahead_in(
     Ok(rows)
 }
 
-/// The instances of several groups that are or will be accepted; and of those that refuse, the one
-/// that refused last.
-pub(super) async fn of_groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<Model>> {
+/// The instances of several groups that are not deactivated and have not ended before `since`; and of
+/// groups with nothing active, the one that refused last.
+pub(super) async fn of_groups(
+    act: &Act<'_>,
+    groups: &[KeyGroup],
+    since: DateTime<Utc>,
+) -> Result<Vec<Model>> {
     let mut rows = in_groups(groups)
         .filter(COLUMN.is_off.eq(false))
-        .filter(COLUMN.ends_at.gt(millis(act.now)))
+        .filter(COLUMN.ends_at.gt(millis(since)))
         .limit(1_000)
         .all(act.app.db.read())
         .await?;
@@ -210,6 +229,8 @@ pub enum Show {
     Future,
     Expired,
     Deactivated,
+    /// Active or active in the future.
+    Live,
 }
 
 /// By use.
@@ -251,8 +272,10 @@ fn order(filter: &Filter) -> (Column, Order) {
         (Show::Active | Show::ExpiringSoon, _) => (Column::EndsAt, Order::Asc),
         (Show::Expired | Show::Deactivated, _) => (Column::EndsAt, Order::Desc),
         (Show::Future, _) => (Column::ActiveFrom, Order::Asc),
-        (Show::All, Used::Within(_)) => (Column::IdleSince, Order::Desc),
-        (Show::All, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),
+        (Show::All | Show::Live, Used::Within(_)) => (Column::IdleSince, Order::Desc),
+        (Show::All | Show::Live, Used::NotFor(_)) => (Column::IdleSince, Order::Asc),
+        // Of those that nobody ever used, the oldest first.
+        (Show::Live, Used::Never) => (Column::IdleSince, Order::Asc),
         _ if filter.group.is_some() => (Column::Label, Order::Desc),
         _ => (Column::Id, Order::Desc),
     }
@@ -305,9 +328,14 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         }
         Show::Expired => live(query).filter(COLUMN.ends_at.lte(now)),
         Show::Deactivated => query.filter(COLUMN.is_off.eq(true)),
+        Show::Live => live(query).filter(COLUMN.ends_at.gt(now)),
     };
     query = match filter.used {
         Used::Any => query,
+        // By when they were made, so that the index of the review is read in its order.
+        Used::Never if filter.show == Show::Live => {
+            query.filter(COLUMN.last_used_at.is_null()).filter(COLUMN.idle_since.lte(now))
+        }
         Used::Never => query.filter(COLUMN.last_used_at.is_null()),
         Used::Within(days) => query
             .filter(COLUMN.idle_since.gte(now - days * 86_400_000))
@@ -321,7 +349,8 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         query = query.filter(COLUMN.active_from.lt(millis(until)));
     }
     if let Some(user) = filter.known_to {
-        query = query.filter(exposures::known_to(user));
+        // What is revoked opens nothing, whoever knows it.
+        query = query.filter(exposures::known_to(user)).filter(COLUMN.revoked_at.is_null());
     }
     if filter.text.is_empty() {
         return query;

@@ -11,6 +11,8 @@ pub struct Model {
     pub user_id: Uuid,
     pub role: String,
     pub created_at: i64,
+    /// Until when the member has seen the notices.
+    pub notices_seen_at: i64,
     #[sea_orm(belongs_to, from = "subscription_id", to = "id")]
     pub subscription: BelongsTo<crate::subscriptions::entity::Entity>,
 }

@@ -46,6 +46,7 @@ pub(crate) async fn add(
         user_id: Set(user),
         role: Set(role.as_str().to_owned()),
         created_at: Set(clock::millis(now)),
+        notices_seen_at: Set(clock::millis(now)),
     };
     let inserted = entity::Entity::insert(row).exec_without_returning(&**tx).await;
     match inserted {

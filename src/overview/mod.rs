@@ -1,18 +1,33 @@
-//! What needs attention in a subscription, the most urgent first.
+//! What needs attention in a subscription, the most urgent first; and what ends when. Each query is
+//! bounded by a limit or by the window that is shown, and there is the same small number of them
+//! whatever the subscription holds.
 pub mod pages;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use crate::{
+    clock::instant,
+    domain::{coverage, lanes::Window},
     error::Result,
     key_groups::{self, Attention, KeyGroup},
-    key_instances::{self, KeyInstance},
+    key_instances::{self, KeyInstance, outlook},
     subscriptions::Act,
     verify::usage::{self, Calls},
 };
 
 /// Groups and keys on the page; more are behind a link.
 const SHOWN: u64 = 12;
+/// Ends and starts that are looked at.
+const LOOKED_AT: u64 = 60;
+/// Groups whose callers are looked at.
+const CALLERS_OF: usize = 24;
+/// Idle keys are counted up to here.
+pub const IDLE_COUNTED: u64 = 1_000;
+/// Days without a call after which a key is advised to be looked at.
+pub const IDLE_DAYS: i64 = 90;
 
 /// One thing to do something about.
 pub struct Matter {
@@ -20,63 +35,219 @@ pub struct Matter {
     pub why: Attention,
     /// The instance that ends, or ended last.
     pub ending: Option<KeyInstance>,
-    /// The instance that starts after a gap.
+    /// The instance that starts after a gap, or takes over.
     pub next: Option<KeyInstance>,
-    /// Calls refused in the last 24 hours with the instance that ended.
+    /// Calls in the last 24 hours with the instance that ends or ended.
     pub calls: Calls,
+    /// Accepted calls of the group in that time.
+    pub all: i64,
+}
+
+/// A group whose coverage is drawn, with its instances in the window.
+pub struct Covered {
+    pub group: KeyGroup,
+    pub instances: Vec<KeyInstance>,
 }
 
 /// What the overview shows besides the sums that stand on the subscription.
 pub struct Overview {
     pub matters: Vec<Matter>,
+    /// How many of the matters the sum on the subscription counts.
+    pub counted: i64,
     /// Keys whose secret nobody confirmed to have, with the names of their groups.
     pub unsaved: Vec<(KeyInstance, String)>,
     /// The group whose coverage ends next, for when nothing needs attention.
     pub next_end: Option<KeyGroup>,
+    pub covered: Vec<Covered>,
+    /// Ends by week and by whether another instance takes over: see `outlook::weeks`.
+    pub weeks: Vec<(i64, bool, i64)>,
+    /// The next ends and the next starts, with the names of their groups.
+    pub ends: Vec<(KeyInstance, String)>,
+    pub starts: Vec<(KeyInstance, String)>,
+    /// Active keys that were not used for [`IDLE_DAYS`], counted up to [`IDLE_COUNTED`].
+    pub idle: u64,
 }
 
-pub async fn of(act: &Act<'_>) -> Result<Overview> {
-    let groups = key_groups::attention(act, SHOWN).await?;
-    let instances =
-        if groups.is_empty() { Vec::new() } else { key_instances::of_groups(act, &groups).await? };
-    let mut matters: Vec<Matter> =
-        groups.into_iter().filter_map(|it| matter(it, &instances)).collect();
-    let ended = matters.iter().filter_map(|it| it.ending.as_ref().map(|it| it.id)).collect();
-    let calls = if matters.is_empty() {
-        HashMap::new()
-    } else {
-        usage::last_day(&act.app.db, ended, act.now).await?
-    };
-    for it in &mut matters {
-        let id = it.ending.as_ref().map(|it| it.id);
-        it.calls = id.and_then(|id| calls.get(&id).copied()).unwrap_or_default();
+/// What was read of keys and groups, by the group's id.
+struct Known {
+    groups: HashMap<Uuid, KeyGroup>,
+    instances: HashMap<Uuid, Vec<KeyInstance>>,
+}
+
+impl Known {
+    fn of(&self, group: Uuid) -> &[KeyInstance] {
+        self.instances.get(&group).map(Vec::as_slice).unwrap_or_default()
     }
-    let unsaved = key_instances::unsaved(act, SHOWN).await?;
-    let names = if unsaved.is_empty() {
-        Vec::new()
-    } else {
-        key_groups::of_instances(act, &unsaved).await?
-    };
-    let named = |it: KeyInstance| {
-        let group = names.iter().find(|group| group.id == it.key_group_id);
+
+    fn named(&self, it: KeyInstance) -> (KeyInstance, String) {
+        let group = self.groups.get(&it.key_group_id);
         let name = group.map(|it| it.name.clone()).unwrap_or_default();
         (it, name)
+    }
+}
+
+/// `window`: what the lanes show; `today`: where the weeks begin.
+pub async fn of(act: &Act<'_>, window: &Window, today: DateTime<Utc>) -> Result<Overview> {
+    let urgent = key_groups::attention(act, SHOWN).await?;
+    let unsaved = key_instances::unsaved(act, SHOWN).await?;
+    let ahead = (act.now, window.until());
+    let ends = outlook::ending(act, ahead, LOOKED_AT).await?;
+    let starts = outlook::starting(act, ahead, LOOKED_AT / 2).await?;
+    let shown = shown(act, window, &ends, &starts).await?;
+    let ending = soon(&ends, &urgent, act.now);
+
+    let known = urgent.iter().chain(&shown).map(|it| (it.id, it.clone())).collect();
+    let mut known = Known { groups: known, instances: HashMap::new() };
+    let named = unsaved.iter().chain(ends.iter().take(SHOWN as usize));
+    let named = named.chain(starts.iter().take(SHOWN as usize)).map(|it| it.key_group_id);
+    let missing: HashSet<Uuid> =
+        named.chain(ending.iter().copied()).filter(|it| !known.groups.contains_key(it)).collect();
+    if !missing.is_empty() {
+        let missing = key_groups::find_all(act, missing.into_iter().collect()).await?;
+        known.groups.extend(missing.into_iter().map(|it| (it.id, it)));
+    }
+    let drawn = urgent.iter().chain(&shown).map(|it| it.id).chain(ending.iter().copied());
+    let drawn: HashSet<Uuid> = drawn.collect();
+    let drawn: Vec<KeyGroup> =
+        drawn.iter().filter_map(|it| known.groups.get(it).cloned()).collect();
+    if !drawn.is_empty() {
+        for it in key_instances::of_groups(act, &drawn, window.from()).await? {
+            let own = known.instances.entry(it.key_group_id).or_default();
+            // One that refused last may be read twice.
+            if own.iter().all(|known| known.id != it.id) {
+                own.push(it);
+            }
+        }
+    }
+    let (matters, counted) = matters(act, urgent, &ending, &known).await?;
+    let next_end = match matters.is_empty() {
+        true => key_groups::next_end(act).await?,
+        false => None,
+    };
+    let covered =
+        shown.into_iter().map(|group| Covered { instances: known.of(group.id).to_vec(), group });
+    let few = |keys: Vec<KeyInstance>| {
+        keys.into_iter().take(SHOWN as usize).map(|it| known.named(it)).collect()
     };
     Ok(Overview {
-        next_end: if matters.is_empty() { key_groups::next_end(act).await? } else { None },
-        unsaved: unsaved.into_iter().map(named).collect(),
+        covered: covered.collect(),
         matters,
+        counted,
+        next_end,
+        weeks: outlook::weeks(act, today).await?,
+        idle: outlook::idle(act, IDLE_DAYS, IDLE_COUNTED).await?,
+        unsaved: few(unsaved),
+        ends: few(ends),
+        starts: few(starts),
     })
 }
 
-fn matter(group: KeyGroup, instances: &[KeyInstance]) -> Option<Matter> {
-    let why = Attention::of(&group)?;
-    let own = || instances.iter().filter(|it| it.key_group_id == group.id);
-    let ending = match why {
-        Attention::Refusing => own().find(|it| it.last_refused_at == group.last_refused_at),
-        _ => own().find(|it| Some(it.ends_at) == group.covered_until),
+/// The groups whose coverage is drawn, by their coverage: all of a few; of many those with an event in
+/// the window, which is an end of their coverage, or else one of the next ends and starts.
+async fn shown(
+    act: &Act<'_>,
+    window: &Window,
+    ends: &[KeyInstance],
+    starts: &[KeyInstance],
+) -> Result<Vec<KeyGroup>> {
+    let all = act.scope.subscription().group_count <= SHOWN as i32;
+    let until = (!all).then(|| window.until());
+    let mut shown = key_groups::by_coverage(act, until, SHOWN).await?;
+    let room = SHOWN as usize - shown.len();
+    if all || room == 0 {
+        return Ok(shown);
+    }
+    let past = outlook::ended(act, (window.from(), act.now), LOOKED_AT).await?;
+    let mut seen: HashSet<Uuid> = shown.iter().map(|it| it.id).collect();
+    let others = ends.iter().chain(starts).chain(&past).map(|it| it.key_group_id);
+    let others: Vec<Uuid> = others.filter(|it| seen.insert(*it)).collect();
+    if !others.is_empty() {
+        let mut others = key_groups::find_all(act, others).await?;
+        others.sort_by_key(|it| (it.coverage_rank, it.id));
+        shown.extend(others.into_iter().take(room));
+    }
+    Ok(shown)
+}
+
+/// Groups in which an instance is about to end, and that need no attention for another reason.
+fn soon(ends: &[KeyInstance], urgent: &[KeyGroup], now: DateTime<Utc>) -> Vec<Uuid> {
+    let last = now + TimeDelta::hours(coverage::LAST_HOURS);
+    let mut seen: HashSet<Uuid> = urgent.iter().map(|it| it.id).collect();
+    let soon = ends.iter().filter(|it| instant(it.ends_at) <= last);
+    soon.map(|it| it.key_group_id).filter(|it| seen.insert(*it)).take(CALLERS_OF).collect()
+}
+
+/// What needs attention, the most urgent first, and how many of it the sum counts.
+async fn matters(
+    act: &Act<'_>,
+    urgent: Vec<KeyGroup>,
+    ending: &[Uuid],
+    known: &Known,
+) -> Result<(Vec<Matter>, i64)> {
+    let mut matters: Vec<Matter> = urgent.into_iter().filter_map(|it| matter(it, known)).collect();
+    let counted = matters.len() as i64;
+    let ended = matters.iter().filter_map(|it| it.ending.as_ref());
+    let used = ending.iter().flat_map(|it| known.of(*it)).filter(|it| is_ahead(it, act.now));
+    let asked: Vec<Uuid> = ended.chain(used).map(|it| it.id).collect();
+    if asked.is_empty() {
+        return Ok((matters, counted));
+    }
+    let calls = usage::last_day(&act.app.db, asked, act.now).await?;
+    let calls = |it: &KeyInstance| calls.get(&it.id).copied().unwrap_or_default();
+    for it in &mut matters {
+        it.calls = it.ending.as_ref().map(calls).unwrap_or_default();
+    }
+    for group in ending.iter().filter_map(|it| known.groups.get(it)) {
+        // One that needs attention for another reason is told once, here or behind "more".
+        if Attention::of(group).is_none() {
+            matters.extend(lagging(group, known.of(group.id), act.now, calls));
+        }
+    }
+    matters.sort_by_key(|it| it.why as i16);
+    Ok((matters, counted))
+}
+
+fn is_ahead(it: &KeyInstance, now: DateTime<Utc>) -> bool {
+    it.facts().is_live() && !it.facts().period.has_ended(now)
+}
+
+/// The first instance that is about to end, has a successor and is still called.
+fn lagging(
+    group: &KeyGroup,
+    all: &[KeyInstance],
+    now: DateTime<Utc>,
+    calls: impl Fn(&KeyInstance) -> Calls,
+) -> Option<Matter> {
+    let last = now + TimeDelta::hours(coverage::LAST_HOURS);
+    let mut ahead: Vec<KeyInstance> = all.iter().filter(|it| is_ahead(it, now)).cloned().collect();
+    ahead.sort_by_key(|it| (it.ends_at, it.label));
+    let total = ahead.iter().map(|it| calls(it).accepted).sum();
+    let lags = |it: &&KeyInstance| {
+        instant(it.ends_at) <= last && coverage::lags(calls(it).accepted, total)
     };
-    let next = own().find(|it| Some(it.active_from) == group.next_start);
+    let (old, next) = ahead
+        .iter()
+        .filter(lags)
+        .find_map(|it| Some((it, key_instances::successor(it, &ahead)?)))?;
+    Some(Matter {
+        group: group.clone(),
+        why: Attention::Lagging,
+        calls: calls(old),
+        ending: Some(old.clone()),
+        next: Some(next.clone()),
+        all: total,
+    })
+}
+
+fn matter(group: KeyGroup, known: &Known) -> Option<Matter> {
+    let why = Attention::of(&group)?;
+    let own = known.of(group.id);
+    let ending = match why {
+        Attention::Refusing => own.iter().find(|it| it.last_refused_at == group.last_refused_at),
+        Attention::Waiting => own.iter().find(|it| Some(it.ends_at) == group.lost_at),
+        _ => own.iter().find(|it| Some(it.ends_at) == group.covered_until),
+    };
+    let next = own.iter().find(|it| Some(it.active_from) == group.next_start && !it.is_revoked());
     let (ending, next) = (ending.cloned(), next.cloned());
-    Some(Matter { why, ending, next, calls: Calls::default(), group })
+    Some(Matter { why, ending, next, calls: Calls::default(), all: 0, group })
 }

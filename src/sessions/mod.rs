@@ -1,6 +1,7 @@
 //! Signing in and out, and showing the password once more. Sessions are rows; what a session allows
 //! is read at each request.
 mod agent;
+mod asked;
 pub(crate) mod entity;
 pub mod pages;
 mod password;

@@ -10,7 +10,7 @@ use askama::Template;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::SignIn;
+use super::{SignIn, asked};
 use crate::{
     config::Cookies,
     error::Error,
@@ -141,6 +141,9 @@ struct ConfirmPage {
     page: Page,
     email: String,
     next: String,
+    /// What the password is for, and where Cancel leads.
+    act: &'static str,
+    back: String,
     /// Beside the password; empty for none.
     error: String,
 }
@@ -155,7 +158,8 @@ fn ask(
     page.theme = Page::of(me, Section::None).theme;
     page.insecure = me.app.site.cookies == Cookies::Insecure;
     let next = way_on(next).to_owned();
-    html_with(status, &ConfirmPage { page, email: me.user.email.clone(), next, error })
+    let (act, back) = (asked::act(&next), asked::back(&next));
+    html_with(status, &ConfirmPage { page, email: me.user.email.clone(), next, act, back, error })
 }
 
 /// `GET /confirm-password`

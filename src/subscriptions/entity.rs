@@ -21,6 +21,9 @@ pub struct Model {
     pub policy_required: bool,
     /// Programs of people are refused on the REST faces; pages are not concerned (document 001).
     pub rest_keys_only: bool,
+    /// Admins and contacts get notices by e-mail, where the operator has set it up.
+    pub mail_notices: bool,
+    pub last_notice_at: Option<i64>,
     pub created_at: i64,
     /// What the Octane dialect calls it: a shared space.
     pub number: i32,

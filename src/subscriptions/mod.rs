@@ -85,7 +85,12 @@ pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<()> {
 
 /// Locks a subscription for a derived write that no suspension stops.
 pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
-    store::lock(tx, id).await.map(|_| ())
+    lock_row(tx, id).await.map(|_| ())
+}
+
+/// The same, with the row as it is then.
+pub(crate) async fn lock_row(tx: &Tx, id: Uuid) -> Result<Option<Subscription>> {
+    store::lock(tx, id).await
 }
 
 /// The first of the next `n` numbers of things in the subscription, by which the Octane dialect names

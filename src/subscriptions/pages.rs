@@ -1,10 +1,14 @@
 //! The list of subscriptions, and what the owner of the installation does with them.
+use std::collections::HashMap;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Path, Query},
 };
 use askama::Template;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{NewSubscription, Subscription};
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
         form::Draft,
         html,
         page::{Section, refused},
-        words,
+        words::{self, Moment},
     },
     key_groups,
     members::pages::link,
@@ -35,6 +39,11 @@ pub struct SubscriptionRow {
     pub soon: i32,
     pub attention: i32,
     pub suspended: bool,
+    /// Groups without a successor, and with nothing active: empty for none.
+    pub no_successor: String,
+    pub nothing_active: String,
+    /// When a group stops being covered next.
+    pub next_end: Option<Moment>,
 }
 
 /// Everything that the template of the list shows; dialogs draw it behind themselves.
@@ -68,7 +77,8 @@ async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
     key_groups::bring_all_up_to_date(&me.app.db, me.here.now).await?;
     if !me.user.is_owner {
         let places = super::of_user(&me.app.db, me.user.id).await?;
-        let rows = places.iter().map(|(it, role)| row(it, Some(*role))).collect();
+        let ends = ends(me, places.iter().map(|it| it.0.id)).await?;
+        let rows = places.iter().map(|(it, role)| row(me, it, Some(*role), &ends)).collect();
         return Ok(SubscriptionList { rows, is_owner: false, next: None });
     }
     let after = Some(after).filter(|it| !it.is_empty());
@@ -77,12 +87,24 @@ async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
     all.truncate(PAGE as usize);
     let next = all.last().filter(|_| more).map(|it| format!("/subscriptions?after={}", it.slug));
     let role_in = |it: &Subscription| me.places.iter().find(|(place, _)| place.id == it.id);
-    let rows = all.iter().map(|it| row(it, role_in(it).map(|it| it.1))).collect();
+    let ends = ends(me, all.iter().map(|it| it.id)).await?;
+    let rows = all.iter().map(|it| row(me, it, role_in(it).map(|it| it.1), &ends)).collect();
     Ok(SubscriptionList { rows, is_owner: true, next })
 }
 
+/// When a group of each of these stops being covered next.
+type NextEnds = HashMap<Uuid, DateTime<Utc>>;
+
+async fn ends(me: &SignedIn, ids: impl Iterator<Item = Uuid>) -> Result<NextEnds> {
+    key_groups::next_ends(&me.app.db, ids.collect()).await
+}
+
 /// Led to are those whose pages the person may see.
-fn row(it: &Subscription, role: Option<Role>) -> SubscriptionRow {
+fn row(me: &SignedIn, it: &Subscription, role: Option<Role>, ends: &NextEnds) -> SubscriptionRow {
+    let some = |n: i32, what: &str| match n {
+        0 => String::new(),
+        n => format!("{} {what}", words::count(n)),
+    };
     let sees = role.is_some_and(|role| role.sees_keys(it.members_see_keys));
     SubscriptionRow {
         name: it.name.clone(),
@@ -94,6 +116,9 @@ fn row(it: &Subscription, role: Option<Role>) -> SubscriptionRow {
         soon: it.soon_count,
         attention: it.attention_groups,
         suspended: it.is_suspended(),
+        no_successor: some(it.no_successor_groups, "without successor"),
+        nothing_active: some(it.nothing_active_groups, "with nothing active"),
+        next_end: ends.get(&it.id).map(|at| me.here.day(*at)),
     }
 }
 

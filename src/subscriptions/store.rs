@@ -81,6 +81,8 @@ pub(super) async fn insert(
         never_expires_allowed: Set(true),
         policy_required: Set(false),
         rest_keys_only: Set(false),
+        mail_notices: Set(true),
+        last_notice_at: Set(None),
         number: Set(number),
         next_number: Set(FIRST_NUMBER),
         created_at: Set(clock::millis(now)),

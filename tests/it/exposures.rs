@@ -160,8 +160,11 @@ async fn the_removal_of_somebody_leads_to_the_keys_to_rotate(app: &TestApp) {
     assert_eq!(keys.names(), ["k-2"]);
     let key = secret.strip_suffix("/secret").unwrap();
     assert!(keys.text().contains(&format!("href=\"{key}/rotation\"")), "Rotate is in the menu");
+    let tabs = keys.plain();
+    assert!(tabs.contains("All Active Expiring soon Future"), "no counts of other lists: {tabs}");
     // Once nothing of it works any more, there is nothing to do.
     admin.post(&format!("{key}/revocation"), &[("confirm", "k-2")]).await.expect(303);
+    assert_eq!(admin.get(&known).await.expect(200).names(), [] as [&str; 0]);
     let list = admin.get("/s/acme/members").await.expect(200);
     assert!(!list.plain().contains("still know keys"), "{}", list.plain());
     let told = admin.get("/s/acme/audit?action=member.removed").await.expect(200);

@@ -37,7 +37,7 @@ async fn nothing_to_do_says_what_ends_next(app: &TestApp) {
     }
     let page = admin.get("/s/acme").await.expect(200).plain();
     assert!(page.contains("Nothing needs attention."), "{page}");
-    let told = "Every group is covered. Next end: quote-engine, covered to";
+    let told = "All groups are covered for the next 30 days. Next end: quote-engine, 19 Jan 2027.";
     assert!(page.contains(told), "{page}");
 }
 
@@ -126,7 +126,7 @@ async fn an_ending_key_whose_successor_is_there_needs_nothing(app: &TestApp) {
     let admin = app.signed_in("admin@acme.example").await;
     let page = admin.get("/s/acme").await.expect(200).plain();
     assert!(!page.contains("quote-engine runs out"), "{page}");
-    assert!(page.contains("Expiring soon 1 all have a successor"), "{page}");
+    assert!(page.contains("Expiring soon 1 another key follows"), "{page}");
     let group = format!("/s/acme/groups/{}", first.instance.key_group_id);
     let page = admin.get(&group).await.expect(200).plain();
     assert!(page.contains("Its successor k-2 is active already."), "{page}");

@@ -173,7 +173,7 @@ async fn the_list_tells_notes_ends_and_last_uses_and_deletes(app: &TestApp) {
     let list = ida.get(LIST).await.expect(200);
     let id = path.split('/').nth(3).unwrap();
     let text = list.plain();
-    for told in [id, "<b>laptop</b>", "3 minutes ago", "127.0.0.1 curl/8.5", "in 29 days"] {
+    for told in [id, "<b>laptop</b>", "3 minutes ago", "127.0.0.1 curl/8.5", "in 30 days"] {
         assert!(text.contains(told), "{told} is not in {text}");
     }
     let deletion = format!("{LIST}/{id}/deletion");

@@ -205,7 +205,7 @@ async fn describe(act: &Act<'_>, clients: &[KeyGroup], asked: &Asked) -> Result<
     let wants = |field: &str| asked.wants(field, false);
     let (mut secrets, mut all, mut held) = Default::default();
     if wants("expiration") {
-        secrets = key_instances::of_groups(act, clients).await?;
+        secrets = key_instances::of_groups(act, clients, act.now).await?;
     }
     if wants("integration_type") || wants("workspace_roles") {
         let ids: Vec<Uuid> = clients.iter().map(|it| it.id).collect();

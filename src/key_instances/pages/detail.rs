@@ -2,7 +2,12 @@
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
 
-use super::{KeyPath, row::KeyRow};
+use super::{
+    KeyPath,
+    ending::Fact,
+    rotation::{self, RotationView},
+    row::KeyRow,
+};
 use crate::{
     audit,
     clock::instant,
@@ -41,6 +46,8 @@ struct DetailPage {
     last_refused_reason: String,
     calls_day: String,
     refused_day: String,
+    /// Of a key with a successor: how far its rotation has come, and whether it may go.
+    rotation: Option<(RotationView, Fact)>,
     /// Who knows the secret, how, and since when.
     known: Vec<(String, &'static str, Moment)>,
     /// What was done, by whom, when; for those who may read the audit log.
@@ -79,6 +86,12 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
         (name, how, here.minute(instant(it.at)))
     };
     let known = exposures.iter().map(known).collect();
+    let ahead = key_instances::ahead(&act, group.id).await?;
+    let rotation = rotation::of(&viewer, &act, &key, &ahead).await?;
+    let rotation = rotation.map(|it| {
+        let verdict = it.verdict("revoke", here);
+        (it, verdict)
+    });
     let exact = |at: Option<i64>| at.map(|it| here.minute(instant(it)));
     let relative = |at: Option<i64>| at.map(|it| here.relative(instant(it)));
     let period = key.facts().period;
@@ -103,6 +116,7 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
         last_refused_reason: key.last_refused_reason.clone().unwrap_or_default(),
         calls_day: words::count(calls.accepted),
         refused_day: words::count(calls.refused),
+        rotation,
         known,
         history,
         row,

@@ -8,6 +8,7 @@ use super::{
     KeyPath,
     list::{self, KeyList},
     period_form::PeriodFields,
+    rotation,
     row::is_in_use,
 };
 use crate::{
@@ -85,11 +86,12 @@ async fn show(
             "revocation",
         ),
     };
+    let verb = if kind == Kind::Deactivate { "deactivate" } else { "revoke" };
     let page = EndingPage {
         page: Page::within(admin, Section::Keys),
         title,
         text,
-        facts: facts(admin, &act, &key).await?,
+        facts: facts(admin, &act, &key, verb).await?,
         to_type: if is_in_use(&key, &admin.me.here) { name } else { String::new() },
         button,
         keep,
@@ -101,8 +103,8 @@ async fn show(
     refused(&page, &page.errors)
 }
 
-/// Calls of the last 24 hours, the successor, and what stays active.
-async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance) -> Result<Vec<Fact>> {
+/// Calls of the last 24 hours, how far the successor has taken over, and what stays active.
+async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance, verb: &str) -> Result<Vec<Fact>> {
     let here = &admin.me.here;
     let group = key_instances::ahead(act, key.key_group_id).await?;
     let mut facts = Vec::new();
@@ -121,7 +123,10 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance) -> Result<Vec<Fa
         let strong = "Never used".to_owned();
         facts.push(Fact { icon: "circle-check", class: "c-ok", strong, text: String::new() });
     }
-    if let Some(next) = key_instances::successor(key, &group) {
+    let rotation = rotation::of(admin, act, key, &group).await?;
+    if let Some(rotation) = &rotation {
+        facts.extend(rotation.facts(verb, here));
+    } else if let Some(next) = key_instances::successor(key, &group) {
         let start = next.facts().period.from();
         facts.push(if start > here.now {
             let text = format!(
@@ -140,7 +145,9 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance) -> Result<Vec<Fa
         .filter(|it| it.id != key.id && it.status(here.now) == Status::Active)
         .map(KeyInstance::name)
         .collect();
-    if key.status(here.now) == Status::Active {
+    // That its successor is active was said already.
+    let is_told = rotation.is_some_and(|it| it.says_active() && others == [it.new.name.as_str()]);
+    if key.status(here.now) == Status::Active && !is_told {
         facts.push(if others.is_empty() {
             let strong = "This is the last active one of its group.".to_owned();
             let text = " The group stops working.".to_owned();

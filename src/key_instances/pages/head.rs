@@ -1,12 +1,13 @@
 //! The head of a group's page: its facts, and what needs attention in it.
+use super::lanes::{self, Axis, LaneView};
 use crate::{
     access,
     clock::instant,
-    domain::{GroupKind, access::integration_type},
+    domain::{GroupKind, access::integration_type, coverage::Run},
     error::Result,
     http::{
         InPlace,
-        words::{self, Moment},
+        words::{self, Here, Moment},
     },
     key_groups::{
         KeyGroup,
@@ -38,6 +39,15 @@ pub struct GroupHead {
     pub lacks_policy: bool,
     /// What needs attention: a sentence in bold, one in plain, one button.
     pub notices: Vec<Notice>,
+    /// Its keys along time, if one is or will be active.
+    pub lanes: Option<GroupLanes>,
+}
+
+pub struct GroupLanes {
+    pub axis: Axis,
+    pub lane: LaneView,
+    /// What the drawing means.
+    pub text: String,
 }
 
 pub struct Notice {
@@ -61,7 +71,9 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
     let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
     let integration = integration_type(held.role_policies.iter().map(String::as_str));
     let access = AccessTags::of(held, 3);
+    let coverage = CoverageView::of(group, &it.me.here);
     Ok(GroupHead {
+        lanes: lanes(group, &ahead, &coverage, &it.me.here),
         lacks_policy: it.scope.subscription().policy_required && access.policy.is_empty(),
         name: group.name.clone(),
         client_id: group.client_id.clone(),
@@ -70,7 +82,7 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         kind,
         description: group.description.clone(),
         contact: group.contact.clone(),
-        coverage: CoverageView::of(group, &it.me.here),
+        coverage,
         calls: words::count(calls.accepted),
         refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
@@ -78,6 +90,32 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         notices,
         path,
     })
+}
+
+fn lanes(
+    group: &KeyGroup,
+    ahead: &[KeyInstance],
+    coverage: &CoverageView,
+    here: &Here,
+) -> Option<GroupLanes> {
+    if ahead.is_empty() {
+        return None;
+    }
+    let text = match (group.run(), lanes::overlap(group, ahead, here)) {
+        (Run::Gap { until, next }, _) => format!(
+            "Nothing is active from {} to {}: calls fail.",
+            here.minute(until).text,
+            here.minute(next).text
+        ),
+        (Run::Nothing { .. }, _) => format!("{}, {}.", coverage.text, coverage.detail),
+        (_, Some(overlap)) => format!("{}, with an overlap of {overlap}.", coverage.text),
+        (Run::Covered { .. } | Run::RunsOut { .. }, None) => {
+            format!("{}. No key takes over with an overlap yet.", coverage.text)
+        }
+        (Run::Forever, None) => "One of the keys has no end.".to_owned(),
+    };
+    let lane = LaneView::alone(group, ahead, coverage, here);
+    Some(GroupLanes { axis: Axis::of(&lanes::window(here), here), lane, text })
 }
 
 /// One notice for each instance that warns, with the rule that fired and what follows; or that

@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::{
     head::{self, GroupHead},
     id,
-    query::{ListQuery, SHOWS, USES},
+    query::{LIVE, ListQuery, REVIEWS, SHOWS, USES},
     row::{Badge, KeyRow},
 };
 use crate::{
     clock::{instant, iso},
     domain::GroupKind,
-    error::Result,
+    error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
         listing::{LinkView, cursor_text},
@@ -55,6 +55,21 @@ pub struct KeyList {
     pub acts: bool,
     /// The viewer's zone, for the date filters.
     pub zone: String,
+    /// It is the review of unused keys.
+    pub is_review: bool,
+    /// The path of that review, and of the list of all keys.
+    pub review: String,
+    pub all_keys: String,
+    /// Where acts on many keys are, if any row can be chosen.
+    pub bulk: Option<Bulk>,
+}
+
+/// The bar under a list whose rows can be chosen.
+pub struct Bulk {
+    pub deactivation: String,
+    pub extension: String,
+    /// The list as it is shown, to come back to.
+    pub here: String,
 }
 
 impl KeyList {
@@ -134,6 +149,35 @@ pub async fn of_subscription(
     html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
 }
 
+/// `GET /s/{slug}/keys/unused`: what still works and nobody uses, the longest idle first.
+pub async fn unused(viewer: Viewer, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+    let act = viewer.act();
+    let (asked, path) = (query.into_inner(), viewer.path("/keys/unused"));
+    let wanted = if asked.used.is_empty() { REVIEWS[0].0 } else { asked.used.as_str() };
+    let Some((used, _)) = REVIEWS.iter().find(|it| it.0 == wanted) else {
+        let wrong = "This review is for 30, 90 or 365 days, or for what was never used.";
+        return Err(Error::Malformed(wrong).into());
+    };
+    let (status, used) = (LIVE.0.to_owned(), (*used).to_owned());
+    let query = ListQuery { status, used, after: asked.after, ..Default::default() };
+    let filter = query.filter(None, &viewer.me.here)?;
+    let listing = key_instances::list(&act, &filter, PAGE).await?;
+    let groups = key_groups::of_instances(&act, &listing.instances).await?;
+    let total = viewer.scope.subscription().instance_count();
+    let csv = query.address(&viewer.path("/keys.csv"), ("after", ""));
+    let tab = |it: &(&str, &str)| LinkView {
+        label: it.1.to_owned(),
+        path: format!("{path}?used={}", it.0),
+        count: String::new(),
+        current: it.0 == query.used,
+    };
+    let tabs = REVIEWS.iter().map(tab).collect();
+    let at = (path.clone(), [total, 0, 0, 0, 0, 0]);
+    let list = listed(&viewer, listing, query.clone(), at, &groups).await?;
+    let list = KeyList { tabs, csv, chips: Vec::new(), is_review: true, ..list };
+    html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
+}
+
 async fn listed(
     it: &InPlace,
     listing: Listing,
@@ -146,7 +190,8 @@ async fn listed(
     let knower = knower(it, &query).await?;
     let creators = listing.instances.iter().map(|it| it.created_by).collect();
     let names = users::names(&it.me.app.db, creators).await?;
-    let spans_groups = path.ends_with("/keys");
+    let all_keys = it.path("/keys");
+    let spans_groups = path.starts_with(&all_keys);
     let row = |key: &KeyInstance| {
         let path = it.path(&format!("/groups/{}/keys/{}", key.key_group_id, key.id));
         let group = groups.iter().find(|it| it.id == key.key_group_id);
@@ -156,11 +201,17 @@ async fn listed(
         row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
         row
     };
-    let rows = listing.instances.iter().map(row).collect();
+    let rows: Vec<KeyRow> = listing.instances.iter().map(row).collect();
+    let bulk = rows.iter().any(|it| it.pick.is_some()).then(|| Bulk {
+        deactivation: format!("{all_keys}/bulk/deactivation"),
+        extension: format!("{all_keys}/bulk/extension"),
+        here: query.address(&path, ("after", &query.after)),
+    });
     let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
         label: (*label).to_owned(),
         path: query.address(&path, ("status", value)),
-        count: words::count(count),
+        // The counts are those of the whole list, not of what one person knows.
+        count: if knower.is_none() { words::count(count) } else { String::new() },
         current: query.status == *value,
     };
     let next = listing.next.map(|it| query.address(&path, ("after", &cursor_text(it))));
@@ -181,6 +232,10 @@ async fn listed(
         groups_path: it.path("/groups"),
         acts,
         zone: here.zone.to_string(),
+        is_review: false,
+        review: format!("{all_keys}/unused"),
+        all_keys,
+        bulk,
         query,
         path,
     })

@@ -1,13 +1,16 @@
 //! The pages of key instances: lists, one key, and a dialog for each act.
+pub mod bulk;
 pub mod detail;
 pub mod ending;
 pub mod head;
 pub mod issue;
+pub mod lanes;
 pub mod list;
 pub mod period;
 mod period_form;
 mod preview;
 pub mod query;
+pub mod rotation;
 pub mod row;
 pub mod search;
 pub mod secret;

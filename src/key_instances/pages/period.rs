@@ -1,5 +1,8 @@
 //! The dialogs that set a period: a new one for a running key, or one to come back with.
-use actix_web::{HttpResponse, web::Path};
+use actix_web::{
+    HttpResponse,
+    web::{Path, Query},
+};
 use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -125,13 +128,29 @@ async fn show(
     refused(&page, &page.errors)
 }
 
+/// What a link to the form proposes: "Start now" and "Close gap" bring the start.
+#[derive(Deserialize)]
+pub struct Proposal {
+    #[serde(default)]
+    from: String,
+}
+
 /// `GET .../period`
 pub async fn edit_form(
     admin: Admin,
     path: Path<KeyPath>,
+    proposal: Query<Proposal>,
     draft: Draft<PeriodForm>,
 ) -> Result<HttpResponse, PageError> {
-    show(&admin, Kind::Edit, path.ids(), draft.0, Errors::none()).await
+    let mut form = draft.0;
+    if form.is_none() && !proposal.from.is_empty() {
+        let key = key_instances::find(&admin.act(), path.ids()).await?;
+        let fields = PeriodFields::of(&key.facts().period, &admin.me.here);
+        let PeriodFields { preset, until, .. } = fields;
+        let from = proposal.into_inner().from;
+        form = Some(PeriodForm { preset, from, until, act: String::new() });
+    }
+    show(&admin, Kind::Edit, path.ids(), form, Errors::none()).await
 }
 
 /// `GET .../reactivation`

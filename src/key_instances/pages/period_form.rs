@@ -1,5 +1,5 @@
 //! The fields for an active period: a preset, or dates in the viewer's zone.
-use chrono::{TimeDelta, Timelike};
+use chrono::TimeDelta;
 
 use crate::{
     domain::{ActivePeriod, PeriodRules, Refusal},
@@ -20,7 +20,7 @@ pub struct PeriodFields {
 impl PeriodFields {
     /// From now on, for the subscription's default lifetime.
     pub fn suggested(here: &Here, subscription: &Subscription) -> Self {
-        let from = here.now.with_second(0).and_then(|it| it.with_nanosecond(0)).unwrap_or(here.now);
+        let from = here.this_minute();
         let days = subscription.default_lifetime_days;
         Self {
             preset: days.to_string(),

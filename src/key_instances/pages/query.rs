@@ -41,6 +41,17 @@ pub const SHOWS: [(&str, Show, &str); 6] = [
     ("deactivated", Show::Deactivated, "Deactivated"),
 ];
 
+/// No tab of its own: what a review of unused keys looks at.
+pub const LIVE: (&str, Show, &str) = ("live", Show::Live, "Live");
+
+/// Tabs of that review, by the filter by use.
+pub const REVIEWS: [(&str, &str); 4] = [
+    ("not30d", "Not used for 30 days"),
+    ("not90d", "For 90 days"),
+    ("not365d", "For a year"),
+    ("never", "Never used"),
+];
+
 /// Value, meaning and label of the filter by use.
 pub const USES: [(&str, Used, &str); 8] = [
     ("", Used::Any, "Any"),
@@ -60,7 +71,7 @@ impl ListQuery {
             "" => Ok(None),
             text => here.day_bounds(text).map(Some).ok_or(()),
         };
-        let show = SHOWS.iter().find(|it| it.0 == self.status);
+        let show = SHOWS.iter().chain([&LIVE]).find(|it| it.0 == self.status);
         let used = USES.iter().find(|it| it.0 == self.used);
         let (Some(show), Some(used)) = (show, used) else { return Err(wrong) };
         let (Ok(from), Ok(until)) = (day(&self.from), day(&self.until)) else { return Err(wrong) };

@@ -57,7 +57,10 @@ pub struct KeyRow {
     pub passed: String,
     pub last_used: Option<Moment>,
     pub last_used_from: String,
+    pub created: Moment,
     pub created_by: String,
+    /// Its id, where it can be chosen for an act on many.
+    pub pick: Option<String>,
     /// Shown, but nobody confirmed to have it: the path of its replacement.
     pub unsaved: Option<String>,
     pub menu: Vec<MenuItem>,
@@ -79,7 +82,9 @@ impl KeyRow {
             passed: passed(it, here),
             last_used: it.last_used().map(|it| here.relative(it)),
             last_used_from: it.last_used_from.clone().unwrap_or_default(),
+            created: here.relative(instant(it.created_at)),
             created_by: String::new(),
+            pick: (acts && is_live(it, here)).then(|| it.id.simple().to_string()),
             unsaved: (it.is_replaceable(here.now) && acts).then(|| format!("{path}/replacement")),
             menu: if acts { menu(it, kind, &path, here) } else { Vec::new() },
             path,
@@ -131,6 +136,11 @@ pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<M
     };
     items.push(revoke);
     items
+}
+
+/// There is something that an act on many can do to it.
+fn is_live(it: &KeyInstance, here: &Here) -> bool {
+    matches!(it.status(here.now), Status::Active | Status::ActiveInTheFuture)
 }
 
 /// A call was accepted within the last day: acts that stop it ask twice.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub(crate) use self::read::by_permission;
-pub use self::read::{Calls, last_day, of_groups};
+pub use self::read::{Calls, Recent, days_with_calls, last_day, last_hours, of_groups};
 pub(crate) use self::write::forget_groups;
 pub use self::write::prune;
 use super::Holder;

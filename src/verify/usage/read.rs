@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    FromQueryResult, QuerySelect,
+    FromQueryResult, QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{ExprTrait, SelectStatement},
 };
@@ -79,6 +79,47 @@ pub async fn last_day(
         .all(db.read())
         .await?;
     Ok(by_id(rows))
+}
+
+/// Accepted calls of an instance, short ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Since the start of the hour before this one.
+    pub hour: i64,
+    /// Of the last 24 hours, in whole hours.
+    pub day: i64,
+}
+
+/// Short-term use of a few instances, such as the two of a rotation.
+pub async fn last_hours(
+    db: &Db,
+    instances: Vec<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Recent>> {
+    let this = i32::try_from(millis(now) / HOUR).unwrap_or(i32::MAX);
+    let rows = hours::Entity::find()
+        .filter(hours::COLUMN.key_instance_id.is_in(instances))
+        .filter(hours::COLUMN.hour.gt(this - 24))
+        .all(db.read())
+        .await?;
+    let mut recent: HashMap<Uuid, Recent> = HashMap::new();
+    for row in rows {
+        let it = recent.entry(row.key_instance_id).or_default();
+        it.day += row.accepted;
+        it.hour += if row.hour >= this - 1 { row.accepted } else { 0 };
+    }
+    Ok(recent)
+}
+
+/// The last 31 days on which an instance was called, counted since 1970: 30 in a row, and one before.
+pub async fn days_with_calls(db: &Db, instance: Uuid) -> Result<Vec<i32>> {
+    let days = days::Entity::find()
+        .select_only()
+        .column(days::Column::Day)
+        .filter(days::COLUMN.key_instance_id.eq(instance))
+        .order_by_desc(days::Column::Day)
+        .limit(31);
+    Ok(days.into_tuple().all(db.read()).await?)
 }
 
 /// Accepted calls of the last 30 days, today included, by which of these permissions they asked

@@ -1,5 +1,6 @@
 //! What only a browser can tell. One file per part of the product.
 mod access;
+mod bulk;
 mod calendar;
 mod clients;
 mod first_key;
@@ -7,6 +8,8 @@ mod hands;
 mod keys;
 mod members;
 mod no_script;
+mod notices;
+mod overview;
 mod personal;
 mod policies;
 mod profile;

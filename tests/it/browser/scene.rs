@@ -6,7 +6,7 @@ use keyward::{
     domain::{ActivePeriod, Role},
     key_groups::{self, Description},
     key_instances::{self, Issued, NewKey, Source},
-    members,
+    members, notices,
     pepper::random_token,
     permissions::{self, Declaration},
     subscriptions,
@@ -70,6 +70,7 @@ pub(super) struct Scene {
     /// Of the admin, who has made all keys, and of somebody else.
     admin: Uuid,
     member: Uuid,
+    webhook: String,
 }
 
 /// Of one policy, one user group, one workspace and one role.
@@ -124,6 +125,10 @@ impl Scene {
         let open = format!("open-{}", texts.email);
         calendar::make(&desk.act(), Some(group), None).await.unwrap();
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
+        // A name that never leads anywhere (RFC 6761).
+        let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward").await.unwrap().id;
+        notices::test(&desk.act(), webhook).await.unwrap();
+        notices::round(app).await.unwrap();
         let path = |it: &Issued| path_of("acme", &it.instance);
         Self {
             group: format!("/s/acme/groups/{group}"),
@@ -133,6 +138,7 @@ impl Scene {
             access,
             admin: app.user("acme", Role::Admin).await.id,
             member,
+            webhook: format!("/s/acme/settings/webhooks/{webhook}"),
         }
     }
 
@@ -149,6 +155,9 @@ impl Scene {
             stop("group-filtered", format!("{group}?status=active&used=30d&q=k")),
             stop("keys", "/s/acme/keys"),
             stop("keys-known-to", format!("/s/acme/keys?known_to={}", self.admin)),
+            then("keys-selected", group, &["td.pick input"]),
+            stop("keys-unused", "/s/acme/keys/unused?used=never"),
+            stop("keys-none-chosen", "/s/acme/keys/bulk/extension"),
             stop("members", "/s/acme/members"),
             then("members-menu", "/s/acme/members", &["td button[popovertarget]"]),
             stop("keys-no-match", "/s/acme/keys?q=nothing-like-this"),
@@ -158,6 +167,9 @@ impl Scene {
             then("audit", "/s/acme/audit", &["tbody tr:nth-child(4) details summary"]),
             stop("audit-filtered", "/s/acme/audit?action=key_instance.created&since=2026-11-01"),
             stop("settings", "/s/acme/settings"),
+            stop("notices", "/s/acme/notices"),
+            stop("notices-settings", "/s/acme/settings/notices"),
+            stop("webhook", &self.webhook),
             stop("calendar", "/s/acme/settings/calendar"),
             then("calendar-menu", "/s/acme/settings/calendar", &["td button[popovertarget]"]),
             stop("profile", "/profile"),
@@ -241,6 +253,12 @@ impl Scene {
             stop("remove-member", format!("/s/acme/members/{}/removal", self.admin)),
             stop("password", "/profile/password"),
             stop("deletion", format!("{group}/deletion")),
+            then(
+                "new-webhook-refused",
+                "/s/acme/settings/webhooks/new",
+                &["dialog button.primary"],
+            ),
+            stop("remove-webhook", format!("{}/removal", self.webhook)),
         ]
     }
 }

@@ -5,7 +5,7 @@ use keyward::{
     domain::Role as MemberRole,
     key_groups::{self, Description},
     key_instances::{Issued, KeyInstance},
-    members,
+    members, notices,
     pepper::random_token,
     permissions::{self, Declaration},
     policies::{self, Policy},
@@ -98,7 +98,23 @@ impl Desk<'_> {
         let invitation = members::open_invitations(&act).await.unwrap()[0].id;
         let owner = self.another_owner("another-owner@example.com").await.id;
         let feed = calendar::make(&act, None, None).await.unwrap().feed.id;
-        Things { key, policy, user_group, workspace, role, edit, member, invitation, owner, feed }
+        // A name that never leads anywhere (RFC 6761), so that nothing is sent.
+        let webhook = notices::add(&act, "https://hooks.invalid/keyward").await.unwrap().id;
+        let delivery = notices::test(&act, webhook).await.unwrap().id;
+        Things {
+            key,
+            policy,
+            user_group,
+            workspace,
+            role,
+            edit,
+            member,
+            invitation,
+            owner,
+            webhook,
+            delivery,
+            feed,
+        }
     }
 }
 
@@ -116,6 +132,9 @@ pub(crate) struct Things {
     pub(crate) invitation: Uuid,
     /// A second owner of the installation.
     pub(crate) owner: Uuid,
+    /// A webhook, and a test that did not reach it.
+    pub(crate) webhook: Uuid,
+    pub(crate) delivery: Uuid,
     /// A calendar feed.
     pub(crate) feed: Uuid,
 }

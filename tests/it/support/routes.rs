@@ -21,7 +21,7 @@ pub(crate) fn path_to(route: &Route, of: &Things) -> String {
 
 impl Things {
     /// What a route calls them, and their ids.
-    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 10] {
+    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 12] {
         [
             ("{group}", self.key.key_group_id),
             ("{key}", self.key.id),
@@ -32,6 +32,8 @@ impl Things {
             ("{edit}", self.edit),
             ("{member}", self.member),
             ("{invitation}", self.invitation),
+            ("{webhook}", self.webhook),
+            ("{delivery}", self.delivery),
             ("{feed}", self.feed),
         ]
     }

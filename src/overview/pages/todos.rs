@@ -1,0 +1,175 @@
+//! "Needs attention": what, why, and one button.
+use crate::{
+    clock::instant,
+    domain::GroupKind,
+    http::{
+        InPlace,
+        words::{self, Here},
+    },
+    key_groups::Attention,
+    key_instances::KeyInstance,
+    overview::Matter,
+};
+
+/// One line of "Needs attention".
+pub struct Todo {
+    pub icon: &'static str,
+    pub class: &'static str,
+    pub group: String,
+    pub path: String,
+    /// Follows the group's name: `runs out in 2 days`.
+    pub what: String,
+    pub why: String,
+    pub action: Option<(&'static str, String)>,
+}
+
+/// A key that nobody confirmed to have.
+pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
+    let path = viewer.path(&format!("/groups/{}", key.key_group_id));
+    let replace = format!("{path}/keys/{}/replacement", key.id);
+    Todo {
+        icon: "circle-help",
+        class: "c-soon",
+        group: group.clone(),
+        what: format!("has what nobody confirmed to have: {}", key.name()),
+        why: format!(
+            "It was made {} and never used. If it is lost, replace it.",
+            viewer.me.here.relative(instant(key.created_at)).text
+        ),
+        action: viewer.role.changes_keys().then_some(("Replace", replace)),
+        path,
+    }
+}
+
+pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
+    let here = &viewer.me.here;
+    let path = viewer.path(&format!("/groups/{}", it.group.id));
+    let of = |key: &Option<KeyInstance>, rest: &str| {
+        key.as_ref().map(|it| format!("{path}/keys/{}/{rest}", it.id))
+    };
+    // The start that the form proposes.
+    let starting = |at| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("from", &here.input(at))
+            .finish();
+        of(&it.next, &format!("period?{query}"))
+    };
+    let start_now = || Some(("Start now", starting(here.this_minute())?));
+    let (icon, class, what, action) = match it.why {
+        Attention::Refusing => (
+            "triangle-alert",
+            "c-bad",
+            "has no active key".to_owned(),
+            start_now().or_else(|| Some(("Issue key", format!("{path}/keys/new")))),
+        ),
+        Attention::RunsOut => {
+            let left = it.group.covered_until.map(|at| words::span(instant(at) - here.now));
+            let what = format!("runs out in {}", left.unwrap_or_default());
+            ("hourglass", "c-soon", what, of(&it.ending, "rotation").map(|it| ("Rotate", it)))
+        }
+        Attention::Gap => {
+            let gap = it.group.covered_until.zip(it.group.next_start);
+            let span = gap.map(|(until, next)| words::span(instant(next) - instant(until)));
+            let what = format!("has a gap of {} ahead", span.unwrap_or_default());
+            let close = gap.and_then(|(until, _)| starting(instant(until)));
+            ("calendar-x-2", "c-bad", what, close.map(|it| ("Close gap", it)))
+        }
+        Attention::Lagging => {
+            let left = it.ending.as_ref().map(|it| words::span(instant(it.ends_at) - here.now));
+            let name = it.ending.as_ref().map(KeyInstance::name).unwrap_or_default();
+            let what =
+                format!("still calls with {name}, which ends in {}", left.unwrap_or_default());
+            let is_waiting = it.next.as_ref().is_some_and(|it| instant(it.active_from) > here.now);
+            let action = match is_waiting {
+                true => start_now(),
+                false => of(&it.ending, "period").map(|it| ("Extend", it)),
+            };
+            ("hourglass", "c-soon", what, action)
+        }
+        Attention::Waiting => {
+            let next = it.group.next_start.map(|at| words::span(instant(at) - here.now));
+            let what = format!("has no active key for {}", next.unwrap_or_default());
+            ("calendar-clock", "c-bad", what, start_now())
+        }
+    };
+    Todo {
+        icon,
+        class,
+        group: it.group.name.clone(),
+        what,
+        why: why(it, here),
+        action: action.filter(|_| viewer.role.changes_keys()),
+        path,
+    }
+}
+
+fn why(it: &Matter, here: &Here) -> String {
+    if it.why == Attention::Waiting {
+        return waiting(it, here);
+    }
+    let Some(key) = &it.ending else { return String::new() };
+    let name = key.name();
+    match it.why {
+        Attention::Refusing => {
+            let since = it.group.lost_at.map(|at| here.day(instant(at)).text);
+            let last = key.last_refused_at.map(|at| here.relative(instant(at)).text);
+            let from = key.last_refused_from.as_deref().unwrap_or("an unknown address");
+            let next = it.next.as_ref().map(|next| {
+                format!(" {} starts {}.", next.name(), here.day(instant(next.active_from)).text)
+            });
+            format!(
+                "Nothing is active since {}. {} with {name} refused in the last 24 hours, the last one \
+                 from {from}, {}.{}",
+                since.unwrap_or_default(),
+                words::plural(it.calls.refused, "call"),
+                last.unwrap_or_default(),
+                next.unwrap_or_default()
+            )
+        }
+        Attention::RunsOut => {
+            let end = here.minute(instant(key.ends_at)).text;
+            let used = key.last_used().map(|at| here.relative(at).text);
+            let used = used.map_or("never used".to_owned(), |it| format!("last used {it}"));
+            let rule = key.warning(here.now).map(|it| it.rule.sentence()).unwrap_or_default();
+            format!("{name} expires {end}, {used}. No successor. {rule}")
+        }
+        Attention::Gap => {
+            let end = here.day(instant(key.ends_at)).text;
+            let next = it.next.as_ref().map(|next| {
+                format!("{} starts {}", next.name(), here.day(instant(next.active_from)).text)
+            });
+            format!("{name} ends {end}, {}. Calls fail in between.", next.unwrap_or_default())
+        }
+        Attention::Lagging => lagging(it, key, here),
+        Attention::Waiting => String::new(),
+    }
+}
+
+fn lagging(it: &Matter, key: &KeyInstance, here: &Here) -> String {
+    let (name, all) = (key.name(), it.all.max(1));
+    let share = (it.calls.accepted * 100 / all).clamp(1, 100);
+    let end = here.minute(instant(key.ends_at)).text;
+    let Some(next) = &it.next else { return String::new() };
+    let from = instant(next.active_from);
+    let next = match from > here.now {
+        true => format!("Its successor {} starts {}.", next.name(), here.minute(from).text),
+        false => format!("Its successor {} is active: move the callers.", next.name()),
+    };
+    let used = key.last_used().map(|at| here.relative(at).text);
+    let used = used.map(|it| format!(", last {it}")).unwrap_or_default();
+    format!(
+        "{name} takes {share} % of the calls of the last 24 hours{used}, and expires {end}. {next}"
+    )
+}
+
+fn waiting(it: &Matter, here: &Here) -> String {
+    let lost = it.group.lost_at.map(|at| here.day(instant(at)).text).unwrap_or_default();
+    let noun = match it.group.kind() {
+        GroupKind::Token => "Nothing",
+        GroupKind::ClientCredentials => "No secret",
+    };
+    let next = it.next.as_ref().map(|next| {
+        format!(" {} starts {}.", next.name(), here.minute(instant(next.active_from)).text)
+    });
+    format!("{noun} is active since {lost}.{} Calls fail until then.", next.unwrap_or_default())
+}
