@@ -19,6 +19,8 @@ pub(super) struct Scrape {
     pub(super) now: DateTime<Utc>,
     pub(super) started_at: DateTime<Utc>,
     pub(super) verifications: Vec<(&'static str, u64)>,
+    pub(super) notices: Vec<(&'static str, u64)>,
+    pub(super) attempts: [(&'static str, &'static str, u64); 4],
     pub(super) connections: Connections,
     /// `None` where the database is away.
     pub(super) stored: Option<Stored>,
@@ -51,6 +53,22 @@ impl Scrape {
             ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
         }
 
+        let what = "Notices that this process wrote, by what had come.";
+        let mut family =
+            to.encode_descriptor("keyward_notices", what, None, MetricType::Counter)?;
+        for (threshold, count) in &self.notices {
+            let labels = [("threshold", *threshold)];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+        }
+
+        let what = "Attempts of this process to send notices.";
+        let name = "keyward_delivery_attempts";
+        let mut family = to.encode_descriptor(name, what, None, MetricType::Counter)?;
+        for (channel, result, count) in &self.attempts {
+            let labels = [("channel", *channel), ("result", *result)];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+        }
+
         let what = "Connections of this process to the database.";
         let states = [("idle", self.connections.idle), ("in_use", self.connections.in_use)];
         let rows = states.map(|(state, count)| ([("state", state)], count as f64));
@@ -60,6 +78,9 @@ impl Scrape {
     fn of_the_database(&self, it: &Stored, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let what = "Sessions of people that are live.";
         single(to, ("keyward_sessions", what), it.sessions as f64)?;
+
+        let what = "Notices that are still to be sent; 10000 are counted.";
+        single(to, ("keyward_deliveries_waiting", what), it.waiting as f64)?;
 
         let what = "Key groups: all, and those that are in a state, which can be several.";
         let rows = it.key_groups.map(|(state, count)| ([("state", state)], count as f64));

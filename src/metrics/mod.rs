@@ -13,7 +13,10 @@ use chrono::{DateTime, Utc};
 use prometheus_client::{encoding::text, registry::Registry};
 
 use self::{families::Scrape, store::Stored};
-use crate::{domain::Denial, http::App};
+use crate::{
+    domain::{Denial, notice::Threshold},
+    http::App,
+};
 
 /// Instances that one scrape names: the soonest ends. The rest is counted.
 pub const LISTED: u64 = 1_000;
@@ -65,15 +68,55 @@ impl Outcome {
     }
 }
 
+/// What became of an attempt to send a notice.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    pub by_mail: bool,
+    pub taken: bool,
+}
+
 /// Counters of this process: they cost a call one addition, and no lock.
 pub struct Metrics {
     started_at: DateTime<Utc>,
     verifications: [AtomicU64; Outcome::COUNT],
+    notices: [AtomicU64; Threshold::ALL.len()],
+    sent: [AtomicU64; 4],
 }
 
 impl Metrics {
     pub fn new(started_at: DateTime<Utc>) -> Self {
-        Self { started_at, verifications: Default::default() }
+        Self {
+            started_at,
+            verifications: Default::default(),
+            notices: Default::default(),
+            sent: Default::default(),
+        }
+    }
+
+    /// One more notice.
+    pub fn noticed(&self, it: Threshold) {
+        self.notices[it as usize].fetch_add(1, Relaxed);
+    }
+
+    /// One more attempt to send notices.
+    pub fn sent(&self, it: Sent) {
+        self.sent[usize::from(it.by_mail) * 2 + usize::from(it.taken)].fetch_add(1, Relaxed);
+    }
+
+    fn notices(&self) -> Vec<(&'static str, u64)> {
+        let count = |it: Threshold| (it.as_str(), self.notices[it as usize].load(Relaxed));
+        Threshold::ALL.into_iter().map(count).collect()
+    }
+
+    /// By channel and result.
+    fn attempts(&self) -> [(&'static str, &'static str, u64); 4] {
+        let names =
+            [("webhook", "failed"), ("webhook", "taken"), ("mail", "failed"), ("mail", "taken")];
+        let mut n = 0;
+        names.map(|(channel, result)| {
+            n += 1;
+            (channel, result, self.sent[n - 1].load(Relaxed))
+        })
     }
 
     /// One more answer of `/verify`.
@@ -109,6 +152,8 @@ pub async fn scrape(app: &App, listed: u64) -> Result<String, std::fmt::Error> {
         now,
         started_at: app.metrics.started_at,
         verifications: app.metrics.verifications(),
+        notices: app.metrics.notices(),
+        attempts: app.metrics.attempts(),
         connections,
         stored,
     };

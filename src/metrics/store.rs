@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     key_groups::entity as groups,
     key_instances::entity::{self as instances, NEVER},
-    sessions,
+    notices, sessions,
     subscriptions::entity as subscriptions,
 };
 
@@ -36,6 +36,7 @@ pub(super) struct Stored {
     pub(super) not_listed: u64,
     pub(super) key_groups: [(&'static str, i64); 5],
     pub(super) sessions: u64,
+    pub(super) waiting: u64,
 }
 
 impl Stored {
@@ -55,6 +56,7 @@ impl Stored {
             expiries,
             key_groups: key_groups(db).await?,
             sessions: sessions::count_live(db, now).await?,
+            waiting: notices::count_waiting(db, MOST_COUNTED).await?,
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     clock::{instant, millis},
     error::Result,
     http::App,
+    metrics::Sent,
 };
 
 /// Requests at the same time.
@@ -88,7 +89,7 @@ pub(super) async fn post(app: &App, it: &Delivery, now: DateTime<Utc>) -> Result
     };
     // 410: the receiver wants no more (Standard Webhooks).
     let gone = outcome.status == Some(410);
-    finish(app, claimed, &outcome).await?;
+    finish(app, claimed, &outcome, false).await?;
     if gone {
         sending::pause(&app.db, webhook.id, millis(app.clock.now())).await?;
     }
@@ -119,10 +120,11 @@ async fn mail(app: &App, all: &[Delivery], now: DateTime<Utc>) -> Result<()> {
             Outcome::of_mail(sent, started.elapsed())
         }
     };
-    finish(app, claimed, &outcome).await
+    finish(app, claimed, &outcome, true).await
 }
 
-async fn finish(app: &App, claimed: Claimed, outcome: &Outcome) -> Result<()> {
+async fn finish(app: &App, claimed: Claimed, outcome: &Outcome, by_mail: bool) -> Result<()> {
+    app.metrics.sent(Sent { by_mail, taken: outcome.done });
     let now = app.clock.now();
     let wait = usize::try_from(claimed.attempt - 1).ok().and_then(|it| BACKOFF.get(it)).copied();
     let again = wait.filter(|_| !outcome.done && !outcome.permanent).map(|it| millis(now + it));

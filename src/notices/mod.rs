@@ -167,6 +167,11 @@ pub async fn set_mail(act: &Act<'_>, wanted: bool) -> Result<()> {
     act.finish(tx, event).await
 }
 
+/// How much is still to be sent, in all subscriptions, counted up to `limit`.
+pub(crate) async fn count_waiting(db: &Db, limit: u64) -> Result<u64> {
+    sending::count_waiting(db, limit).await
+}
+
 /// Forgets notices of more than a year ago, and what was sent more than 90 days ago.
 pub async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
     store::prune(db, now).await

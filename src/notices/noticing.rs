@@ -77,6 +77,9 @@ async fn of_subscription(app: &App, id: Uuid, due: &[Uuid], now: DateTime<Utc>) 
         address(app, &tx, &subscription, &said, now).await?;
     }
     tx.commit().await?;
+    for it in &said {
+        app.metrics.noticed(it.threshold());
+    }
     Ok(said.len())
 }
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ExprTrait, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::{
     entity::{
@@ -61,6 +61,12 @@ impl Outcome {
 pub(super) async fn due(db: &Db, now: DateTime<Utc>, limit: u64) -> Result<Vec<Delivery>> {
     let due = Entity::find().filter(COLUMN.next_at.lte(millis(now)));
     Ok(due.order_by_asc(Column::NextAt).limit(limit).all(db.read()).await?)
+}
+
+pub(super) async fn count_waiting(db: &Db, limit: u64) -> Result<u64> {
+    let waiting = Entity::find().select_only().column(Column::Id);
+    let waiting = waiting.filter(COLUMN.next_at.is_not_null()).limit(limit);
+    Ok(waiting.count(db.read()).await?)
 }
 
 pub(super) async fn by_id(db: &Db, id: Uuid) -> Result<Option<Delivery>> {

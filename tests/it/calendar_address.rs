@@ -99,10 +99,11 @@ async fn whoever_did_not_see_the_newest_feed_resets_nothing(app: &TestApp) {
     app.calendar(&feed, &[]).await.expect(200);
 }
 
-/// Status, headers and body.
+/// Status, headers in the order of their names, and body.
 fn face(answer: &Answer) -> (u16, String, Vec<String>) {
     let headers = answer.headers.iter().filter(|it| it.0 != "date");
-    let headers = headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
+    let mut headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
+    headers.sort();
     (answer.status, answer.text().to_owned(), headers)
 }
 

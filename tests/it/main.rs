@@ -30,6 +30,7 @@ mod issuing;
 mod lifecycle;
 mod lists;
 mod members;
+mod metrics;
 mod migrating;
 mod notices;
 mod notices_mail;

@@ -32,7 +32,17 @@ impl Program {
 
     /// A subcommand that ends by itself: whether it did what it should, and all it said.
     pub(crate) fn run(home: &Home, arguments: &[&str]) -> (bool, String) {
-        let output = command(home).args(arguments).output().unwrap();
+        Self::run_with(home, arguments, &[])
+    }
+
+    /// The same with this environment.
+    pub(crate) fn run_with(
+        home: &Home,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> (bool, String) {
+        let mut command = command(home);
+        let output = command.args(arguments).envs(environment.iter().copied()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     }
