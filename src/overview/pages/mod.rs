@@ -56,6 +56,7 @@ struct OverviewPage {
     events: Vec<Event>,
     groups_path: String,
     new_group: Option<String>,
+    calendar_path: String,
     has_groups: bool,
 }
 
@@ -90,6 +91,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         todos,
         groups_path: viewer.path("/groups"),
         new_group: acts.then(|| viewer.path("/groups/new")),
+        calendar_path: viewer.path("/settings/calendar"),
         has_groups: sums.group_count > 0,
         page: Page::within(&viewer, Section::Overview),
     })
