@@ -1,10 +1,5 @@
 //! What a monitoring system reads, as a parser that is not ours understands it.
-use std::{
-    io::Write,
-    net::TcpListener,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{net::TcpListener, time::Duration};
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
@@ -12,7 +7,9 @@ use keyward::{key_instances, metrics, notices, server};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program::Program};
+use crate::support::{
+    Database, Home, TestApp, eventually, ids, on_both, program::Program, read_with,
+};
 
 on_both! {
     each_answer_of_a_verification_is_counted,
@@ -27,15 +24,7 @@ struct Scraped(Value);
 
 impl Scraped {
     fn parse(text: &str) -> Self {
-        let mut script = Command::new("/usr/bin/python3");
-        script.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_metrics.py"));
-        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut script = script.spawn().unwrap();
-        script.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let run = script.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{said}\n{text}");
-        Self(serde_json::from_slice(&run.stdout).unwrap())
+        Self(read_with("read_metrics.py", text))
     }
 
     async fn of(app: &TestApp, listed: u64) -> Self {

@@ -1,14 +1,9 @@
 //! A calendar program: what it gets, and what a parser that is not ours makes of it.
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
-
 use keyward::calendar;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Answer, Desk, TestApp};
+use super::{Answer, Desk, TestApp, read_with};
 
 impl Desk<'_> {
     /// A new feed of a group, or of the whole subscription: the path of its address.
@@ -37,15 +32,7 @@ pub(crate) struct Events(pub(crate) Value);
 
 impl Events {
     pub(crate) fn parse(text: &str) -> Self {
-        let mut script = Command::new("/usr/bin/python3");
-        script.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_calendar.py"));
-        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut script = script.spawn().unwrap();
-        script.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let run = script.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{said}\n{text}");
-        Self(serde_json::from_slice(&run.stdout).unwrap())
+        Self(read_with("read_calendar.py", text))
     }
 
     pub(crate) fn all(&self) -> &[Value] {

@@ -10,6 +10,7 @@ mod feed;
 mod home;
 mod html;
 mod load;
+mod parser;
 mod person;
 mod personal;
 pub(crate) mod program;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     feed::Events,
     home::{Database, Home},
     load::Load,
+    parser::read_with,
     person::Person,
     refused::{blamed, refusal},
     routes::path_to,
