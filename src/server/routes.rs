@@ -193,6 +193,7 @@ pub static ROUTES: &[Route] = &[
     get ("/s/{slug}/settings/webhooks/new",                     Admin,       || web::to(notices::pages::webhooks::new_form)),
     post("/s/{slug}/settings/webhooks/new",                     Admin,       || web::to(notices::pages::webhooks::create)),
     get ("/s/{slug}/settings/webhooks/{webhook}",               Admin,       || web::to(notices::pages::webhooks::detail)).fresh(),
+    get ("/s/{slug}/settings/webhooks/{webhook}/secret",        Admin,       || web::to(notices::pages::webhooks::secret_form)).fresh(),
     post("/s/{slug}/settings/webhooks/{webhook}/secret",        Admin,       || web::to(notices::pages::webhooks::change_secret)).fresh(),
     post("/s/{slug}/settings/webhooks/{webhook}/state",         Admin,       || web::to(notices::pages::webhooks::set_state)),
     post("/s/{slug}/settings/webhooks/{webhook}/test",          Admin,       || web::to(notices::pages::webhooks::test)),

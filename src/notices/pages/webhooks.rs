@@ -136,6 +136,22 @@ pub async fn remove(admin: Admin, path: Path<(String, String)>) -> Result<HttpRe
     Ok(told.then(&admin.me.app, &admin.path("/settings/notices")))
 }
 
+#[derive(Template)]
+#[template(path = "notices/webhook_secret.html")]
+struct SecretPage {
+    page: Page,
+    it: View,
+}
+
+/// `GET /s/{slug}/settings/webhooks/{webhook}/secret`
+pub async fn secret_form(
+    admin: Admin,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, PageError> {
+    let it = view(&admin, id(&path.1)).await?;
+    html(&SecretPage { page: Page::within(&admin, Section::Settings), it })
+}
+
 /// `POST /s/{slug}/settings/webhooks/{webhook}/secret`: another one.
 pub async fn change_secret(
     admin: Admin,

@@ -258,6 +258,7 @@ impl Scene {
                 "/s/acme/settings/webhooks/new",
                 &["dialog button.primary"],
             ),
+            stop("new-webhook-secret", format!("{}/secret", self.webhook)),
             stop("remove-webhook", format!("{}/removal", self.webhook)),
         ]
     }
