@@ -15,6 +15,7 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         m.alter_table(added("key_instances", &mut big_integer_null("notice_at"))).await?;
+        m.alter_table(added("key_groups", &mut big_integer_null("woken_at"))).await?;
         m.alter_table(added("subscriptions", boolean("mail_notices").default(true))).await?;
         m.alter_table(added("subscriptions", &mut big_integer_null("last_notice_at"))).await?;
         m.alter_table(added("members", big_integer("notices_seen_at").default(0))).await?;
@@ -33,6 +34,8 @@ impl MigrationTrait for Migration {
         }
         let mut due = index("ix_key_instances_notice", "key_instances", &["notice_at"]);
         m.create_index(due.and_where(Expr::col("notice_at").is_not_null()).to_owned()).await?;
+        let mut woken = index("ix_key_groups_woken", "key_groups", &["woken_at"]);
+        m.create_index(woken.and_where(Expr::col("woken_at").is_not_null()).to_owned()).await?;
         let mut due = index("ix_deliveries_due", "deliveries", &["next_at"]);
         m.create_index(due.and_where(Expr::col("next_at").is_not_null()).to_owned()).await?;
         let mut once =

@@ -57,6 +57,8 @@ pub struct Model {
     pub last_used_at: Option<i64>,
     pub last_refused_at: Option<i64>,
     pub idle_since: i64,
+    /// Something has changed in it that notices may have to speak of. `None`: they have looked.
+    pub woken_at: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -163,5 +163,6 @@ pub(crate) fn blank(act: &Act<'_>, it: &Description, kind: GroupKind) -> Result<
         last_used_at: None,
         last_refused_at: None,
         idle_since: created_at,
+        woken_at: None,
     })
 }

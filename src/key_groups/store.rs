@@ -251,11 +251,17 @@ pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid, now: DateTime<Utc>) 
 }
 
 /// The same for several groups, which are locked in order.
-pub(crate) async fn touch_all(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
+pub(crate) async fn touch_all(
+    tx: &Tx,
+    scope: &Scope,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<()> {
     let rows = || of(scope).filter(COLUMN.id.is_in(ids.to_vec()));
     db::lock_in_order(tx, rows(), Column::Id).await?;
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.is_in(ids.to_vec()))
         .exec(&**tx)

@@ -20,7 +20,6 @@ use crate::{
     },
     error::Result,
     key_instances::entity as instances,
-    notices,
     subscriptions::{Act, entity as subscriptions},
 };
 
@@ -140,7 +139,7 @@ pub(crate) async fn refresh(
         // What has ended since `now`, by the other's clock, is counted in `ahead` already.
         coverage.counts.expired += expired;
         coverage.counts.deactivated = deactivated;
-        let fresh = summarised(group, &coverage, now);
+        let fresh = Model { woken_at: Some(millis(now)), ..summarised(group, &coverage, now) };
         sums.subtract(group);
         sums.add(&fresh);
         let mut row = ActiveModel::from(fresh).reset_all();
@@ -150,7 +149,6 @@ pub(crate) async fn refresh(
         row.id = Unchanged(group.id);
         Entity::update(row).exec_without_returning(&**tx).await?;
     }
-    notices::wake(tx, ids, now).await?;
     sums.apply(tx, subscription).await
 }
 

@@ -156,7 +156,7 @@ pub async fn carry_out(
         return Ok(outcomes);
     }
     store::lock(&tx, act.scope, done().map(|it| it.0.key.id).collect()).await?;
-    key_groups::store::touch_all(&tx, act.scope, &groups).await?;
+    key_groups::store::touch_all(&tx, act.scope, &groups, act.now).await?;
     let mut events = Vec::new();
     for (row, facts) in done() {
         let after = store::update(&tx, row.key.with_facts(facts, act.now)).await?;

@@ -44,9 +44,7 @@ pub async fn starting(
     times: (DateTime<Utc>, DateTime<Utc>),
     limit: u64,
 ) -> Result<Vec<KeyInstance>> {
-    let mut found = between(act, Column::ActiveFrom, times, (Order::Asc, limit)).await?;
-    found.retain(|it| !it.is_revoked());
-    Ok(found)
+    between(act, Column::ActiveFrom, times, (Order::Asc, limit)).await
 }
 
 async fn between(
@@ -55,8 +53,12 @@ async fn between(
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     (order, limit): (Order, u64),
 ) -> Result<Vec<KeyInstance>> {
-    let rows = store::of(act.scope)
-        .filter(COLUMN.is_off.eq(false))
+    let mut rows = store::of(act.scope).filter(COLUMN.is_off.eq(false));
+    // One that was revoked has ended; it never starts.
+    if matches!(column, Column::ActiveFrom) {
+        rows = rows.filter(COLUMN.revoked_at.is_null());
+    }
+    let rows = rows
         .filter(column.gt(millis(from)))
         .filter(column.lt(millis(until)))
         .order_by(column, order.clone())
@@ -119,7 +121,7 @@ pub async fn idle(act: &Act<'_>, days: i64, at_most: u64) -> Result<u64> {
         .filter(COLUMN.is_off.eq(false))
         .filter(COLUMN.ends_at.gt(now))
         // As sums, so that what is live is read and not all that ever started or lay idle.
-        .filter(Expr::col((Entity, Column::ActiveFrom)).add(0).lte(now))
+        .filter(Expr::col((Entity, Column::ActiveFrom)).add(0).lte(now - days * 86_400_000))
         .filter(Expr::col((Entity, Column::IdleSince)).add(0).lt(now - days * 86_400_000))
         .limit(at_most);
     Ok(idle.count(act.app.db.read()).await?)

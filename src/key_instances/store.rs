@@ -342,6 +342,16 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
             .filter(COLUMN.last_used_at.is_not_null()),
         Used::NotFor(days) => query.filter(COLUMN.idle_since.lt(now - days * 86_400_000)),
     };
+    // What starts later, or only just did, is no key that nobody uses. As a sum, so that the index by
+    // start is not read.
+    let since = match filter.used {
+        Used::NotFor(days) => Some(now - days * 86_400_000),
+        Used::Never => Some(now),
+        _ => None,
+    };
+    if let Some(since) = since.filter(|_| filter.show == Show::Live) {
+        query = query.filter(Expr::col((Entity, Column::ActiveFrom)).add(0).lte(since));
+    }
     if let Some(from) = filter.from {
         query = query.filter(COLUMN.ends_at.gt(millis(from)));
     }

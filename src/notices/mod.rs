@@ -20,7 +20,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use self::lease::Lease;
-pub(crate) use self::store::wake;
 pub use self::{
     delivering::BACKOFF,
     entity::{Model as Notice, deliveries::Model as Delivery, webhooks::Model as Webhook},

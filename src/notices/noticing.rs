@@ -30,28 +30,46 @@ const SUSPENDED: TimeDelta = TimeDelta::hours(1);
 
 /// Notices what is due, of a great deal a part. Gives how much was said.
 pub(super) async fn run(app: &App, now: DateTime<Utc>) -> Result<usize> {
+    for _ in 0..BATCHES {
+        let woken = store::woken(&app.db, BATCH).await?;
+        if woken.is_empty() {
+            break;
+        }
+        for (subscription, groups) in by_subscription(woken) {
+            let tx = app.db.write().await?;
+            subscriptions::lock(&tx, subscription).await?;
+            store::wake(&tx, &groups, now).await?;
+            tx.commit().await?;
+        }
+    }
     let mut said = 0;
     for _ in 0..BATCHES {
         let due = store::due(&app.db, now, BATCH).await?;
         if due.is_empty() {
             break;
         }
-        let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-        for (subscription, instance) in &due {
-            by_subscription.entry(*subscription).or_default().push(*instance);
-        }
-        for (subscription, instances) in by_subscription {
+        for (subscription, instances) in by_subscription(due) {
             said += of_subscription(app, subscription, &instances, now).await?;
         }
     }
     Ok(said)
 }
 
+fn by_subscription(rows: Vec<(Uuid, Uuid)>) -> HashMap<Uuid, Vec<Uuid>> {
+    let mut all: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for (subscription, id) in rows {
+        all.entry(subscription).or_default().push(id);
+    }
+    all
+}
+
 async fn of_subscription(app: &App, id: Uuid, due: &[Uuid], now: DateTime<Utc>) -> Result<usize> {
     let tx = app.db.write().await?;
     let Some(subscription) = subscriptions::lock_row(&tx, id).await? else { return Ok(0) };
     if subscription.is_suspended() {
-        store::look_again(&tx, due, Some(millis(now + SUSPENDED))).await?;
+        let later: Vec<Uuid> =
+            store::still_due(&tx, due, now).await?.iter().map(|it| it.id).collect();
+        store::look_again(&tx, &later, Some(millis(now + SUSPENDED))).await?;
         tx.commit().await?;
         return Ok(0);
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{millis, new_id},
-    db::{Db, Tx},
+    db::{self, Db, Tx},
     domain::Role,
     error::Result,
     key_groups::entity as groups,
@@ -48,12 +48,12 @@ pub(super) async fn still_due(
     ids: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<Vec<KeyInstance>> {
-    let rows = instances::Entity::find()
+    let due = instances::Entity::find()
         .filter(instances::COLUMN.id.is_in(ids.to_vec()))
-        .filter(instances::COLUMN.notice_at.lte(millis(now)))
-        .all(&**tx)
-        .await?;
-    Ok(rows)
+        .filter(instances::COLUMN.notice_at.lte(millis(now)));
+    // They are written below, and batches of usage write them in this order.
+    db::lock_in_order(tx, due.clone(), instances::Column::Id).await?;
+    Ok(due.all(&**tx).await?)
 }
 
 /// Instances of the same groups that end later than the first of these does, by group: whoever
@@ -86,17 +86,43 @@ pub(super) async fn look_again(tx: &Tx, ids: &[Uuid], at: Option<i64>) -> Result
     Ok(())
 }
 
-/// Something has changed in these groups: what was left unsaid because of a successor may have to
-/// be said now.
-pub(crate) async fn wake(tx: &Tx, groups: &[Uuid], now: DateTime<Utc>) -> Result<()> {
+/// Subscriptions and ids of groups in which something has changed.
+pub(super) async fn woken(db: &Db, limit: u64) -> Result<Vec<(Uuid, Uuid)>> {
+    let rows = groups::Entity::find()
+        .select_only()
+        .column(groups::Column::SubscriptionId)
+        .column(groups::Column::Id)
+        .filter(groups::COLUMN.woken_at.is_not_null())
+        .order_by_asc(groups::Column::WokenAt)
+        .limit(limit)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    Ok(rows)
+}
+
+/// What was left unsaid in these groups because of a successor may have to be said now. Instances are
+/// locked in order, as batches of usage do.
+pub(super) async fn wake(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
     let now = millis(now);
+    let silent = Condition::all()
+        .add(instances::COLUMN.key_group_id.is_in(ids.to_vec()))
+        .add(instances::COLUMN.is_off.eq(false))
+        .add(instances::COLUMN.ends_at.gt(now))
+        .add(instances::COLUMN.warns_at.lte(now))
+        .add(instances::COLUMN.notice_at.gt(now));
+    let rows = instances::Entity::find().filter(silent.clone());
+    db::lock_in_order(tx, rows, instances::Column::Id).await?;
     instances::Entity::update_many()
         .col_expr(instances::Column::NoticeAt, Expr::value(now))
-        .filter(instances::COLUMN.key_group_id.is_in(groups.to_vec()))
-        .filter(instances::COLUMN.is_off.eq(false))
-        .filter(instances::COLUMN.ends_at.gt(now))
-        .filter(instances::COLUMN.warns_at.lte(now))
-        .filter(instances::COLUMN.notice_at.gt(now))
+        .filter(silent)
+        .exec(&**tx)
+        .await?;
+    let rows = groups::Entity::find().filter(groups::COLUMN.id.is_in(ids.to_vec()));
+    db::lock_in_order(tx, rows, groups::Column::Id).await?;
+    groups::Entity::update_many()
+        .col_expr(groups::Column::WokenAt, Expr::value(None::<i64>))
+        .filter(groups::COLUMN.id.is_in(ids.to_vec()))
         .exec(&**tx)
         .await?;
     Ok(())

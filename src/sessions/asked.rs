@@ -7,6 +7,11 @@ pub fn act(next: &str) -> &'static str {
     let ends = |end: &str| path.ends_with(end);
     let is_personal = path.starts_with("/profile/keys/");
     match () {
+        () if is_webhook(path) && ends("/secret") => "make a new signing secret",
+        () if is_webhook(path) && ends("/removal") => "remove a webhook",
+        () if is_webhook(path) => "see the signing secret of a webhook",
+        () if is_calendar(path) && ends("/link") => "see the address of a calendar feed",
+        () if is_calendar(path) => "make the address of a calendar feed",
         () if is_personal && ends("/new") => "make a personal key",
         () if is_personal => "see your new personal key",
         () if ends("/groups/new") => "make a key group with its first key",
@@ -27,10 +32,23 @@ pub fn act(next: &str) -> &'static str {
     }
 }
 
+fn is_webhook(path: &str) -> bool {
+    path.contains("/settings/webhooks/")
+}
+
+fn is_calendar(path: &str) -> bool {
+    path.contains("/settings/calendar/") || path.ends_with("/calendar")
+}
+
 /// Where Cancel leads.
 pub fn back(next: &str) -> String {
     let path = path(next);
     let before = |part: &str| path.split_once(part).map(|it| it.0);
+    for (part, page) in [("webhooks", "notices"), ("calendar", "calendar")] {
+        if let Some(place) = before(&format!("/settings/{part}/")) {
+            return format!("{place}/settings/{page}");
+        }
+    }
     if path.ends_with("/audit") {
         return next.to_owned();
     }
@@ -66,6 +84,23 @@ mod tests {
             ("/s/a/policies/9/deletion", "delete a policy", "/s/a/policies/9"),
             ("/s/a/members/9/role", "change what somebody may do", "/s/a/members"),
             ("/s/a/invitations/link", "see the link of an invitation", "/s/a/members"),
+            (
+                "/s/a/settings/webhooks/9",
+                "see the signing secret of a webhook",
+                "/s/a/settings/notices",
+            ),
+            ("/s/a/settings/webhooks/9/removal", "remove a webhook", "/s/a/settings/notices"),
+            (
+                "/s/a/settings/webhooks/9/secret",
+                "make a new signing secret",
+                "/s/a/settings/notices",
+            ),
+            (
+                "/s/a/settings/calendar/9/link",
+                "see the address of a calendar feed",
+                "/s/a/settings/calendar",
+            ),
+            ("/s/a/groups/7/calendar", "make the address of a calendar feed", "/s/a/groups/7"),
             ("/subscriptions/a/invitation", "invite somebody", "/subscriptions"),
             ("/owners/9/removal", "remove an owner", "/owners"),
             ("/profile/keys/new", "make a personal key", "/profile/keys"),

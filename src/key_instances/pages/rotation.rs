@@ -41,6 +41,8 @@ pub struct RotationView {
     verdict: Verdict,
     rhythm: Rhythm,
     successor_from: DateTime<Utc>,
+    /// The successor is accepted now.
+    is_active: bool,
 }
 
 /// Of an active key that has a successor among the `others` of its group.
@@ -51,7 +53,10 @@ pub async fn of(
     others: &[KeyInstance],
 ) -> Result<Option<RotationView>> {
     let here = &it.me.here;
-    let next = key_instances::successor(key, others);
+    // A rotation goes to a newer key, whatever else is there and ends later.
+    let newer: Vec<KeyInstance> =
+        others.iter().filter(|it| it.label > key.label).cloned().collect();
+    let next = key_instances::successor(key, &newer);
     let Some(next) = next.filter(|_| key.status(here.now) == Status::Active) else {
         return Ok(None);
     };
@@ -76,6 +81,7 @@ pub async fn of(
         verdict: progress.verdict(here.now),
         rhythm,
         successor_from: progress.successor_from,
+        is_active: progress.successor_from <= here.now,
     }))
 }
 
@@ -161,7 +167,7 @@ impl RotationView {
 
     /// Whether [`Self::facts`] say that the successor is active.
     pub fn says_active(&self) -> bool {
-        !matches!(self.verdict, Verdict::SuccessorWaits | Verdict::SuccessorUnused)
+        self.is_active && !matches!(self.verdict, Verdict::SuccessorUnused)
     }
 
     /// What the dialogs tell besides the calls of the old key: how much its successor has taken over,
@@ -169,6 +175,16 @@ impl RotationView {
     pub fn facts(&self, act: &str, here: &Here) -> Vec<Fact> {
         let (new, share) = (&self.new.name, &self.new.share);
         let verdict = self.verdict(act, here);
+        if !self.is_active {
+            let from = here.minute(self.successor_from).text;
+            let text = format!("Its successor {new} is not active before {from}");
+            let (icon, class, strong) = ("hourglass", "c-soon", String::new());
+            let waits = Fact { icon, class, strong, text };
+            return match self.verdict {
+                Verdict::NeverUsed => vec![waits],
+                _ => vec![verdict],
+            };
+        }
         if !self.says_active() {
             return vec![verdict];
         }
