@@ -9,6 +9,7 @@ on_both! {
     a_rotation_shows_who_calls_with_which_key_until_the_old_one_is_safe_to_revoke,
     a_job_that_runs_once_a_week_is_not_cut_off,
     a_successor_that_nobody_uses_is_a_reason_to_wait,
+    a_rotation_goes_to_a_newer_key_and_says_when_it_is_not_active_yet,
     a_key_without_a_successor_or_without_a_life_has_no_rotation,
     unused_keys_that_still_work_are_listed_the_longest_idle_first,
 }
@@ -202,4 +203,24 @@ async fn unused_keys_that_still_work_are_listed_the_longest_idle_first(app: &Tes
     let csv = viewer.get("/s/acme/keys.csv?status=live&used=not30d").await.expect(200).csv();
     assert_eq!(csv.len(), 4);
     assert!(viewer.get("/s/acme/keys").await.text().contains("href=\"/s/acme/keys/unused\""));
+}
+
+async fn a_rotation_goes_to_a_newer_key_and_says_when_it_is_not_active_yet(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let endless = ActivePeriod::new(app.clock.now(), None).unwrap();
+    // Old, never ending, and called long ago: it takes over from nobody.
+    let group = desk.group("quote-engine", endless).await.instance.key_group_id;
+    let second = desk.key(group, desk.days(90)).await;
+    let admin = app.signed_in("admin@acme.example").await;
+    let page = path_of("acme", &second.instance);
+    let text = admin.get(&page).await.expect(200).plain();
+    assert!(!text.contains("Rotation to"), "{text}");
+    // The next one starts in a week: the dialog must not call it active.
+    let now = app.clock.now();
+    let later = ActivePeriod::new(now + TimeDelta::days(7), None).unwrap();
+    desk.key(group, later).await;
+    has(&admin.get(&page).await.expect(200).plain(), &["Rotation to k-3"]);
+    let dialog = admin.get(&format!("{page}/revocation")).await.expect(200).plain();
+    has(&dialog, &["Its successor k-3 is not active before"]);
+    assert!(!dialog.contains("k-3 is active"), "{dialog}");
 }
