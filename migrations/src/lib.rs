@@ -40,6 +40,11 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// One column more in `table`.
+fn added(table: &'static str, column: &mut ColumnDef) -> TableAlterStatement {
+    Table::alter().table(table).add_column(column).to_owned()
+}
+
 /// `name` on `columns` of `table`, in order.
 fn index(
     name: &'static str,

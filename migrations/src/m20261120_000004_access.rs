@@ -1,7 +1,7 @@
 //! Permissions, policies, user groups, workspaces, and what key groups hold of them.
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::index;
+use crate::{added, index};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -106,10 +106,6 @@ impl MigrationTrait for Migration {
         m.alter_table(added("subscriptions", integer("workspace_count").default(0))).await?;
         m.alter_table(added("key_instances", &mut text_null("last_refused_asked"))).await
     }
-}
-
-fn added(table: &'static str, column: &mut ColumnDef) -> TableAlterStatement {
-    Table::alter().table(table).add_column(column).to_owned()
 }
 
 /// Within its subscription, so that no row can point into another one.

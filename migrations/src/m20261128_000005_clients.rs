@@ -2,7 +2,7 @@
 //! of programs.
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::index;
+use crate::{added, index};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -57,10 +57,6 @@ impl MigrationTrait for Migration {
 
 /// The numbers of document 001 have four digits too.
 const FIRST: i32 = 1001;
-
-fn added(table: &'static str, column: &mut ColumnDef) -> TableAlterStatement {
-    Table::alter().table(table).add_column(column).to_owned()
-}
 
 /// Numbers the rows that are there in the order of their making.
 fn numbered(table: &str, partition: &str) -> String {

@@ -2,7 +2,7 @@
 //! one node does for all.
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 
-use crate::index;
+use crate::{added, index};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -47,7 +47,7 @@ impl MigrationTrait for Migration {
             ("ix_notices_subscription", "notices", &["subscription_id", "at", "id"][..]),
             ("ix_notices_group", "notices", &["key_group_id"]),
             ("ix_webhooks_subscription", "webhooks", &["subscription_id", "id"]),
-            ("ix_deliveries_subscription", "deliveries", &["subscription_id", "id"]),
+            ("ix_deliveries_mails", "deliveries", &["subscription_id", "webhook_id", "id"]),
             ("ix_deliveries_webhook", "deliveries", &["webhook_id", "id"]),
         ] {
             m.create_index(index(name, table, columns)).await?;
@@ -56,10 +56,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn added(table: &'static str, column: &mut ColumnDef) -> TableAlterStatement {
-    Table::alter().table(table).add_column(column).to_owned()
-}
-
+/// Rows of `table` are gone with the row of `other` that `column` names.
 fn gone_with(table: &'static str, column: &'static str, other: &str) -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .name(format!("fk_{table}_{other}"))

@@ -1,7 +1,7 @@
 //! Calendar feeds, what their events need to know of a key instance, and ends across subscriptions.
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::index;
+use crate::{added, index};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -48,10 +48,6 @@ impl MigrationTrait for Migration {
         whole.unique().and_where(Expr::col("key_group_id").is_null());
         m.create_index(whole).await
     }
-}
-
-fn added(table: &'static str, column: &mut ColumnDef) -> TableAlterStatement {
-    Table::alter().table(table).add_column(column).to_owned()
 }
 
 /// Without a key group it is of the whole subscription.

@@ -183,12 +183,12 @@ fn gap(
     }
 }
 
-/// From the start of an instance to the next end of an earlier one that it outlives, where both can be
-/// seen; stretches that touch are one.
+/// From the start of an instance to the next end of an earlier one that it outlives, where that end can
+/// be seen; stretches that touch are one.
 fn overlaps(live: &[&Facts], window: &Window) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let is_seen = |it: &DateTime<Utc>| *it >= window.from && *it < window.until;
     let mut found = Vec::new();
-    for new in live.iter().map(|it| &it.period).filter(|it| is_seen(&it.from())) {
+    for new in live.iter().map(|it| &it.period).filter(|it| it.from() < window.until) {
         let ends = live.iter().filter(|it| it.period.from() < new.from());
         let ends = ends.filter_map(|it| it.period.until()).filter(is_seen);
         let ends = ends.filter(|end| new.until().is_none_or(|until| until > *end));

@@ -269,7 +269,9 @@ pub struct Listing {
 /// The column and direction in which a filter's index gives its rows.
 fn order(filter: &Filter) -> (Column, Order) {
     match (filter.show, filter.used) {
-        (Show::Active | Show::ExpiringSoon, _) => (Column::EndsAt, Order::Asc),
+        (Show::Active | Show::ExpiringSoon, _) | (Show::Live, Used::Any) => {
+            (Column::EndsAt, Order::Asc)
+        }
         (Show::Expired | Show::Deactivated, _) => (Column::EndsAt, Order::Desc),
         (Show::Future, _) => (Column::ActiveFrom, Order::Asc),
         (Show::All | Show::Live, Used::Within(_)) => (Column::IdleSince, Order::Desc),

@@ -112,11 +112,7 @@ impl Metrics {
     fn attempts(&self) -> [(&'static str, &'static str, u64); 4] {
         let names =
             [("webhook", "failed"), ("webhook", "taken"), ("mail", "failed"), ("mail", "taken")];
-        let mut n = 0;
-        names.map(|(channel, result)| {
-            n += 1;
-            (channel, result, self.sent[n - 1].load(Relaxed))
-        })
+        std::array::from_fn(|n| (names[n].0, names[n].1, self.sent[n].load(Relaxed)))
     }
 
     /// One more answer of `/verify`.

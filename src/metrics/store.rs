@@ -134,9 +134,5 @@ async fn key_groups(db: &Db) -> Result<[(&'static str, i64); 5]> {
     let sums: Option<(Sum, Sum, Sum, Sum, Sum)> = query.into_tuple().one(db.read()).await?;
     let (all, soon, alone, nothing, attention) = sums.unwrap_or_default();
     let sums = [all, soon, alone, nothing, attention];
-    let mut n = 0;
-    Ok(states.map(|(state, _)| {
-        n += 1;
-        (state, sums[n - 1].unwrap_or_default())
-    }))
+    Ok(std::array::from_fn(|n| (states[n].0, sums[n].unwrap_or_default())))
 }

@@ -1,9 +1,10 @@
 //! Sends what is due. Each attempt is claimed in the database before it is made, so that no two
 //! nodes make the same one; a node that dies in the middle of one leaves it to be made again, with
 //! the same id.
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use uuid::Uuid;
 
 use super::{
     entity::{Model as Notice, deliveries::Model as Delivery},
@@ -26,7 +27,7 @@ const ROUNDS: usize = 4;
 const CLAIM: TimeDelta = TimeDelta::seconds(60);
 
 /// How long to wait after each failed attempt, as Standard Webhooks recommends: 9 attempts within
-/// about 32 hours.
+/// about 52 hours.
 pub const BACKOFF: [TimeDelta; 8] = [
     TimeDelta::seconds(5),
     TimeDelta::minutes(5),
@@ -48,18 +49,11 @@ pub(super) async fn run(app: &App) -> Result<()> {
         }
         let (posts, mails): (Vec<Delivery>, Vec<Delivery>) =
             due.into_iter().partition(|it| it.webhook_id.is_some());
-        let mut letters: Vec<Vec<Delivery>> = Vec::new();
-        for it in mails {
-            let same = |all: &&mut Vec<Delivery>| {
-                all[0].target == it.target && all[0].subscription_id == it.subscription_id
-            };
-            match letters.iter_mut().find(same) {
-                Some(all) => all.push(it),
-                None => letters.push(vec![it]),
-            }
-        }
+        // One for each address: the message takes along all that is due for it.
+        let mut seen = HashSet::new();
+        let mails = mails.iter().filter(|it| seen.insert((it.subscription_id, &it.target)));
         let posts = join_all(posts.iter().map(|it| post(app, it, now)));
-        let letters = join_all(letters.iter().map(|it| mail(app, it, now)));
+        let letters = join_all(mails.map(|it| mail(app, it, now)));
         let (posts, letters) = tokio::join!(posts, letters);
         posts.into_iter().chain(letters).collect::<Result<()>>()?;
     }
@@ -97,14 +91,13 @@ pub(super) async fn post(app: &App, it: &Delivery, now: DateTime<Utc>) -> Result
 }
 
 /// One message with all that is due for one address of one subscription.
-async fn mail(app: &App, all: &[Delivery], now: DateTime<Utc>) -> Result<()> {
-    let ids: Vec<Uuid> = all.iter().map(|it| it.id).collect();
+async fn mail(app: &App, to: &Delivery, now: DateTime<Utc>) -> Result<()> {
+    let ids = sending::letter(&app.db, to, now).await?;
     let Some(claimed) = sending::claim(&app.db, &ids, now + CLAIM, now).await? else {
         return Ok(());
     };
     let mut notices: Vec<Notice> = sending::notices(&app.db, &claimed.ids).await?;
     notices.sort_by_key(|it| it.ends_at);
-    let to = &all[0];
     let Some((name, slug)) = sending::subscription(&app.db, to.subscription_id).await? else {
         return Ok(());
     };

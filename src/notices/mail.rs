@@ -70,7 +70,8 @@ impl Mailer {
             Err(error) => {
                 let mut told = error.to_string();
                 told.truncate(told.floor_char_boundary(200));
-                Err(Failure { told, permanent: error.is_permanent() })
+                // Also what the server calls permanent: a wrong password of ours is one day mended.
+                Err(Failure { told, permanent: false })
             }
         }
     }

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{clock::millis, db::Db, error::Result, subscriptions::entity as subscriptions};
 
+/// Notices of one message.
+const LONGEST_LETTER: u64 = 1_000;
+
 /// An attempt that this node makes, and no other.
 pub(super) struct Claimed {
     pub(super) ids: Vec<Uuid>,
@@ -67,6 +70,23 @@ pub(super) async fn count_waiting(db: &Db, limit: u64) -> Result<u64> {
     let waiting = Entity::find().select_only().column(Column::Id);
     let waiting = waiting.filter(COLUMN.next_at.is_not_null()).limit(limit);
     Ok(waiting.count(db.read()).await?)
+}
+
+/// All that is due for the same address of the same subscription: it goes into one message.
+pub(super) async fn letter(db: &Db, it: &Delivery, now: DateTime<Utc>) -> Result<Vec<Uuid>> {
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(COLUMN.next_at.lte(millis(now)))
+        .filter(COLUMN.subscription_id.eq(it.subscription_id))
+        .filter(COLUMN.webhook_id.is_null())
+        .filter(COLUMN.target.eq(&*it.target))
+        .order_by_asc(Column::NextAt)
+        .limit(LONGEST_LETTER)
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    Ok(rows)
 }
 
 pub(super) async fn by_id(db: &Db, id: Uuid) -> Result<Option<Delivery>> {

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set, Condition, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
-    sea_query::OnConflict,
 };
 
 pub(super) use super::entity::Model as Notice;
@@ -256,17 +255,12 @@ impl ToSend {
     }
 }
 
-/// To each receiver once.
+/// To each receiver once, which an index sees to.
 pub(super) async fn insert_deliveries(tx: &Tx, all: Vec<ToSend>, now: DateTime<Utc>) -> Result<()> {
     let rows = all.into_iter().map(|it| to_send(it, now)).collect::<Vec<_>>();
     for chunk in rows.chunks(CHUNK) {
-        let once = OnConflict::columns([deliveries::Column::NoticeId, deliveries::Column::Target])
-            .do_nothing()
-            .to_owned();
-        deliveries::Entity::insert_many(chunk.to_vec())
-            .on_conflict(once)
-            .exec_without_returning(&**tx)
-            .await?;
+        let rows = deliveries::Entity::insert_many(chunk.to_vec());
+        rows.exec_without_returning(&**tx).await?;
     }
     Ok(())
 }

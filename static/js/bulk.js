@@ -6,10 +6,11 @@
   const boxes = [...document.querySelectorAll('input[name=pick][form=bulk]')];
   const all = document.querySelector('[data-pick-all]');
   const count = bar.querySelector('[data-count]');
+  const told = document.querySelector('[data-picked]'); // outside of the bar: what is hidden is not read out
   const show = () => {
     const n = boxes.filter((box) => box.checked).length;
     bar.hidden = n === 0;
-    count.textContent = n ? `${n} selected` : '';
+    count.textContent = told.textContent = n ? `${n} selected` : '';
     for (const verb of bar.querySelectorAll('[data-verb]')) verb.textContent = `${verb.dataset.verb} ${n}`;
     if (all) {
       all.checked = n === boxes.length;

@@ -68,8 +68,17 @@ impl<'a> Keys<'a> {
         let (picks, token, list) = (picks(page), page.field("submission"), page.field("list"));
         let mut fields = vec![("submission", token.as_str()), ("list", list.as_str())];
         fields.extend(picks.iter().map(|it| ("pick", it.as_str())));
+        let shown = if path == LONGER { page.field("shown") } else { String::new() };
+        fields.push(("shown", &shown));
         fields.extend(more);
         self.admin.post(path, &fields).await
+    }
+
+    /// Makes another choice on the page of an extension, sees what it would do, and does it.
+    async fn extend(&self, page: &Answer, choice: &[(&str, &str)]) -> Answer {
+        let look = [&[("act", "check")], choice].concat();
+        let shown = self.confirm(LONGER, page, &look).await.expect(200);
+        self.confirm(LONGER, &shown, choice).await
     }
 
     async fn events(&self, action: &str) -> usize {
@@ -145,7 +154,7 @@ async fn what_cannot_be_deactivated_says_why_and_stops_none_of_the_others(app: &
         "This key is already deactivated.",
         "A client secret is not deactivated. Revoke it if it shall end now.",
     ] {
-        assert!(text.contains(&format!("Not done. {why}")), "{why}: {text}");
+        assert!(text.contains(&format!("Cannot be done. {why}")), "{why}: {text}");
     }
     assert_eq!(picks(&page).len(), 2, "the form names what it can be done to");
     // Whoever names the others all the same is told, row by row.
@@ -174,12 +183,19 @@ async fn an_extension_counts_from_the_end_of_each_and_shortens_nothing(app: &Tes
     let page = it.chosen(LONGER, &all).await.expect(200);
     let told = "Ends Wed 30 Dec 2026 10:30 UTC instead of Mon 30 Nov 2026 10:30 UTC";
     assert!(page.plain().contains(told), "{}", page.plain());
-    let why = "Not done. It never ends, so there is nothing to extend.";
+    let why = "Cannot be done. It never ends, so there is nothing to extend.";
     assert!(page.plain().contains(why), "{}", page.plain());
     // Another choice shows what it would do, and does nothing.
     let shown = [("act", "check"), ("preset", "90")];
     let check = it.confirm(LONGER, &page, &shown).await.expect(200);
     assert!(check.plain().contains("Ends Sun 28 Feb 2027 10:30 UTC"), "{}", check.plain());
+    assert_eq!(it.events("key_instance.period_changed").await, 0);
+    // Also where it was sent without looking, as a page without a script allows.
+    let unseen = it.confirm(LONGER, &page, &[("preset", "365")]).await.expect(200);
+    assert!(unseen.plain().contains("Ends Tue 30 Nov 2027 10:30 UTC"), "{}", unseen.plain());
+    let forgotten = [("preset", "30"), ("until", "2027-01-31T00:00")];
+    let unseen = it.confirm(LONGER, &page, &forgotten).await.expect(200);
+    assert!(unseen.plain().contains(told), "{}", unseen.plain());
     assert_eq!(it.events("key_instance.period_changed").await, 0);
     let done = it.confirm(LONGER, &page, &[("preset", "30")]).await.expect(200);
     assert!(done.plain().contains("2 of 3 keys are extended"), "{}", done.plain());
@@ -190,7 +206,7 @@ async fn an_extension_counts_from_the_end_of_each_and_shortens_nothing(app: &Tes
     // To one date: who ends later keeps its end.
     let page = it.chosen(LONGER, &[&first, &second]).await.expect(200);
     let date = [("preset", "dates"), ("until", "2027-01-31T00:00")];
-    let done = it.confirm(LONGER, &page, &date).await.expect(200);
+    let done = it.extend(&page, &date).await.expect(200);
     assert!(done.plain().contains("1 of 2 keys is extended"), "{}", done.plain());
     assert!(done.plain().contains("Not done. It ends later than that already"));
     assert_eq!(it.until(&first).await, "2027-01-31");
@@ -218,10 +234,10 @@ async fn an_extension_keeps_to_the_longest_lifetime(app: &TestApp) {
         })
         .await;
     let page = it.chosen(LONGER, &[&first, &second]).await.expect(200);
-    let why = "Not done. Keys of this subscription may live for 90 days at most.";
-    assert!(page.plain().contains(why), "{}", page.plain());
+    let why = "Keys of this subscription may live for 90 days at most.";
+    assert!(page.plain().contains(&format!("Cannot be done. {why}")), "{}", page.plain());
     let done = it.confirm(LONGER, &page, &[("preset", "30")]).await.expect(200);
-    assert!(done.plain().contains(why), "{}", done.plain());
+    assert!(done.plain().contains(&format!("Not done. {why}")), "{}", done.plain());
     let ends = (it.until(&first).await, it.until(&second).await);
     assert_eq!(ends, ("2026-12-30".to_owned(), "2027-02-08".to_owned()));
 }
@@ -349,7 +365,7 @@ async fn keys_in_use_end_only_with_their_number(app: &TestApp) {
     app.service().bearer(more[0].secret.expose()).await.expect(204);
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
     let page = it.chosen(LONGER, &[&more[0]]).await.expect(200);
-    it.confirm(LONGER, &page, &[("preset", "365")]).await.expect(200);
+    it.extend(&page, &[("preset", "365")]).await.expect(200);
 }
 
 async fn what_was_chosen_survives_the_end_of_the_session(app: &TestApp) {

@@ -54,6 +54,8 @@ struct ExtensionView {
     zone: String,
     /// The most days that a key may live here.
     longest: Option<i32>,
+    /// What the rows below tell the outcome of.
+    shown: String,
 }
 
 #[derive(Template)]
@@ -153,6 +155,11 @@ fn preset(form: &Fields) -> &str {
     Some(form.one("preset")).filter(|it| !it.is_empty()).unwrap_or("30")
 }
 
+/// The choice of an extension as it was posted.
+fn wanted(form: &Fields) -> String {
+    format!("{} {}", preset(form), form.one("until"))
+}
+
 fn wish(kind: Kind, form: &Fields, here: &Here) -> Result<Wish> {
     if kind == Kind::Deactivate {
         return Ok(Wish::Deactivate);
@@ -216,7 +223,11 @@ async fn show(
     let given = form.one("submission");
     let page = BulkPage {
         page: Page::within(admin, Section::Keys),
-        title: if ids.is_empty() { "No keys are chosen".to_owned() } else { title },
+        title: match (ids.is_empty(), doable, kind) {
+            (true, ..) => "No keys are chosen".to_owned(),
+            (_, 0, Kind::Deactivate) => "None of these can be deactivated".to_owned(),
+            _ => title,
+        },
         text,
         button,
         keep,
@@ -247,6 +258,7 @@ fn extension(admin: &Admin, form: &Fields) -> ExtensionView {
         until: form.one("until").to_owned(),
         zone: admin.me.here.zone.to_string(),
         longest,
+        shown: wanted(form),
     }
 }
 
@@ -320,6 +332,10 @@ async fn act(admin: &Admin, kind: Kind, form: Fields) -> Result<HttpResponse, Pa
     }
     let back = list(admin, &form);
     let done = match wish(kind, &form, here) {
+        // Nothing is done that the rows did not tell the outcome of: another choice is shown first.
+        Ok(Wish::Extend(_)) if form.one("shown") != wanted(&form) => {
+            return show(admin, kind, form, Errors::none()).await;
+        }
         Ok(wish) => carry_out(admin, wish, &seen, &form, back.clone()).await,
         Err(error) => Err(error),
     };

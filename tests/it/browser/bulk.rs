@@ -56,7 +56,7 @@ async fn two_of_three_are_ticked_and_deactivated(app: &TestApp) {
         assert_eq!(it.words(OFF).await?, "Deactivate 1");
         it.click(&pick("k-3")).await?;
         assert_eq!(it.words(OFF).await?, "Deactivate 2");
-        assert_eq!(it.words(".bulk [role=status]").await?, "2 selected");
+        assert_eq!(it.words(".bulk [data-count]").await?, "2 selected");
         let some = "document.querySelector('[data-pick-all]').indeterminate";
         assert!(it.ask::<bool>(some).await?);
         it.turn(OFF).await?;
