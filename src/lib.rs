@@ -24,6 +24,8 @@ pub mod submissions;
 pub mod access;
 /// Who did what, appended in the same transaction.
 pub mod audit;
+/// With which programs manage the keys of a subscription.
+pub mod automation_tokens;
 /// The ends of keys in the calendars of people.
 pub mod calendar;
 /// The first start: pepper and owner.

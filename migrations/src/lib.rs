@@ -18,6 +18,7 @@ mod m20261128_000008_notices;
 mod m20261128_000009_calendar;
 mod m20261128_000010_overview;
 mod m20261128_000011_review;
+mod m20261128_000012_automation;
 
 pub struct Migrator;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000009_calendar::Migration),
             Box::new(m20261128_000010_overview::Migration),
             Box::new(m20261128_000011_review::Migration),
+            Box::new(m20261128_000012_automation::Migration),
         ]
     }
 }

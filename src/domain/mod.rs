@@ -1,5 +1,6 @@
 //! Pure rules: no IO, no clock, no other module of ours. Time is an argument; DOMAIN.md is the source.
 pub mod access;
+pub mod api_scope;
 pub mod client_secret;
 pub mod coverage;
 pub mod custom_key;
@@ -21,6 +22,7 @@ pub mod weeks;
 
 pub use {
     access::Access,
+    api_scope::{ApiScope, ApiScopes},
     coverage::Coverage,
     kind::GroupKind,
     period::{ActivePeriod, PeriodRules},

@@ -81,6 +81,8 @@ pub enum Refusal {
     LastAdmin,
     #[error("Nobody can give a higher role to themselves. Ask another admin.")]
     RaisesOneself,
+    #[error("This token has ended already.")]
+    TokenEnded,
     #[error("Only what could not be delivered can be sent again.")]
     NotFailed,
     #[error("This is the last owner of the installation. Make somebody else an owner first.")]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub use self::entity::Model as Subscription;
 use crate::{
     audit::{self, Actor, Event},
+    automation_tokens::AutomationToken,
     clock,
     db::{Db, Tx},
     domain::{PeriodRules, Refusal, Role, text},
@@ -106,7 +107,7 @@ pub(crate) async fn count_workspaces(tx: &Tx, scope: &Scope, by: i32) -> Result<
 
 /// The subscription's settings, as of the transaction that holds its lock.
 pub(crate) async fn current(tx: &Tx, scope: &Scope) -> Result<Subscription> {
-    store::by_id(tx, scope.id()).await
+    store::by_id(&**tx, scope.id()).await
 }
 
 /// What the subscription allows for periods, as of the transaction that holds its lock.
@@ -150,6 +151,11 @@ pub async fn enter_space(app: &App, user: Uuid, space: &str) -> Result<(Scope, R
 /// For the operator at the command line of this machine, whom every door is open to.
 pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
     store::by_slug(db, slug).await.map(Scope)
+}
+
+/// For a program that shows a token of the subscription.
+pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<Scope> {
+    store::by_id(db.read(), token.subscription_id).await.map(Scope)
 }
 
 /// All subscriptions of the installation, for its owner, by slug from behind `after` on.
@@ -305,7 +311,7 @@ pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
         return Err(Error::Invalid(errors));
     }
     let tx = act.begin().await?;
-    let now = store::by_id(&tx, act.scope.id()).await?;
+    let now = store::by_id(&*tx, act.scope.id()).await?;
     let before = Settings {
         members_see_keys: now.members_see_keys,
         default_lifetime_days: now.default_lifetime_days,

@@ -52,8 +52,8 @@ pub(super) async fn by_slug(db: &Db, slug: &str) -> Result<entity::Model> {
     found.ok_or(Error::NotFound)
 }
 
-pub(super) async fn by_id(tx: &Tx, id: Uuid) -> Result<entity::Model> {
-    entity::Entity::find_by_id(id).one(&**tx).await?.ok_or(Error::NotFound)
+pub(super) async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<entity::Model> {
+    entity::Entity::find_by_id(id).one(db).await?.ok_or(Error::NotFound)
 }
 
 pub(super) async fn insert(
@@ -156,7 +156,7 @@ pub(super) async fn take_numbers(tx: &Tx, id: Uuid, n: i32) -> Result<i32> {
         .filter(entity::COLUMN.id.eq(id))
         .exec(&**tx)
         .await?;
-    Ok(by_id(tx, id).await?.next_number - n)
+    Ok(by_id(&**tx, id).await?.next_number - n)
 }
 
 pub(super) async fn count_workspaces(tx: &Tx, id: Uuid, by: i32) -> Result<()> {

@@ -1,0 +1,61 @@
+//! The queries of automation tokens. Every one but that of a presented token starts from the
+//! subscription.
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, Select,
+    entity::prelude::*,
+};
+
+use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
+use crate::{
+    clock::millis,
+    db::{Db, Tx},
+    error::{Error, Result},
+    subscriptions::Scope,
+};
+
+fn of(scope: &Scope) -> Select<Entity> {
+    Entity::find().filter(COLUMN.subscription_id.eq(scope.id()))
+}
+
+/// The newest first.
+pub(super) async fn list(db: &Db, scope: &Scope, limit: u64) -> Result<Vec<Model>> {
+    Ok(of(scope).order_by_desc(Column::Id).limit(limit).all(db.read()).await?)
+}
+
+pub(super) async fn count_live(tx: &Tx, scope: &Scope, now: DateTime<Utc>) -> Result<u64> {
+    let live = of(scope).filter(COLUMN.revoked_at.is_null()).filter(COLUMN.ends_at.gt(millis(now)));
+    Ok(live.count(&**tx).await?)
+}
+
+pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
+    of(scope).filter(COLUMN.id.eq(id)).one(db).await?.ok_or(Error::NotFound)
+}
+
+/// Whoever shows it says by that which subscription it is of.
+pub(super) async fn by_digest(db: &Db, digests: Vec<Vec<u8>>) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::Digest.is_in(digests)).one(db.read()).await?)
+}
+
+pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
+    Ok(row.insert(&**tx).await?)
+}
+
+pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {
+    Ok(row.update(&**tx).await?)
+}
+
+/// Never earlier than what is known: two nodes may note at once.
+pub(super) async fn note_use(db: &Db, id: Uuid, from: IpAddr, now: DateTime<Utc>) -> Result<()> {
+    let earlier = COLUMN.last_used_at.is_null().or(COLUMN.last_used_at.lt(millis(now)));
+    Entity::update_many()
+        .col_expr(Column::LastUsedAt, Expr::value(millis(now)))
+        .col_expr(Column::LastUsedFrom, Expr::value(from.to_string()))
+        .filter(COLUMN.id.eq(id))
+        .filter(earlier)
+        .exec(db.read())
+        .await?;
+    Ok(())
+}
