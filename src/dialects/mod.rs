@@ -1,5 +1,4 @@
 //! Keyward as other systems' documents show theirs. A dialect translates: it has no rule, no query
 //! and no transaction of its own.
-mod fault;
 pub mod octane;
 pub mod webtsm;

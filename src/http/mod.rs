@@ -4,6 +4,7 @@ pub mod assets;
 pub mod caller;
 pub mod cookies;
 pub mod download;
+pub mod fault;
 pub mod flash;
 pub mod form;
 pub mod guard;

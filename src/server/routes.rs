@@ -9,7 +9,7 @@ use super::health::{healthz, readyz};
 use crate::{
     access, audit, calendar,
     dialects::{octane, webtsm},
-    http::assets,
+    http::{assets, fault},
     installation, key_groups, key_instances, members, metrics, notices, overview, permissions,
     personal_keys, policies, sessions, subscriptions, user_groups, users, verify, workspaces,
 };
@@ -73,10 +73,10 @@ pub struct Face {
 }
 
 pub static FACES: &[Face] = &[
-    Face { below: "/authentication", refuse: octane::refuse },
-    Face { below: "/api/shared_spaces", refuse: octane::refuse },
-    Face { below: "/auth/api-keys", refuse: webtsm::refuse },
-    Face { below: "/.well-known/jwks.json", refuse: webtsm::refuse },
+    Face { below: "/authentication", refuse: fault::refuse::<octane::Octane> },
+    Face { below: "/api/shared_spaces", refuse: fault::refuse::<octane::Octane> },
+    Face { below: "/auth/api-keys", refuse: fault::refuse::<webtsm::Webtsm> },
+    Face { below: "/.well-known/jwks.json", refuse: fault::refuse::<webtsm::Webtsm> },
 ];
 
 /// Of the faces: behind the request log, the deadline and the known host, but outside of browser

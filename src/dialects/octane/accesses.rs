@@ -12,13 +12,15 @@ use super::{
     auth::SpaceAdmin,
     query::Condition,
     roles,
-    wire::{self, Asked, Change, Data, Fault, NewAccess, Reference},
+    voice::Fault,
+    wire::{self, Asked, Change, Data, NewAccess, Reference},
 };
 use crate::{
     access::{self, Catalogue, Held},
     clock::instant,
     domain::{ActivePeriod, Refusal, SecretText, access::integration_type},
     error::{Error, Result},
+    http::fault::{self, Cause},
     key_groups::{self, ClientFilter, Description, KeyGroup, MOST_COUNTED, NewClient},
     key_instances::{self, KeyInstance, NewKey, Source},
     subscriptions::Act,
@@ -44,9 +46,9 @@ pub async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Fault> {
     let asked = Asked::read(&req, &FIELDS)?;
-    let new: Data<NewAccess> = wire::body(&req, payload).await?;
+    let new: Data<NewAccess> = fault::json(&req, payload).await?;
     if new.data.is_empty() || new.data.len() > MOST {
-        return Err(Fault::field("data", format!("Send 1 to {MOST} accesses.")));
+        return Err(Cause::field("data", format!("Send 1 to {MOST} accesses.")).into());
     }
     let act = admin.act();
     let all = Catalogue::load(&act).await?;
@@ -79,11 +81,11 @@ fn secret(
 ) -> Result<NewKey, Fault> {
     let period = ActivePeriod::new(act.now, expiration);
     let period =
-        period.map_err(|_| Fault::field("expiration", Refusal::EndInThePast.to_string()))?;
+        period.map_err(|_| Cause::field("expiration", Refusal::EndInThePast.to_string()))?;
     Ok(NewKey { source: Source::Own(SecretText::from_text(text)), period, note: String::new() })
 }
 
-fn role_ids(all: &Catalogue, roles: &[Reference]) -> Result<BTreeSet<Uuid>, Fault> {
+fn role_ids(all: &Catalogue, roles: &[Reference]) -> Result<BTreeSet<Uuid>, Cause> {
     let id = |it: &Reference| {
         let number = wire::number(&it.id);
         let is_role = it.kind.as_deref().is_none_or(|it| it == "workspace_role");
@@ -93,7 +95,7 @@ fn role_ids(all: &Catalogue, roles: &[Reference]) -> Result<BTreeSet<Uuid>, Faul
                 0 => "The id of a workspace_role is a number, as text.".to_owned(),
                 _ => format!("There is no workspace_role {number}."),
             };
-            Fault::field("workspace_roles", text)
+            Cause::field("workspace_roles", text)
         })
     };
     roles.iter().map(id).collect()
@@ -120,7 +122,7 @@ fn narrow(filter: &mut ClientFilter, it: &Condition) -> Result<(), Fault> {
         }
         ["name"] => filter.name.replace(value.clone()).is_some_and(|it| it != value),
         ["client_id"] => filter.client_id.replace(value.clone()).is_some_and(|it| it != value),
-        _ => return Err(roles::unknown_field("id, name and client_id")),
+        _ => return Err(roles::unknown_field("id, name and client_id").into()),
     };
     if is_another {
         // Nothing is called two things; and nothing has this number.
@@ -147,7 +149,7 @@ pub async fn change(
     payload: Payload,
 ) -> Result<HttpResponse, Fault> {
     let asked = Asked::read(&req, &FIELDS)?;
-    let wanted: Change = wire::body(&req, payload).await?;
+    let wanted: Change = fault::json(&req, payload).await?;
     let act = admin.act();
     let client = key_groups::client(&act, wire::number(&path.1)).await?;
     apply(&act, &client, wanted).await?;
@@ -174,12 +176,14 @@ async fn apply(act: &Act<'_>, client: &KeyGroup, wanted: Change) -> Result<(), F
         (false, None, None) => return Ok(()),
         _ => {
             let text = "Change the secret, the name or the roles: one of them in a request.";
-            return Err(Fault::field("name", text));
+            return Err(Cause::field("name", text).into());
         }
     }
     match (is_valid, client_secret, expiration) {
         (Some(false), None, None) => Ok(key_instances::revoke_all(act, client.id).await?),
-        (Some(false), ..) => Err(Fault::field("is_valid", "false stands alone: it revokes.")),
+        (Some(false), ..) => {
+            Err(Cause::field("is_valid", "false stands alone: it revokes.").into())
+        }
         (_, Some(text), until) => {
             let (new, keeps) = (secret(act, text, until.flatten())?, until.is_none());
             Ok(key_instances::regenerate(act, client.id, new, keeps).await?)

@@ -11,12 +11,12 @@ use actix_web::{
 };
 use futures_util::future::LocalBoxFuture;
 
-use super::wire::Fault;
+use super::voice::Fault;
 use crate::{
     audit::{self, Actor},
     config::Cookies,
     error::{Error, Result},
-    http::{App, Client},
+    http::{App, Client, fault::Cause},
     key_groups,
     sessions::rest::{self, Holder},
     subscriptions::{self, Act, Scope},
@@ -78,7 +78,7 @@ impl SpaceAdmin {
         let app = app_of(&req)?;
         let now = app.clock.now();
         let user = signed_in(&req, &app, now).await?;
-        let client = Client::extract(&req).await.map_err(|_| Fault::Unauthenticated)?;
+        let client = Client::extract(&req).await.map_err(|_| Cause::Unauthenticated)?;
         let space = req.match_info().get("space").unwrap_or_default();
         let (scope, role) = subscriptions::enter_space(&app, user.id, space).await?;
         let it = Self { app, user, client, scope, now };
@@ -123,10 +123,10 @@ async fn signed_in(
     let token = match (token(req), shows_key) {
         (Some(_), true) => {
             let told = "Show one credential, not several.";
-            return Err(Fault::Malformed("ambiguous_credentials", told.to_owned()));
+            return Err(Cause::malformed("ambiguous_credentials", told).into());
         }
-        (None, true) => return Err(Fault::KeyManagesNothing),
-        (None, false) => return Err(Fault::Unauthenticated),
+        (None, true) => return Err(Cause::KeyManagesNothing.into()),
+        (None, false) => return Err(Cause::Unauthenticated.into()),
         (Some(token), false) => token,
     };
     if is_foreign(req, app) {
@@ -134,8 +134,8 @@ async fn signed_in(
     }
     match rest::holder(app, &token, now).await? {
         Some(Holder::User(user)) => Ok(*user),
-        Some(Holder::KeyInstance(_)) => Err(Fault::KeyManagesNothing),
-        None => Err(Fault::Unauthenticated),
+        Some(Holder::KeyInstance(_)) => Err(Cause::KeyManagesNothing.into()),
+        None => Err(Cause::Unauthenticated.into()),
     }
 }
 

@@ -16,18 +16,22 @@ pub mod accesses;
 mod auth;
 mod query;
 pub mod roles;
+mod voice;
 mod wire;
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use zeroize::Zeroizing;
 
-pub use self::wire::refuse;
-use self::wire::{Fault, SignIn};
+pub use self::voice::Octane;
+use self::{voice::Fault, wire::SignIn};
 use crate::{
     audit::Actor,
     config::Cookies,
     error::Error,
-    http::{App, Client},
+    http::{
+        App, Client,
+        fault::{self, Cause},
+    },
     sessions::{
         self,
         rest::{self, Holder},
@@ -43,13 +47,13 @@ pub async fn sign_in(
 ) -> Result<HttpResponse, Fault> {
     let app = auth::app_of(&req)?;
     if app.site.cookies == Cookies::Refused {
-        return Err(Fault::InsecureTransport);
+        return Err(Cause::InsecureTransport.into());
     }
     if auth::is_foreign(&req, &app) {
         return Err(Error::CrossSite.into());
     }
     let now = app.clock.now();
-    let SignIn { user, password, client_id, client_secret } = wire::body(&req, payload).await?;
+    let SignIn { user, password, client_id, client_secret } = fault::json(&req, payload).await?;
     let holder = match (user.zip(password), client_id.zip(client_secret)) {
         (Some((email, password)), None) => {
             let password = Zeroizing::new(password);
@@ -60,13 +64,13 @@ pub async fn sign_in(
             let secret = Zeroizing::new(secret);
             // No client is called anything else; and not every database takes every text.
             if !id.bytes().all(|it| (b' '..=b'~').contains(&it)) {
-                return Err(Fault::Unauthenticated);
+                return Err(Cause::Unauthenticated.into());
             }
             of_client(&app, Credential::Client { id: &id, secret: &secret }, &client).await?
         }
         _ => {
             let text = "Send user and password, or client_id and client_secret.";
-            return Err(Fault::Unreadable(text.to_owned()));
+            return Err(Cause::Unreadable(String::new(), text.to_owned()).into());
         }
     };
     if let Some(old) = auth::token(&req) {
@@ -89,9 +93,9 @@ async fn of_client(app: &App, credential: Credential<'_>, from: &Client) -> Resu
         }
         Verdict::Denied(it, denial) => {
             app.recorder.note(&it, call(Some(denial)), now);
-            Err(Fault::Unauthenticated)
+            Err(Cause::Unauthenticated.into())
         }
-        Verdict::Unknown => Err(Fault::Unauthenticated),
+        Verdict::Unknown => Err(Cause::Unauthenticated.into()),
     }
 }
 

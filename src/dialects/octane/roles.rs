@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 use super::{
     auth::SpaceAdmin,
     query::Condition,
-    wire::{self, Asked, Fault},
+    voice::Fault,
+    wire::{self, Asked},
 };
 use crate::{
     access::Catalogue,
     clock::instant,
+    http::fault::Cause,
     policies::Policy,
     workspaces::{Role, Workspace},
 };
@@ -94,8 +96,8 @@ fn of_workspace(it: &Workspace) -> Value {
 /// which no condition fits.
 pub fn matches(
     conditions: &[Condition],
-    value: impl Fn(&[&str]) -> Result<Option<String>, Fault>,
-) -> Result<bool, Fault> {
+    value: impl Fn(&[&str]) -> Result<Option<String>, Cause>,
+) -> Result<bool, Cause> {
     let mut all = true;
     // Also those behind one that fails: an unknown field is told whatever stands in the list.
     for it in conditions {
@@ -106,11 +108,11 @@ pub fn matches(
 }
 
 /// What a query cannot ask for.
-pub fn unknown_field(known: &str) -> Fault {
-    Fault::Malformed("invalid_query", format!("The query knows {known}."))
+pub fn unknown_field(known: &str) -> Cause {
+    Cause::malformed("invalid_query", format!("The query knows {known}."))
 }
 
-fn role_value(it: &Policy, path: &[&str]) -> Result<Option<String>, Fault> {
+fn role_value(it: &Policy, path: &[&str]) -> Result<Option<String>, Cause> {
     match path {
         ["id"] => Ok(Some(it.number.to_string())),
         ["name"] => Ok(Some(it.name.clone())),
@@ -124,7 +126,7 @@ fn workspace_role_value(
     role: &Policy,
     workspace: Option<&Workspace>,
     path: &[&str],
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, Cause> {
     match path {
         ["id"] => Ok(Some(it.number.to_string())),
         ["role", rest @ ..] => role_value(role, rest),

@@ -1,20 +1,13 @@
 //! What stands in bodies and queries, as document 001 has it: ids are texts, lists carry their count.
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    super::fault,
-    query::{self, Condition},
-};
-use crate::{
-    domain::Refusal,
-    error::{Error, FieldError},
-    http::{form, guard, status_code},
-};
+use super::query::{self, Condition};
+use crate::http::fault::Cause;
 
 /// `{"user", "password"}` or `{"client_id", "client_secret"}`
 #[derive(Deserialize)]
@@ -72,37 +65,6 @@ fn present<'de, D: serde::Deserializer<'de>>(
     Deserialize::deserialize(it).map(Some)
 }
 
-/// A body of JSON, within the limits of every form.
-pub async fn body<T: DeserializeOwned>(
-    req: &HttpRequest,
-    payload: actix_web::web::Payload,
-) -> Result<T, Fault> {
-    if !fault::is_json(req) {
-        return Err(Fault::UnsupportedMediaType);
-    }
-    let body = form::read_body(&mut payload.into_inner()).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        // serde names fields and places, and never a value of a secret.
-        match error.is_data() {
-            true => Fault::Unreadable(unquoted(&error)),
-            false => Fault::Malformed("malformed_json", error.to_string()),
-        }
-    })
-}
-
-/// Without what was sent: it may be half of a secret.
-fn unquoted(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.starts_with("invalid type") || text.starts_with("invalid value") {
-        true => format!(
-            "A field has the wrong type, at line {} column {}.",
-            error.line(),
-            error.column()
-        ),
-        false => text,
-    }
-}
-
 /// What a request asks of a list.
 #[derive(Debug, Default)]
 pub struct Asked {
@@ -119,10 +81,10 @@ const MOST: u64 = 200;
 
 impl Asked {
     /// `known`: the fields that can be asked for.
-    pub fn read(req: &HttpRequest, known: &[&str]) -> Result<Self, Fault> {
+    pub fn read(req: &HttpRequest, known: &[&str]) -> Result<Self, Cause> {
         let mut asked = Self { limit: LIMIT, ..Self::default() };
         for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
-            let malformed = |text: String| Fault::Malformed("invalid_query", text);
+            let malformed = |text: String| Cause::malformed("invalid_query", text);
             let number = |most| match value.parse::<u64>() {
                 Ok(n) if n <= most => Ok(n),
                 _ => Err(malformed(format!("{name} is a number up to {most}."))),
@@ -185,120 +147,6 @@ pub fn logical_name(name: &str) -> String {
     let words: String = name.to_lowercase().chars().map(plain).collect();
     let words: Vec<&str> = words.split_whitespace().collect();
     format!("role.workspace.{}", words.join("."))
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub enum Fault {
-    /// No session, or one that has ended.
-    Unauthenticated,
-    /// A key was shown.
-    KeyManagesNothing,
-    InsecureTransport,
-    UnsupportedMediaType,
-    /// A body of the wrong form; serde says where.
-    Unreadable(String),
-    /// A code and a sentence.
-    Malformed(&'static str, String),
-    Other(Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unauthenticated => Self::Unauthenticated,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
-        Self::Other(refusal.into())
-    }
-}
-
-impl Fault {
-    /// One field of a body, and what to change.
-    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
-        Self::Other(Error::Invalid(vec![FieldError::new(field, message)]))
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Malformed(code, _) => code,
-            Self::KeyManagesNothing => "key_not_accepted",
-            Self::InsecureTransport => "insecure_transport",
-            other => fault::code(other.status_code()),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unauthenticated => f.write_str("Sign in first: POST /authentication/sign_in."),
-            Self::KeyManagesNothing => f.write_str(
-                "A request that shows a key manages nothing. Sign in with user and password.",
-            ),
-            Self::InsecureTransport => {
-                f.write_str("This connection is not encrypted, so no password is taken on it.")
-            }
-            Self::UnsupportedMediaType => f.write_str("A body here is application/json."),
-            Self::Unreadable(text) | Self::Malformed(_, text) => f.write_str(text),
-            Self::Other(Error::Invalid(fields)) => {
-                let texts: Vec<_> = fields
-                    .iter()
-                    .map(|it| format!("{}: {}", named(it.field), it.message))
-                    .collect();
-                f.write_str(&texts.join(" "))
-            }
-            Self::Other(error) => error.fmt(f),
-        }
-    }
-}
-
-/// The dialect's own names of our fields.
-fn named(field: &str) -> &str {
-    match field {
-        "key" => "client_secret",
-        "until" => "expiration",
-        other => other,
-    }
-}
-
-impl ResponseError for Fault {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::KeyManagesNothing | Self::InsecureTransport => StatusCode::FORBIDDEN,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Malformed(..) => StatusCode::BAD_REQUEST,
-            Self::Other(error) => status_code(error),
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let error = if let Self::Other(error) = self { Some(error) } else { None };
-        let mut answer = fault::answer(self.status_code(), error);
-        answer.json(told(self.code(), &self.to_string()))
-    }
-}
-
-/// As Octane words its errors.
-fn told(code: &str, text: &str) -> Value {
-    let request = Some(guard::current_request_id()).filter(|it| !it.is_empty());
-    json!({
-        "error_code": format!("platform.{code}"),
-        "description": text,
-        "correlation_id": request,
-    })
-}
-
-/// What no handler of this face has answered.
-pub fn refuse(status: StatusCode) -> HttpResponse {
-    HttpResponse::build(status).json(told(fault::code(status), &fault::sentence(status)))
 }
 
 /// A reference's number, if it is of this kind; one that no thing has for rubbish.

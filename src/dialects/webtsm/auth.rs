@@ -5,13 +5,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 use zeroize::Zeroizing;
 
-use super::wire::Fault;
+use super::voice::Fault;
 use crate::{
     audit::Actor,
     config::Cookies,
     domain::secret::{self, Shape},
     error::Error,
-    http::{App, Client},
+    http::{App, Client, fault::Cause},
     personal_keys::{Own, SignedInBy, token},
     sessions::{self, SignIn, pages::cookie_name},
     users::User,
@@ -42,13 +42,13 @@ impl Caller {
         let app = app.ok_or_else(|| Error::Internal(anyhow::anyhow!("the server sets it")))?;
         let now = app.clock.now();
         match Shown::read(&req, &app)? {
-            Shown::Nothing => Err(Fault::Unauthenticated),
-            Shown::Key => Err(Fault::KeyManagesNothing),
+            Shown::Nothing => Err(Cause::Unauthenticated.into()),
+            Shown::Key => Err(Cause::KeyManagesNothing.into()),
             Shown::Password { .. } if app.site.cookies == Cookies::Refused => {
-                Err(Fault::InsecureTransport)
+                Err(Cause::InsecureTransport.into())
             }
             Shown::Password { email, password } => {
-                let client = Client::extract(&req).await.map_err(|_| Fault::Unauthenticated)?;
+                let client = Client::extract(&req).await.map_err(|_| Cause::Unauthenticated)?;
                 let tried = SignIn { email, password, known_browser: None };
                 let user = sessions::sign_in(&app, tried, client.clone(), now).await?;
                 Ok(Self { app, user, by: SignedInBy::Password, client })
@@ -79,11 +79,11 @@ enum Shown {
 }
 
 impl Shown {
-    fn read(req: &HttpRequest, app: &App) -> Result<Self, Fault> {
+    fn read(req: &HttpRequest, app: &App) -> Result<Self, Cause> {
         // Whatever stands in a URL ends in logs.
         if !req.query_string().is_empty() {
             let told = "Nothing belongs into the query here, and a credential least of all.";
-            return Err(Fault::Malformed("credentials_never_in_url", told));
+            return Err(Cause::malformed("credentials_never_in_url", told));
         }
         let authorization: Vec<_> = req.headers().get_all(AUTHORIZATION).collect();
         let synthetic = req.headers().get_all("x-synthetic-key").count();
@@ -91,7 +91,7 @@ impl Shown {
         let keys = authorization.len() + synthetic;
         if keys > 1 || (keys == 1 && has_session) {
             let told = "Show one credential, not several.";
-            return Err(Fault::Malformed("ambiguous_credentials", told));
+            return Err(Cause::malformed("ambiguous_credentials", told));
         }
         // The session of a browser alone means nothing here.
         Ok(match authorization.first() {

@@ -9,6 +9,7 @@
 //!
 //! Its caller is signed in by something else than a key. The public halves are a JWKS (RFC 7517).
 mod auth;
+mod voice;
 mod wire;
 
 use actix_web::{
@@ -17,8 +18,8 @@ use actix_web::{
     web::{Data, Path, Payload},
 };
 
-pub use self::wire::refuse;
-use self::{auth::Caller, wire::Fault};
+pub use self::voice::Webtsm;
+use self::{auth::Caller, voice::Fault};
 use crate::{
     http::{App, form},
     personal_keys::{self, NewKey},

@@ -1,19 +1,13 @@
-//! What stands in bodies: PascalCase as the document has it, and refusals with a code and a sentence.
-use std::fmt;
-
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
-    http::{StatusCode, header::WWW_AUTHENTICATE},
-};
+//! What stands in bodies: PascalCase as the document has it.
+use actix_web::HttpRequest;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::fault;
 use crate::{
     clock::instant,
     error::Error,
-    http::status_code,
+    http::fault::{self, Cause},
     personal_keys::{Claims, Jwk, PersonalKey},
 };
 
@@ -50,119 +44,33 @@ pub fn id(text: &str) -> Uuid {
 }
 
 /// Where a list goes on: `?after=<KeyId>`.
-pub fn after(req: &HttpRequest) -> Result<Option<Uuid>, Fault> {
+pub fn after(req: &HttpRequest) -> Result<Option<Uuid>, Cause> {
     let mut fields = form_urlencoded::parse(req.query_string().as_bytes());
     let after = fields.find(|it| it.0 == "after").map(|it| Uuid::try_parse(&it.1));
-    after.transpose().map_err(|_| Fault::Malformed("malformed_query", "after is a KeyId."))
+    after.transpose().map_err(|_| Cause::malformed("malformed_query", "after is a KeyId."))
 }
 
 /// The document's POST has no body. One that says nothing is no body either.
-pub fn expect_nothing(req: &HttpRequest, body: &[u8]) -> Result<(), Fault> {
+pub fn expect_nothing(req: &HttpRequest, body: &[u8]) -> Result<(), Cause> {
     if body.is_empty() {
         return Ok(());
     }
     if !fault::is_json(req) {
-        return Err(Fault::UnsupportedMediaType);
+        return Err(Cause::UnsupportedMediaType);
     }
     match serde_json::from_slice(body) {
         Ok(Value::Null) => Ok(()),
         Ok(Value::Object(fields)) => match fields.keys().next() {
             None => Ok(()),
-            Some(name) => Err(Fault::UnknownField(name.chars().take(100).collect())),
+            Some(name) => {
+                let name: String = name.chars().take(100).collect();
+                let told = format!("There is no field {name} here.");
+                Err(Cause::Unreadable(format!("/{name}"), told))
+            }
         },
-        _ => Err(Fault::Malformed("malformed_body", "Send no body, or an empty JSON object.")),
-    }
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub enum Fault {
-    /// No credential, or one that is wrong.
-    Unauthenticated,
-    /// A key was shown.
-    KeyManagesNothing,
-    InsecureTransport,
-    UnsupportedMediaType,
-    UnknownField(String),
-    /// A code and a sentence.
-    Malformed(&'static str, &'static str),
-    Other(Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unauthenticated => Self::Unauthenticated,
-            other => Self::Other(other),
+        _ => {
+            let told = "Send no body, or an empty JSON object.";
+            Err(Cause::malformed("malformed_body", told))
         }
     }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unauthenticated => {
-                f.write_str("Sign in with HTTP Basic: your e-mail address and password.")
-            }
-            Self::KeyManagesNothing => f.write_str(
-                "A request that shows a key manages no keys. Sign in with your e-mail address and \
-                 password.",
-            ),
-            Self::InsecureTransport => {
-                f.write_str("This connection is not encrypted, so no password is taken on it.")
-            }
-            Self::UnsupportedMediaType => f.write_str("A body here is application/json."),
-            Self::UnknownField(name) => write!(f, "There is no field {name} here."),
-            Self::Malformed(_, text) => f.write_str(text),
-            Self::Other(Error::Invalid(fields)) => {
-                let texts: Vec<&str> = fields.iter().map(|it| it.message.as_str()).collect();
-                f.write_str(&texts.join(" "))
-            }
-            Self::Other(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Fault {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::KeyManagesNothing => "key_not_accepted",
-            Self::InsecureTransport => "insecure_transport",
-            Self::UnknownField(_) => "unknown_field",
-            Self::Malformed(code, _) => code,
-            other => fault::code(other.status_code()),
-        }
-    }
-}
-
-impl ResponseError for Fault {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::KeyManagesNothing | Self::InsecureTransport => StatusCode::FORBIDDEN,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::UnknownField(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Malformed(..) => StatusCode::BAD_REQUEST,
-            Self::Other(error) => status_code(error),
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let error = if let Self::Other(error) = self { Some(error) } else { None };
-        let mut answer = fault::answer(self.status_code(), error);
-        if let Self::Unauthenticated = self {
-            let challenge = "Basic realm=\"keyward\", charset=\"UTF-8\"";
-            answer.insert_header((WWW_AUTHENTICATE, challenge));
-        }
-        told(&mut answer, self.code(), &self.to_string())
-    }
-}
-
-fn told(answer: &mut HttpResponseBuilder, code: &str, message: &str) -> HttpResponse {
-    answer.json(serde_json::json!({ "error": code, "message": message }))
-}
-
-/// What no handler of this face has answered.
-pub fn refuse(status: StatusCode) -> HttpResponse {
-    told(&mut HttpResponse::build(status), fault::code(status), &fault::sentence(status))
 }

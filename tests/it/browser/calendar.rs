@@ -36,6 +36,7 @@ async fn a_feed_is_made_copied_reset_and_removed(app: &TestApp) {
         app.calendar(&path, &[]).await.expect(404);
         it.click("[data-copy]").await?;
         it.click("[data-done]:enabled").await?;
+        it.arrive(PAGE).await?;
 
         it.open("/s/acme/groups").await?;
         it.click("td a.name, th a.name").await?;

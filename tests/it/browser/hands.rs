@@ -7,7 +7,7 @@ use thirtyfour::{TypingData, prelude::*};
 
 use crate::support::{PASSWORD, browser::Browser, eventually};
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A text as a literal of JavaScript.
 pub(super) fn literal(text: &str) -> String {

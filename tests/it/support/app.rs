@@ -52,7 +52,7 @@ impl TestApp {
 
     /// With another configuration. `bind` is set already, for a public URL that needs its port.
     pub(crate) async fn start_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
-        let home = Arc::new(Home::new(database).await);
+        let home = Arc::new(Home::migrated(database).await);
         Self::serve(home, Clock::fixed(START.parse().unwrap()), change).await
     }
 

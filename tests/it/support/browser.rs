@@ -1,19 +1,11 @@
-//! Chromium, driven by chromedriver. Each session has a profile of its own and ends with its test;
-//! at its end the console must be clean: no violation of the content security policy, no error.
-use std::{
-    io::{BufRead, BufReader},
-    ops::Deref,
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
-};
+//! A person's browser. At the end of a test its console must be clean: no violation of the content
+//! security policy, no error.
+use std::{ops::Deref, time::Duration};
 
 use serde_json::json;
-use thirtyfour::{ChromeCapabilities, prelude::*, testing::run_browser_test};
-use tokio::sync::Semaphore;
+use thirtyfour::{prelude::*, testing::run_browser_test};
 
-use super::{PASSWORD, TestApp};
+use super::{PASSWORD, TestApp, chromium::Chromium};
 
 /// The person's window and wishes.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +20,6 @@ impl Look {
     pub(crate) const DESKTOP: Self = Self { width: 1280, height: 900, dark: false, scripts: true };
     pub(crate) const PHONE: Self = Self { width: 390, height: 844, ..Self::DESKTOP };
 }
-
-/// More browsers at once would only wait for each other.
-static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// A session of a browser, at the origin of an app.
 #[derive(Clone)]
@@ -47,28 +36,49 @@ impl Deref for Browser {
     }
 }
 
-/// Runs `test` in a fresh browser, which is closed whatever happens.
+/// Runs `test` in a tab of its own, in a browser that remembers nothing of the tests before.
 pub(crate) async fn browse<F, Done>(app: &TestApp, look: Look, test: F)
 where
     F: FnOnce(Browser) -> Done,
     Done: Future<Output = WebDriverResult<()>>,
 {
-    let _at_most_two = TURNS.acquire().await.unwrap();
-    let driver = Driver::start();
-    let profile = tempfile::tempdir().unwrap();
-    let wanted = capabilities(app, profile.path()).unwrap();
+    let chromium = Chromium::take().await;
     let origin = app.site.origin.clone();
-    let session = WebDriver::new(&driver.url, wanted);
+    let session = WebDriver::new(&chromium.driver, chromium.capabilities().unwrap());
     let ran = run_browser_test(session, |driver| async move {
         let browser = Browser { driver, origin };
+        browser.begin_anew().await?;
         browser.look(look).await?;
         test(browser.clone()).await?;
         browser.console_is_clean().await
     });
     ran.await.unwrap();
+    chromium.give_back();
 }
 
 impl Browser {
+    /// A new tab, and nothing that an earlier test has left.
+    async fn begin_anew(&self) -> WebDriverResult<()> {
+        let old = self.windows().await?;
+        let tab = self.new_tab().await?;
+        for it in old {
+            self.switch_to_window(it).await?;
+            self.close_window().await?;
+        }
+        self.switch_to_window(tab).await?;
+        let all = json!({ "origin": self.origin, "storageTypes": "all" });
+        for (command, wanted) in [
+            ("Network.clearBrowserCookies", json!({})),
+            ("Network.clearBrowserCache", json!({})),
+            ("Storage.clearDataForOrigin", all),
+            ("Browser.resetPermissions", json!({})),
+            ("Browser.setDownloadBehavior", json!({ "behavior": "default" })),
+        ] {
+            self.cdp().send_raw(command, wanted).await?;
+        }
+        self.browser_log().await.map(drop)
+    }
+
     pub(crate) async fn open(&self, path: &str) -> WebDriverResult<()> {
         self.goto(format!("{}{path}", self.origin)).await
     }
@@ -78,9 +88,9 @@ impl Browser {
         Ok(self.current_url().await?.path().to_owned())
     }
 
-    /// The element, as soon as it is there; a failure after ten seconds.
+    /// The element, as soon as it is there; a failure after half a minute.
     pub(crate) async fn wait(&self, selector: &str) -> WebDriverResult<WebElement> {
-        let (limit, pause) = (Duration::from_secs(10), Duration::from_millis(20));
+        let (limit, pause) = (Duration::from_secs(30), Duration::from_millis(20));
         self.query(By::Css(selector)).wait(limit, pause).first().await
     }
 
@@ -152,74 +162,5 @@ impl Browser {
         lines.retain(|it| it.level == "SEVERE" && !is_known(&it.message));
         assert!(lines.is_empty(), "the console says: {lines:#?}");
         Ok(())
-    }
-}
-
-fn capabilities(app: &TestApp, profile: &Path) -> WebDriverResult<ChromeCapabilities> {
-    let mut wanted = DesiredCapabilities::chrome();
-    wanted.set_binary("/usr/bin/chromium")?;
-    for flag in [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-    ] {
-        wanted.add_arg(flag)?;
-    }
-    wanted.add_arg(&format!("--user-data-dir={}", profile.display()))?;
-    // Any name is this machine, so that a public URL of another host can be opened.
-    wanted.add_arg(&format!("--host-resolver-rules=MAP * {}", app.address.ip()))?;
-    wanted.set("goog:loggingPrefs", json!({ "browser": "ALL" }))?;
-    Ok(wanted)
-}
-
-/// A chromedriver on a port that it chose. It dies with the thread of its test.
-struct Driver {
-    child: Child,
-    url: String,
-    /// Chromium leaves files behind in its TMPDIR.
-    _tmp: tempfile::TempDir,
-}
-
-impl Driver {
-    fn start() -> Self {
-        // The port that it chose may be taken under the other version of IP: then it ends at once.
-        (0..10).find_map(|_| Self::try_start()).expect("chromedriver says its port")
-    }
-
-    fn try_start() -> Option<Self> {
-        let tmp = tempfile::tempdir().unwrap();
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "--", "chromedriver", "--port=0"])
-            .env("TMPDIR", tmp.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts: tests/run installs it");
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let said = "ChromeDriver was started successfully on port ";
-        let port =
-            lines.find_map(|it| Some(it.strip_prefix(said)?.trim_end_matches('.').to_owned()));
-        let Some(port) = port else {
-            let _ = child.wait();
-            return None;
-        };
-        // Whatever it says further must not fill the pipe.
-        thread::spawn(move || lines.for_each(drop));
-        Some(Self { child, url: format!("http://127.0.0.1:{port}"), _tmp: tmp })
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,6 +1,6 @@
 //! Where an installation lives: a folder with its pepper, and a database of its own.
 use std::{
-    env,
+    env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process,
@@ -10,6 +10,7 @@ use std::{
 use keyward::config::{Config, LogFormat};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use url::Url;
 
 /// Which database a test runs on.
@@ -18,6 +19,8 @@ pub(crate) enum Database {
     Sqlite,
     Postgres,
 }
+
+const FILE: &str = "keyward.db";
 
 pub(crate) struct Home {
     folder: TempDir,
@@ -30,20 +33,44 @@ impl Home {
     pub(crate) async fn new(database: Database) -> Self {
         // Before any client of a test is made, also where no `App` is opened in this process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
         match database {
             Database::Sqlite => {
-                let file = folder.path().join("keyward.db");
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join(FILE);
                 let database_url = format!("sqlite://{}", file.display());
                 Self { folder, database_url, on_server: None }
             }
-            Database::Postgres => {
-                let name = new_name();
-                on_the_server(&format!("CREATE DATABASE {name}")).await;
-                let mut url = server();
-                url.set_path(&name);
-                Self { folder, database_url: url.into(), on_server: Some(name) }
+            Database::Postgres => Self::on_server("").await,
+        }
+    }
+
+    async fn on_server(like: &str) -> Self {
+        let name = new_name();
+        on_the_server(&format!("CREATE DATABASE {name} {like}")).await;
+        let mut url = server();
+        url.set_path(&name);
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, database_url: url.into(), on_server: Some(name) }
+    }
+
+    /// The same with the schema of this version: to make it for each test would take a third of the time
+    /// of all.
+    pub(crate) async fn migrated(database: Database) -> Self {
+        static TEMPLATES: [OnceCell<Home>; 2] = [OnceCell::const_new(), OnceCell::const_new()];
+        let template =
+            TEMPLATES[usize::from(database == Database::Postgres)].get_or_init(|| async {
+                let home = Self::new(database).await;
+                keyward::db::migrate(&home.database_url).await.unwrap();
+                home
+            });
+        let template = template.await;
+        match &template.on_server {
+            None => {
+                let home = Self::new(database).await;
+                fs::copy(template.folder().join(FILE), home.folder().join(FILE)).unwrap();
+                home
             }
+            Some(template) => Self::on_server(&format!("TEMPLATE {template}")).await,
         }
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod app;
 pub(crate) mod browser;
+mod chromium;
 mod desk;
 mod eventually;
 mod feed;
