@@ -63,6 +63,8 @@ pub mod verify;
 /// Parts of a subscription, and policies held in them.
 pub mod workspaces;
 
+/// The native management interface for programs.
+pub mod api;
 /// Interfaces as other systems document them: they translate, and decide nothing.
 pub mod dialects;
 /// Web kit: state, callers, pages, forms, cookies, headers, assets.

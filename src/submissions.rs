@@ -1,14 +1,17 @@
-//! A form that creates something carries a random token, so that sending it twice creates it once.
+//! A form that creates something carries a random token, so that sending it twice creates it once. A
+//! program says the same by a key of its own choice (`Idempotency-Key`).
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use sha2::{Digest, Sha256};
 
 use crate::{
     clock,
     db::{Db, Tx},
+    domain::Refusal,
     error::{Error, Result, is_duplicate},
     http::App,
-    pepper::token_digest,
-    subscriptions::Act,
+    pepper::{hex, random_token, token_digest},
+    subscriptions::{Act, Scope},
 };
 
 pub(crate) mod entity {
@@ -23,37 +26,91 @@ pub(crate) mod entity {
         pub digest: String,
         pub location: String,
         pub created_at: i64,
+        /// Of a program's request: what a repetition must have in common with it.
+        pub fingerprint: Option<String>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// By what a request to create something is known when it comes again.
+pub struct Submission {
+    /// `None`: it has no token that could be anybody's own.
+    digest: Option<String>,
+    fingerprint: Option<String>,
+    is_of_program: bool,
+}
+
+impl Submission {
+    /// Of a program: its key counts within the subscription, and stands for this very request.
+    pub fn of_request(scope: &Scope, key: &[u8], path: &str, body: &[u8]) -> Self {
+        let own = [scope.id().as_bytes(), &b"\n"[..], key].concat();
+        Self {
+            digest: Some(hex(&Sha256::digest(own))),
+            fingerprint: Some(hex(&Sha256::digest([path.as_bytes(), b"\n", body].concat()))),
+            is_of_program: true,
+        }
+    }
+
+    /// Of a program that does not say how it would be repeated.
+    pub fn unique() -> Self {
+        Self { is_of_program: true, ..Self::from(random_token().as_str()) }
+    }
+
+    /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
+    pub fn is_of_program(&self) -> bool {
+        self.is_of_program
+    }
+}
+
+impl From<&str> for Submission {
+    /// Of a form.
+    fn from(token: &str) -> Self {
+        let digest = Some(token).filter(|it| it.len() >= 20).map(token_digest);
+        Self { digest, fingerprint: None, is_of_program: false }
+    }
+}
+
+impl From<&String> for Submission {
+    fn from(token: &String) -> Self {
+        token.as_str().into()
+    }
+}
+
 /// Claims a submission within the transaction that creates its result, which will be at
 /// `location`. The second one is told where the first one's result is.
-pub async fn claim(act: &Act<'_>, tx: &Tx, token: &str, location: String) -> Result<()> {
-    claim_at(act.app, tx, (token, location), act.now).await
+pub async fn claim(
+    act: &Act<'_>,
+    tx: &Tx,
+    it: impl Into<Submission>,
+    location: String,
+) -> Result<()> {
+    claim_at(act.app, tx, (it, location), act.now).await
 }
 
 /// The same outside of any subscription.
 pub async fn claim_at(
     app: &App,
     tx: &Tx,
-    (token, location): (&str, String),
+    (it, location): (impl Into<Submission>, String),
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if token.len() < 20 {
-        return Err(Error::Malformed("This form is incomplete. Load its page again."));
-    }
-    let digest = token_digest(token);
+    let Submission { digest, fingerprint, .. } = it.into();
+    let digest = digest.ok_or(Error::Malformed("This form is incomplete. Load its page again."))?;
     let row = entity::ActiveModel {
         digest: Set(digest.clone()),
         location: Set(location),
         created_at: Set(clock::millis(now)),
+        fingerprint: Set(fingerprint.clone()),
     };
     match entity::Entity::insert(row).exec_without_returning(&**tx).await {
         Err(error) if is_duplicate(&error) => {
             let first = entity::Entity::find_by_id(digest).one(app.db.read()).await?;
-            Err(first.map_or(Error::NotFound, |it| Error::AlreadyDone { location: it.location }))
+            let first = first.ok_or(Error::NotFound)?;
+            if first.fingerprint != fingerprint {
+                return Err(Refusal::IdempotencyKeyReused.into());
+            }
+            Err(Error::AlreadyDone { location: first.location })
         }
         other => other.map(|_| ()).map_err(Error::from),
     }

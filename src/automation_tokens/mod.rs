@@ -25,7 +25,7 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     http::App,
-    submissions,
+    submissions::{self, Submission},
     subscriptions::Act,
 };
 
@@ -79,7 +79,11 @@ pub struct Made {
     pub secret: SecretText,
 }
 
-pub async fn create(act: &Act<'_>, new: &NewToken, submission: &str) -> Result<Made> {
+pub async fn create(
+    act: &Act<'_>,
+    new: &NewToken,
+    submission: impl Into<Submission>,
+) -> Result<Made> {
     let (name, ends_at) = new.checked(act.now)?;
     let made = SecretText::generate(Kind::AutomationToken, |it| SysRng.try_fill_bytes(it));
     let secret = made.map_err(anyhow::Error::from)?;

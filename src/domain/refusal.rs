@@ -81,6 +81,8 @@ pub enum Refusal {
     LastAdmin,
     #[error("Nobody can give a higher role to themselves. Ask another admin.")]
     RaisesOneself,
+    #[error("This Idempotency-Key was used for another request. Use a new one.")]
+    IdempotencyKeyReused,
     #[error("This token has ended already.")]
     TokenEnded,
     #[error("Only what could not be delivered can be sent again.")]

@@ -12,7 +12,7 @@ use crate::{
     domain::{GroupKind, text},
     error::{Error, Result},
     key_instances::{self, Issued, NewKey},
-    submissions,
+    submissions::{self, Submission},
     subscriptions::{self, Act},
 };
 
@@ -21,7 +21,7 @@ pub async fn create(
     act: &Act<'_>,
     (new, held): (&Description, &Held),
     first: NewKey,
-    submission: &str,
+    submission: impl Into<Submission>,
 ) -> Result<Issued> {
     // Both halves are checked before anything is said, so that one try shows every error.
     let new = match (new.checked(), first.check(act)) {
@@ -32,7 +32,8 @@ pub async fn create(
         }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
-    let first = first.prepare(act, GroupKind::Token).await?;
+    let submission = submission.into();
+    let first = first.prepare(act, GroupKind::Token).await?.kept_if(submission.is_of_program());
     let group = blank(act, &new, GroupKind::Token)?;
     let issued_id = new_id(act.now);
     let tx = act.begin().await?;
@@ -49,7 +50,7 @@ pub async fn create(
 pub async fn create_client(
     act: &Act<'_>,
     (new, held): (&Description, &Held),
-    submission: &str,
+    submission: impl Into<Submission>,
 ) -> Result<KeyGroup> {
     let new = new.checked()?;
     let group = blank(act, &new, GroupKind::ClientCredentials)?;
@@ -73,7 +74,7 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     let mut ready = Vec::with_capacity(new.len());
     for it in new {
         let described = it.described.checked()?;
-        let first = it.first.prepare(act, GroupKind::ClientCredentials).await?.kept();
+        let first = it.first.prepare(act, GroupKind::ClientCredentials).await?.kept_if(true);
         ready.push((
             blank(act, &described, GroupKind::ClientCredentials)?,
             described,

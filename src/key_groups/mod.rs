@@ -74,11 +74,20 @@ impl Description {
     }
 }
 
-/// Its instances take the new name and description at once: they have none of their own.
-pub async fn edit(act: &Act<'_>, id: Uuid, wanted: &Description) -> Result<KeyGroup> {
+/// Its instances take the new name and description at once: they have none of their own. `seen` is
+/// the version that was looked at, if that matters.
+pub async fn edit(
+    act: &Act<'_>,
+    id: Uuid,
+    wanted: &Description,
+    seen: Option<i32>,
+) -> Result<KeyGroup> {
     let wanted = wanted.checked()?;
     let tx = act.begin().await?;
     let group = store::touch(&tx, act.scope, id, act.now).await?;
+    if seen.is_some_and(|seen| seen + 1 != group.version) {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
     let (name_folded, search_text) = wanted.folded();
     let before = Description::of(&group);
     let changed = entity::ActiveModel {

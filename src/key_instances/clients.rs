@@ -34,7 +34,7 @@ pub async fn regenerate(
     if let Some(last) = ahead.iter().max_by_key(|it| it.label) {
         new.period = ActivePeriod::new(new.period.from(), last.active_until.map(instant))?;
     }
-    let new = issuing::prepare(act, client, new).await?.kept();
+    let new = issuing::prepare(act, client, new).await?.kept_if(true);
     let (tx, client) = begin(act, client).await?;
     access::demand_policy(act, &tx, client.id).await?;
     let mut events = revoke_in(act, &tx, &client).await?;

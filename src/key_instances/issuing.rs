@@ -18,7 +18,7 @@ use crate::{
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
     key_instances::KeyInstance,
-    submissions,
+    submissions::{self, Submission},
     subscriptions::{self, Act},
 };
 
@@ -87,9 +87,9 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Its maker is a program that chose it: nobody has to be asked whether it is kept somewhere.
-    pub(crate) fn kept(self) -> Self {
-        Self { is_kept: true, ..self }
+    /// Its maker is a program, which has it: nobody has to be asked whether it is kept somewhere.
+    pub(crate) fn kept_if(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 }
 
@@ -100,8 +100,14 @@ pub struct Issued {
 }
 
 /// A further key of a group.
-pub async fn create(act: &Act<'_>, group: Uuid, new: NewKey, submission: &str) -> Result<Issued> {
-    let new = prepare(act, group, new).await?;
+pub async fn create(
+    act: &Act<'_>,
+    group: Uuid,
+    new: NewKey,
+    submission: impl Into<Submission>,
+) -> Result<Issued> {
+    let submission = submission.into();
+    let new = prepare(act, group, new).await?.kept_if(submission.is_of_program());
     let (tx, group, id) = begin(act, group, submission).await?;
     let (issued, event) = insert(act, &tx, &group, new, id).await?;
     summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
@@ -115,9 +121,10 @@ pub async fn rotate(
     old: (Uuid, Uuid),
     new: NewKey,
     overlap: Overlap,
-    submission: &str,
+    submission: impl Into<Submission>,
 ) -> Result<Issued> {
-    let new = prepare(act, old.0, new).await?;
+    let submission = submission.into();
+    let new = prepare(act, old.0, new).await?.kept_if(submission.is_of_program());
     let (tx, group, id) = begin(act, old.0, submission).await?;
     let old = store::find(&*tx, act.scope, old).await?;
     let facts = lifecycle::rotate_out(group.kind(), &old.facts(), overlap, act.now)?;
@@ -126,8 +133,12 @@ pub async fn rotate(
 }
 
 /// A key that nobody saved and nobody used gives way to a new one with the same period.
-pub async fn replace(act: &Act<'_>, old: (Uuid, Uuid), submission: &str) -> Result<Issued> {
-    let known = super::find(act, old).await?;
+pub async fn replace(
+    act: &Act<'_>,
+    old: (Uuid, Uuid),
+    submission: impl Into<Submission>,
+) -> Result<Issued> {
+    let (submission, known) = (submission.into(), super::find(act, old).await?);
     let period = known.facts().period;
     let new = NewKey { source: Source::Generate, period, note: known.note.clone() };
     // A period that was allowed once is allowed once more, unless it has ended.
@@ -177,7 +188,7 @@ pub(super) async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<P
     new.prepare(act, kind).await
 }
 
-async fn begin(act: &Act<'_>, group: Uuid, submission: &str) -> Result<(Tx, KeyGroup, Uuid)> {
+async fn begin(act: &Act<'_>, group: Uuid, submission: Submission) -> Result<(Tx, KeyGroup, Uuid)> {
     let id = new_id(act.now);
     let tx = act.begin().await?;
     let location = secret_path(act, group, id);

@@ -153,6 +153,12 @@ pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
     store::find(act.app.db.read(), act.scope, id).await
 }
 
+/// The same by its id alone.
+pub async fn find_anywhere(act: &Act<'_>, id: Uuid) -> Result<KeyInstance> {
+    let found = store::find_all(act.app.db.read(), act.scope, &[id]).await?;
+    found.into_iter().next().ok_or(Error::NotFound)
+}
+
 pub async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
     store::list(act, filter, limit).await
 }

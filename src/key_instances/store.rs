@@ -254,6 +254,8 @@ pub struct Filter {
     /// Active at some instant of `[from, until)`.
     pub from: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
+    /// It ends before this instant.
+    pub ends_before: Option<DateTime<Utc>>,
     /// Whose secret this user knows.
     pub known_to: Option<Uuid>,
     /// A label such as `k-7`, or part of the note.
@@ -359,6 +361,9 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
     }
     if let Some(until) = filter.until {
         query = query.filter(COLUMN.active_from.lt(millis(until)));
+    }
+    if let Some(end) = filter.ends_before {
+        query = query.filter(COLUMN.ends_at.lt(millis(end)));
     }
     if let Some(user) = filter.known_to {
         // What is revoked opens nothing, whoever knows it.

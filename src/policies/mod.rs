@@ -20,7 +20,8 @@ use crate::{
     db::Tx,
     domain::{Permissions, Refusal},
     error::{Error, Result},
-    permissions, submissions,
+    permissions,
+    submissions::{self, Submission},
     subscriptions::{self, Act, Scope},
 };
 
@@ -54,7 +55,11 @@ impl Wanted {
     }
 }
 
-pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<Policy> {
+pub async fn create(
+    act: &Act<'_>,
+    wanted: &Wanted,
+    submission: impl Into<Submission>,
+) -> Result<Policy> {
     let wanted = wanted.checked()?;
     let mut policy = Policy {
         id: new_id(act.now),

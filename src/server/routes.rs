@@ -7,8 +7,9 @@ use actix_web::{
 
 use super::health::{healthz, readyz};
 use crate::{
-    access, audit, calendar,
+    access, api, audit, calendar,
     dialects::{octane, webtsm},
+    domain::ApiScope::{self, AccessRead, AccessWrite, KeysRead, KeysVerify, KeysWrite},
     http::{assets, fault},
     installation, key_groups, key_instances, members, metrics, notices, overview, permissions,
     personal_keys, policies, sessions, subscriptions, user_groups, users, verify, workspaces,
@@ -27,6 +28,8 @@ pub enum Access {
     AuditReader,
     /// A user by HTTP Basic with e-mail address and password; never with a key.
     PersonalApi,
+    /// A program with an automation token that has this scope.
+    Token(ApiScope),
     /// An admin of the shared space with a session of the Octane dialect, begun with a password.
     SpaceAdmin,
 }
@@ -61,6 +64,10 @@ const fn put(path: &'static str, access: Access, handler: fn() -> actix_web::Rou
     Route { method: Method::PUT, path, access, fresh: false, handler }
 }
 
+const fn patch(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::PATCH, path, access, fresh: false, handler }
+}
+
 const fn delete(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
     Route { method: Method::DELETE, path, access, fresh: false, handler }
 }
@@ -77,6 +84,7 @@ pub static FACES: &[Face] = &[
     Face { below: "/api/shared_spaces", refuse: fault::refuse::<octane::Octane> },
     Face { below: "/auth/api-keys", refuse: fault::refuse::<webtsm::Webtsm> },
     Face { below: "/.well-known/jwks.json", refuse: fault::refuse::<webtsm::Webtsm> },
+    Face { below: "/api/v1", refuse: fault::refuse::<api::Native> },
 ];
 
 /// Of the faces: behind the request log, the deadline and the known host, but outside of browser
@@ -96,6 +104,23 @@ pub static API_ROUTES: &[Route] = &[
     get   ("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::show)),
     delete("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::delete)),
     get   ("/.well-known/jwks.json",                            Anyone,      || web::to(webtsm::jwks)),
+    get   ("/api/v1/key-groups",                                Token(KeysRead),    || web::to(api::key_groups::list)),
+    post  ("/api/v1/key-groups",                                Token(KeysWrite),   || web::to(api::key_groups::create)),
+    get   ("/api/v1/key-groups/{group}",                        Token(KeysRead),    || web::to(api::key_groups::show)),
+    patch ("/api/v1/key-groups/{group}",                        Token(KeysWrite),   || web::to(api::key_groups::change)),
+    delete("/api/v1/key-groups/{group}",                        Token(KeysWrite),   || web::to(api::key_groups::delete)),
+    get   ("/api/v1/key-groups/{group}/access",                 Token(AccessRead),  || web::to(api::key_groups::access)),
+    put   ("/api/v1/key-groups/{group}/access",                 Token(AccessWrite), || web::to(api::key_groups::set_access)),
+    get   ("/api/v1/key-groups/{group}/instances",              Token(KeysRead),    || web::to(api::key_groups::instances)),
+    post  ("/api/v1/key-groups/{group}/instances",              Token(KeysWrite),   || web::to(api::key_groups::create_instance)),
+    post  ("/api/v1/key-groups/{group}/rotation",               Token(KeysWrite),   || web::to(api::key_groups::rotate)),
+    get   ("/api/v1/instances",                                 Token(KeysRead),    || web::to(api::instances::list)),
+    get   ("/api/v1/instances/{key}",                           Token(KeysRead),    || web::to(api::instances::show)),
+    patch ("/api/v1/instances/{key}",                           Token(KeysWrite),   || web::to(api::instances::change)),
+    post  ("/api/v1/instances/{key}/deactivation",              Token(KeysWrite),   || web::to(api::instances::deactivate)),
+    post  ("/api/v1/instances/{key}/reactivation",              Token(KeysWrite),   || web::to(api::instances::reactivate)),
+    post  ("/api/v1/instances/{key}/revocation",                Token(KeysWrite),   || web::to(api::instances::revoke)),
+    post  ("/api/v1/verify",                                    Token(KeysVerify),  || web::to(api::verify::verify)),
 ];
 
 /// Outside of sessions, CSRF and the request log: machines call these.

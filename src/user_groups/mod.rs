@@ -22,7 +22,8 @@ use crate::{
     db::Tx,
     domain::{Refusal, access::Source},
     error::{Error, Result},
-    members, submissions,
+    members,
+    submissions::{self, Submission},
     subscriptions::{Act, Scope},
 };
 
@@ -54,7 +55,11 @@ pub async fn wanted(act: &Act<'_>, it: &UserGroup) -> Result<Wanted> {
     store::wanted(act.app.db.read(), it).await
 }
 
-pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<UserGroup> {
+pub async fn create(
+    act: &Act<'_>,
+    wanted: &Wanted,
+    submission: impl Into<Submission>,
+) -> Result<UserGroup> {
     let wanted = wanted.checked()?;
     let group = UserGroup {
         id: new_id(act.now),

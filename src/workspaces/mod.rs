@@ -14,7 +14,7 @@ use crate::{
     clock::{millis, new_id},
     domain::{Refusal, access::Source, text},
     error::{Error, FieldError, Result},
-    submissions,
+    submissions::{self, Submission},
     subscriptions::{self, Act, Scope, slug_from},
 };
 
@@ -31,7 +31,11 @@ pub struct Wanted {
     pub description: String,
 }
 
-pub async fn create(act: &Act<'_>, wanted: &Wanted, submission: &str) -> Result<Workspace> {
+pub async fn create(
+    act: &Act<'_>,
+    wanted: &Wanted,
+    submission: impl Into<Submission>,
+) -> Result<Workspace> {
     let checked = named(&wanted.name, &wanted.description);
     let slug = match wanted.slug.trim() {
         "" => slug_from(wanted.name.trim()),

@@ -159,7 +159,7 @@ async fn another_name_of_the_group_is_another_revision_of_its_events(app: &TestA
     app.clock.advance(TimeDelta::days(1));
     let named = Description { name: "quotes".into(), contact: "ida".into(), ..Default::default() };
     let group = key.instance.key_group_id;
-    key_groups::edit(&desk.act(), group, &named).await.unwrap();
+    key_groups::edit(&desk.act(), group, &named, None).await.unwrap();
     let renamed = event(app, &feed, &key).await;
     assert_eq!(renamed["summary"], "quotes k-1 ends");
     assert_eq!(
@@ -168,7 +168,7 @@ async fn another_name_of_the_group_is_another_revision_of_its_events(app: &TestA
     );
     assert!(renamed["description"].as_str().unwrap().ends_with("\nContact: ida"));
     // Saved as it was.
-    key_groups::edit(&desk.act(), group, &named).await.unwrap();
+    key_groups::edit(&desk.act(), group, &named, None).await.unwrap();
     assert_eq!(event(app, &feed, &key).await["sequence"], 2);
 }
 
@@ -273,7 +273,7 @@ async fn whatever_people_typed_arrives_as_they_typed_it(app: &TestApp) {
         let group = key.instance.key_group_id;
         let description = format!("{}; {name}", "ä🔑,".repeat(75 + n));
         let named = Description { name: name.clone(), description, contact: "x;y".into() };
-        key_groups::edit(&desk.act(), group, &named).await.unwrap();
+        key_groups::edit(&desk.act(), group, &named, None).await.unwrap();
         let found = app.events(&desk.feed(Some(group)).await).await;
         assert_eq!(found.0["name"], format!("Keys of {name}"));
         let event = found.only();

@@ -58,7 +58,9 @@ fn expected(access: Access, caller: Caller) -> Outcome {
         (Access::Viewer, _) | (_, Admin) => Outcome::Allowed,
         (Access::AuditReader, Auditor) => Outcome::Allowed,
         (Access::Admin | Access::AuditReader, Member | Auditor) => Outcome::Forbidden,
-        (Access::PersonalApi | Access::SpaceAdmin, _) => panic!("no page is for programs"),
+        (Access::PersonalApi | Access::SpaceAdmin | Access::Token(_), _) => {
+            panic!("no page is for programs")
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The faces that programs speak, walked by everything a program could show.
 use keyward::{
-    domain::Role,
+    automation_tokens,
+    domain::{ApiScope, ApiScopes, Role},
     server::{API_ROUTES, Access, FACES},
 };
 use reqwest::Method;
@@ -30,9 +31,15 @@ enum Caller {
     SpaceStranger,
     /// The same of a client that showed its secret.
     Client,
+    /// With an automation token that has this scope alone.
+    Token(ApiScope),
+    /// With one of another subscription that has all scopes.
+    ForeignToken,
+    RevokedToken,
+    EndedToken,
 }
 
-const CALLERS: [Caller; 10] = [
+const CALLERS: [Caller; 19] = [
     Caller::Nobody,
     Caller::Person,
     Caller::WrongPassword,
@@ -43,11 +50,33 @@ const CALLERS: [Caller; 10] = [
     Caller::SpaceMember,
     Caller::SpaceStranger,
     Caller::Client,
+    Caller::Token(ApiScope::KeysRead),
+    Caller::Token(ApiScope::KeysWrite),
+    Caller::Token(ApiScope::AccessRead),
+    Caller::Token(ApiScope::AccessWrite),
+    Caller::Token(ApiScope::KeysVerify),
+    Caller::Token(ApiScope::AuditRead),
+    Caller::ForeignToken,
+    Caller::RevokedToken,
+    Caller::EndedToken,
 ];
 
 /// `None`: whatever the handler says to somebody it lets in.
-fn expected(access: Access, caller: Caller) -> Option<u16> {
+fn expected(access: Access, caller: Caller, names_a_thing: bool) -> Option<u16> {
+    use Caller::{EndedToken, ForeignToken, RevokedToken, Token};
+    let is_token = matches!(caller, Token(_) | ForeignToken | RevokedToken | EndedToken);
     match (access, caller) {
+        (Access::Token(wanted), Token(scope)) => {
+            let scopes = ApiScopes::parse([scope.as_str()]);
+            if scopes.allow(wanted) { None } else { Some(403) }
+        }
+        (Access::Token(_), ForeignToken) => names_a_thing.then_some(404),
+        (Access::Token(_), Caller::KeyInstance | Caller::PersonalKey) => Some(403),
+        // By HTTP Basic, as clients and people show theirs.
+        (Access::Token(_), Caller::Person | Caller::WrongPassword) => Some(403),
+        (Access::Token(_), _) => Some(401),
+        // Wherever else, it is a key.
+        (Access::PersonalApi | Access::SpaceAdmin, _) if is_token => Some(403),
         (Access::Anyone, _) | (Access::PersonalApi, Caller::Person) => None,
         (Access::PersonalApi, Caller::KeyInstance | Caller::PersonalKey) => Some(403),
         (Access::PersonalApi, _) => Some(401),
@@ -63,7 +92,11 @@ fn expected(access: Access, caller: Caller) -> Option<u16> {
 fn is_a_fault(answer: &Answer) -> bool {
     let body = answer.json();
     let of_face = |code: &str, text: &str| body[code].is_string() && body[text].is_string();
-    of_face("error", "message") || of_face("error_code", "description")
+    let is_problem = answer.header("content-type") == Some("application/problem+json")
+        && body["status"] == answer.status
+        && of_face("type", "detail")
+        && of_face("title", "instance");
+    is_problem || of_face("error", "message") || of_face("error_code", "description")
 }
 
 struct Walk<'a> {
@@ -74,6 +107,7 @@ struct Walk<'a> {
     session: String,
     /// By caller: `LWSSO_COOKIE_KEY=...`
     cookies: Vec<(Caller, String)>,
+    tokens: Vec<(Caller, String)>,
 }
 
 impl<'a> Walk<'a> {
@@ -96,7 +130,19 @@ impl<'a> Walk<'a> {
         let secret = desk.key(client.id, desk.days(90)).await.secret;
         let client = Space::sign_in_client(app, &client.client_id, secret.expose()).await;
         cookies.push((Caller::Client, client.cookie));
+        let mut tokens = Vec::new();
+        for scope in ApiScope::ALL {
+            tokens.push((Caller::Token(scope), desk.token(&[scope.as_str()]).await.1));
+        }
+        let all = ApiScope::ALL.map(ApiScope::as_str);
+        tokens.push((Caller::ForeignToken, app.desk("globex").await.token(&all).await.1));
+        let (revoked, text) = desk.token(&all).await;
+        automation_tokens::revoke(&desk.act(), revoked).await.unwrap();
+        tokens.push((Caller::RevokedToken, text));
+        let (_, text) = desk.token_for(&all, chrono::TimeDelta::seconds(1)).await;
+        tokens.push((Caller::EndedToken, text));
         Self {
+            tokens,
             cookies,
             app,
             things,
@@ -117,6 +163,10 @@ impl<'a> Walk<'a> {
             Caller::WrongPassword => Some(("authorization", basic("admin@acme.example", "wrong"))),
             Caller::KeyInstance => Some(("authorization", format!("Bearer {}", self.key_instance))),
             Caller::PersonalKey => Some(("authorization", format!("Bearer {}", self.personal_key))),
+            Caller::Token(_) | Caller::ForeignToken | Caller::RevokedToken | Caller::EndedToken => {
+                let own = self.tokens.iter().find(|it| it.0 == caller).unwrap();
+                Some(("authorization", format!("Bearer {}", own.1)))
+            }
             Caller::Session => Some(("cookie", format!("__Host-sid={}", self.session))),
             _ => {
                 let own = self.cookies.iter().find(|it| it.0 == caller).unwrap();
@@ -131,11 +181,11 @@ impl<'a> Walk<'a> {
 async fn every_route_of_a_face_lets_in_who_it_says_and_nobody_with_a_key(app: &TestApp) {
     let walk = Walk::new(app).await;
     let mut walked = 0;
-    // Signing out ends a session, so it comes last.
+    // Signing out ends a session, so it comes last; and what deletes things comes behind the others.
     let mut routes: Vec<_> = API_ROUTES.iter().collect();
-    routes.sort_by_key(|it| it.path == "/authentication/sign_out");
+    routes.sort_by_key(|it| (it.path == "/authentication/sign_out", it.method == "DELETE"));
     for route in routes {
-        assert_eq!(FACES.iter().filter(|it| route.path.starts_with(it.below)).count(), 1);
+        assert!(FACES.iter().any(|it| route.path.starts_with(it.below)));
         let path = path_to(route, &walk.things);
         for caller in CALLERS {
             let methods = if route.method == "GET" {
@@ -147,12 +197,12 @@ async fn every_route_of_a_face_lets_in_who_it_says_and_nobody_with_a_key(app: &T
                 let method: Method = method.parse().unwrap();
                 let what = format!("{method} {path} as {caller:?}");
                 let answer = walk.call(caller, &method, &path).await;
-                match expected(route.access, caller) {
+                match expected(route.access, caller, route.path.contains('{')) {
                     Some(status) => {
                         assert_eq!(answer.status, status, "{what}\n{}", answer.text());
                         let asked = answer.header("www-authenticate").is_some();
-                        let by_basic = route.access == Access::PersonalApi;
-                        assert_eq!(asked, status == 401 && by_basic, "{what}");
+                        let by_header = route.access != Access::SpaceAdmin;
+                        assert_eq!(asked, status == 401 && by_header, "{what}");
                     }
                     None => assert!(
                         answer.status < 500 && ![401, 403].contains(&answer.status),

@@ -10,6 +10,8 @@ mod access_rules;
 mod access_undo;
 mod access_undo_refused;
 mod access_verdicts;
+mod api_keys;
+mod api_verify;
 mod at_rest;
 mod audit;
 mod browser;

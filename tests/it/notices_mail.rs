@@ -91,7 +91,7 @@ async fn contact(app: &TestApp, group: uuid::Uuid, contact: &str) {
     let desk = app.desk("acme").await;
     let it = key_groups::find(&desk.act(), group).await.unwrap();
     let wanted = Description { name: it.name, contact: contact.to_owned(), ..Default::default() };
-    key_groups::edit(&desk.act(), group, &wanted).await.unwrap();
+    key_groups::edit(&desk.act(), group, &wanted, None).await.unwrap();
 }
 
 async fn admins_and_the_contact_of_the_group_get_one_message_each(database: &Database) {

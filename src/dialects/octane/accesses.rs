@@ -164,7 +164,7 @@ async fn apply(act: &Act<'_>, client: &KeyGroup, wanted: Change) -> Result<(), F
         (true, None, None) => {}
         (false, Some(name), None) => {
             let now = Description::of(client);
-            key_groups::edit(act, client.id, &Description { name, ..now }).await?;
+            key_groups::edit(act, client.id, &Description { name, ..now }, None).await?;
             return Ok(());
         }
         (false, None, Some(wanted)) => {

@@ -204,7 +204,7 @@ pub async fn save(
     form: Form<Fields>,
 ) -> Result<HttpResponse, PageError> {
     let group = id(&path.1);
-    match key_groups::edit(&admin.act(), group, &description(&form)).await {
+    match key_groups::edit(&admin.act(), group, &description(&form), None).await {
         Ok(it) => {
             let flash = Flash::new(format!("{} is saved. Its keys follow at once.", it.name));
             Ok(flash.then(&admin.me.app, &admin.path(&format!("/groups/{group}"))))

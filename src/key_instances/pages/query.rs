@@ -82,7 +82,8 @@ impl ListQuery {
         let (from, until) = (from.map(|it| it.0), until.map(|it| it.1));
         let text = self.q.chars().take(100).collect();
         let known_to = self.known_to();
-        Ok(Filter { group, show: show.1, used: used.1, from, until, known_to, text, after })
+        let (show, used) = (show.1, used.1);
+        Ok(Filter { group, show, used, from, until, known_to, text, after, ends_before: None })
     }
 
     /// Whose keys are wanted; the nil id for rubbish, which no user has.

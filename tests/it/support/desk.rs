@@ -3,7 +3,8 @@ use chrono::TimeDelta;
 use keyward::{
     access::Held,
     audit,
-    domain::{ActivePeriod, Role, SecretText},
+    automation_tokens::{self, NewToken},
+    domain::{ActivePeriod, ApiScopes, Role, SecretText},
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     members,
@@ -99,6 +100,21 @@ impl<'a> Desk<'a> {
         let source = Source::Own(SecretText::from_text(text.to_owned()));
         let new = NewKey { source, period, note: String::new() };
         key_instances::create(&self.act(), group, new, &random_token()).await.unwrap()
+    }
+
+    /// An automation token for thirty days: its id and its text.
+    pub(crate) async fn token(&self, scopes: &[&str]) -> (Uuid, String) {
+        self.token_for(scopes, TimeDelta::days(30)).await
+    }
+
+    pub(crate) async fn token_for(&self, scopes: &[&str], life: TimeDelta) -> (Uuid, String) {
+        let new = NewToken {
+            name: format!("for {}", scopes.join(" ")),
+            scopes: ApiScopes::parse(scopes.iter().copied()),
+            ends_at: Some(self.app.clock.now() + life),
+        };
+        let made = automation_tokens::create(&self.act(), &new, &random_token()).await.unwrap();
+        (made.token.id, made.secret.expose().to_owned())
     }
 
     /// A further key of a group.

@@ -2,6 +2,7 @@
 //! people and services that send requests, fixtures through public verbs, a browser.
 mod access;
 mod answer;
+mod api;
 mod app;
 pub(crate) mod browser;
 mod chromium;
@@ -26,6 +27,7 @@ pub(crate) mod wire;
 pub(crate) use self::{
     access::{Things, held, wanted},
     answer::Answer,
+    api::Program,
     app::{PASSWORD, TestApp},
     desk::{Desk, generated, ids, own_text, path_of},
     eventually::eventually,

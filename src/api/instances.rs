@@ -1,0 +1,226 @@
+//! `/api/v1/instances`
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ETAG, LOCATION},
+    },
+    web::{Path, Payload},
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    caller::{Caller, KeysRead, KeysWrite, Token},
+    etag, paging,
+    voice::{Native, Problem},
+    wire::{self, GroupBody, MadeBody, PeriodChange},
+};
+use crate::{
+    error::{Error, Result},
+    http::fault::{self, Cause, Told, Voice},
+    key_instances::{self, Filter, Issued, KeyInstance, Show, Used},
+    subscriptions::Act,
+};
+
+const PARAMETERS: &str =
+    "limit, cursor, status, expiring_before, used, used_within_days, unused_for_days";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    status: Option<Tab>,
+    /// Live keys that end before this instant.
+    expiring_before: Option<DateTime<Utc>>,
+    used: Option<Never>,
+    used_within_days: Option<u16>,
+    unused_for_days: Option<u16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Tab {
+    Active,
+    ExpiringSoon,
+    ActiveInTheFuture,
+    Expired,
+    Deactivated,
+    Live,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Never {
+    Never,
+}
+
+impl Asked {
+    fn filter(&self, group: Option<Uuid>) -> Result<Filter, Cause> {
+        let malformed = |text: &str| Cause::malformed("malformed_query", text);
+        let used = match (self.used, self.used_within_days, self.unused_for_days) {
+            (None, None, None) => Used::Any,
+            (Some(Never::Never), None, None) => Used::Never,
+            (None, Some(days), None) => Used::Within(days.into()),
+            (None, None, Some(days)) => Used::NotFor(days.into()),
+            _ => return Err(malformed("Ask for one kind of use at a time.")),
+        };
+        let show = match (self.status, self.expiring_before) {
+            (None, None) => Show::All,
+            (None | Some(Tab::Live), _) => Show::Live,
+            (Some(Tab::Active), _) => Show::Active,
+            (Some(Tab::ExpiringSoon), _) => Show::ExpiringSoon,
+            (Some(Tab::ActiveInTheFuture), None) => Show::Future,
+            (Some(Tab::Expired), None) => Show::Expired,
+            (Some(Tab::Deactivated), None) => Show::Deactivated,
+            (Some(_), Some(_)) => {
+                let told = "expiring_before goes with the status live, active or expiring_soon.";
+                return Err(malformed(told));
+            }
+        };
+        Ok(Filter {
+            group,
+            show,
+            used,
+            ends_before: self.expiring_before,
+            after: paging::cursor(self.cursor.as_deref())?,
+            ..Default::default()
+        })
+    }
+}
+
+/// Of a group, or of the whole subscription.
+pub(super) async fn listed(
+    act: &Act<'_>,
+    req: &HttpRequest,
+    group: Option<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let asked: Asked = paging::query(req, PARAMETERS)?;
+    let filter = asked.filter(group)?;
+    let found = key_instances::list(act, &filter, paging::limit(asked.limit)?).await?;
+    Ok(paging::page(req, wire::instances(act, &found.instances).await?, found.next))
+}
+
+/// `GET /api/v1/instances`: document 004's list call.
+pub async fn list(caller: Token<KeysRead>, req: HttpRequest) -> Result<HttpResponse, Problem> {
+    listed(&caller.act(), &req, None).await
+}
+
+/// A key that was just made.
+pub(super) async fn made(
+    act: &Act<'_>,
+    it: &Issued,
+    key_group: Option<GroupBody>,
+) -> Result<HttpResponse, Problem> {
+    let mut bodies = wire::instances(act, std::slice::from_ref(&it.instance)).await?;
+    let instance = bodies.pop().ok_or(Error::NotFound)?;
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, path(it.instance.id)))
+        .insert_header((ETAG, etag::of_instance(&it.instance)))
+        .json(MadeBody { instance, secret: it.secret.expose(), key_group }))
+}
+
+fn path(id: Uuid) -> String {
+    format!("/api/v1/instances/{id}")
+}
+
+/// The same request was answered before, with the secret, which is not given twice.
+pub(super) fn made_before(location: &str) -> HttpResponse {
+    // .../keys/{id}/secret
+    let id = wire::id(location.rsplit('/').nth(1).unwrap_or_default());
+    let told = Told {
+        status: StatusCode::CONFLICT,
+        code: "already_done",
+        text: "This was done already, and its answer had the secret, which is not given again. If it \
+               is lost, rotate the key.",
+        pointer: None,
+        errors: &[],
+    };
+    let mut answer = HttpResponse::Conflict();
+    Native::tell(answer.insert_header((LOCATION, path(id))), &told)
+}
+
+async fn find(act: &Act<'_>, id: &str) -> Result<KeyInstance> {
+    key_instances::find_anywhere(act, wire::id(id)).await
+}
+
+async fn shown(act: &Act<'_>, it: &KeyInstance) -> Result<HttpResponse, Problem> {
+    let mut bodies = wire::instances(act, std::slice::from_ref(it)).await?;
+    let body = bodies.pop().ok_or(Error::NotFound)?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag::of_instance(it))).json(body))
+}
+
+/// `GET /api/v1/instances/{id}`
+pub async fn show(caller: Token<KeysRead>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let act = caller.act();
+    let it = find(&act, &id).await?;
+    shown(&act, &it).await
+}
+
+/// `PATCH /api/v1/instances/{id}`: another active period.
+pub async fn change(
+    caller: Token<KeysWrite>,
+    id: Path<String>,
+    req: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let change: PeriodChange = fault::json(&req, payload).await?;
+    let act = caller.act();
+    let it = find(&act, &id).await?;
+    etag::matches(&req, &etag::of_instance(&it))?;
+    let period = change.applied_to(&it)?;
+    if period == it.facts().period {
+        return shown(&act, &it).await;
+    }
+    let after = key_instances::change_period(&act, (it.key_group_id, it.id), period).await?;
+    shown(&act, &after).await
+}
+
+/// `POST /api/v1/instances/{id}/deactivation`: until it is reactivated.
+pub async fn deactivate(
+    caller: Token<KeysWrite>,
+    id: Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (act, it) = begin(&caller, &id, &req).await?;
+    let after = key_instances::deactivate(&act, (it.key_group_id, it.id)).await?;
+    shown(&act, &after).await
+}
+
+/// `POST /api/v1/instances/{id}/reactivation`: with a new active period.
+pub async fn reactivate(
+    caller: Token<KeysWrite>,
+    id: Path<String>,
+    req: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let change: PeriodChange = fault::json(&req, payload).await?;
+    let (act, it) = begin(&caller, &id, &req).await?;
+    let period = change.applied_to(&it)?;
+    let after = key_instances::reactivate(&act, (it.key_group_id, it.id), period).await?;
+    shown(&act, &after).await
+}
+
+/// `POST /api/v1/instances/{id}/revocation`: for good.
+pub async fn revoke(
+    caller: Token<KeysWrite>,
+    id: Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (act, it) = begin(&caller, &id, &req).await?;
+    let after = key_instances::revoke(&act, (it.key_group_id, it.id)).await?;
+    shown(&act, &after).await
+}
+
+async fn begin<'a>(
+    caller: &'a Caller,
+    id: &str,
+    req: &HttpRequest,
+) -> Result<(Act<'a>, KeyInstance), Problem> {
+    let act = caller.act();
+    let it = find(&act, id).await?;
+    etag::matches(req, &etag::of_instance(&it))?;
+    Ok((act, it))
+}

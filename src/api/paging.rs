@@ -1,0 +1,59 @@
+//! Lists: `limit` and an opaque `cursor`; the next page is in the body and in a `Link` header. There
+//! is no total, which would cost a scan.
+use actix_web::{HttpRequest, HttpResponse, http::header::LINK};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::http::{fault::Cause, listing};
+
+/// Rows of a page, unless asked otherwise, and at most.
+const LIMIT: u64 = 50;
+const MOST: u64 = 200;
+
+/// The query of a request, which knows `names` and nothing else. What was sent is not said again: it
+/// may be a secret in the wrong place.
+pub fn query<T: DeserializeOwned>(req: &HttpRequest, names: &str) -> Result<T, Cause> {
+    serde_urlencoded::from_str(req.query_string()).map_err(|_| {
+        let told = format!("Each parameter stands once, and they are: {names}.");
+        Cause::malformed("malformed_query", told)
+    })
+}
+
+pub fn limit(given: Option<u64>) -> Result<u64, Cause> {
+    match given.unwrap_or(LIMIT) {
+        it @ 1..=MOST => Ok(it),
+        _ => Err(Cause::malformed("malformed_query", format!("limit is 1 to {MOST}."))),
+    }
+}
+
+pub fn cursor(given: Option<&str>) -> Result<Option<(i64, Uuid)>, Cause> {
+    let read = |it: &str| {
+        let told = "This cursor is none that a list has given.";
+        listing::cursor(it).ok_or_else(|| Cause::malformed("malformed_cursor", told))
+    };
+    given.map(read).transpose()
+}
+
+#[derive(Serialize)]
+struct Listed<T> {
+    data: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// One page, and where the next one is.
+pub fn page<T: Serialize>(
+    req: &HttpRequest,
+    data: Vec<T>,
+    next: Option<(i64, Uuid)>,
+) -> HttpResponse {
+    let next_cursor = next.map(listing::cursor_text);
+    let mut answer = HttpResponse::Ok();
+    if let Some(cursor) = &next_cursor {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let fields = form_urlencoded::parse(req.query_string().as_bytes());
+        query.extend_pairs(fields.filter(|it| it.0 != "cursor")).append_pair("cursor", cursor);
+        let link = format!("<{}?{}>; rel=\"next\"", req.path(), query.finish());
+        answer.insert_header((LINK, link));
+    }
+    answer.json(Listed { data, next_cursor })
+}

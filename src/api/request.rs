@@ -1,0 +1,41 @@
+//! A request that creates something: its body, and the `Idempotency-Key` by which a program can send
+//! it again without making a second thing.
+use actix_web::{HttpRequest, web::Payload};
+use serde::de::DeserializeOwned;
+
+use super::caller::Caller;
+use crate::{
+    http::{
+        fault::{self, Cause},
+        form,
+    },
+    submissions::Submission,
+};
+
+const NAME: &str = "idempotency-key";
+const LONGEST: usize = 255;
+
+/// Reads both. Without a key, each request is one of its own.
+pub async fn creating<T: DeserializeOwned>(
+    caller: &Caller,
+    req: &HttpRequest,
+    payload: Payload,
+) -> Result<(T, Submission), Cause> {
+    if !fault::is_json(req) {
+        return Err(Cause::UnsupportedMediaType);
+    }
+    let body = form::read_body(&mut payload.into_inner()).await?;
+    let read = fault::parse(&body)?;
+    let mut keys = req.headers().get_all(NAME);
+    let submission = match (keys.next(), keys.next()) {
+        (None, _) => Submission::unique(),
+        (Some(key), None) if (1..=LONGEST).contains(&key.len()) => {
+            Submission::of_request(caller.act().scope, key.as_bytes(), req.path(), &body)
+        }
+        _ => {
+            let told = format!("Idempotency-Key stands once and has 1 to {LONGEST} characters.");
+            return Err(Cause::malformed("malformed_idempotency_key", told));
+        }
+    };
+    Ok((read, submission))
+}
