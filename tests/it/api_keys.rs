@@ -1,5 +1,6 @@
 //! Key groups and keys through the native interface.
 use chrono::TimeDelta;
+use keyward::{audit, subscriptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -302,6 +303,7 @@ async fn a_body_that_will_not_do_is_told_where_and_why(app: &TestApp) {
 
 async fn what_a_key_group_holds_takes_a_scope_of_its_own(app: &TestApp) {
     let desk = app.desk("acme").await;
+    desk.declare("orders", &["read"]).await;
     let policy = desk.policy("Readers", &["orders:read"]).await.id;
     let program = app.program(&["keys:write"]).await;
     let new = json!({ "name": "quote-engine", "access": { "policy": policy } });
@@ -326,17 +328,18 @@ async fn the_audit_log_names_the_token_and_the_secret_needs_no_confirmation(app:
     let body = made(&program, "quote-engine").await;
     let sql = "SELECT actor FROM audit_events WHERE action = 'key_instance.created'";
     let rows = app.query(sql).await;
-    assert_eq!(rows[0].try_get::<String>("", "actor").unwrap(), "token for keys:write");
+    assert_eq!(rows[0]["actor"], "token for keys:write");
     let id = text(&body["instance"]["id"]);
     let sql = "SELECT saved_by FROM key_instances";
-    let saved = app.query(sql).await[0].try_get::<Option<String>>("", "saved_by").unwrap();
-    assert_eq!(saved.as_deref(), Some("program"), "{id}");
+    assert_eq!(app.query(sql).await[0]["saved_by"], "program", "{id}");
 }
 
 async fn a_suspended_subscription_is_read_and_not_changed(app: &TestApp) {
     let program = app.program(&ALL).await;
     made(&program, "quote-engine").await;
-    app.suspend("acme").await;
+    let acme = subscriptions::by_slug(&app.db, "acme").await.unwrap();
+    let actor = audit::Actor::command_line();
+    subscriptions::set_suspended(app, &acme, true, &actor, app.clock.now()).await.unwrap();
     program.get("/instances").await.expect(200);
     let refused = program.post("/key-groups", json!({ "name": "x" })).await.expect(409);
     assert!(refused.text().contains("suspended"), "{}", refused.text());
