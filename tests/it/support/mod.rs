@@ -7,6 +7,7 @@ pub(crate) mod browser;
 mod desk;
 mod eventually;
 mod feed;
+pub(crate) mod gateway;
 mod home;
 mod html;
 mod load;
