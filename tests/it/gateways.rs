@@ -103,7 +103,8 @@ const IDENTITY: [&str; 5] = [
 async fn lets_good_keys_through(program: Program, database: Database) {
     let it = World::new(program, database).await;
     // With everything that a caller could forge, twice, and a body that only the service may read.
-    let (bearer, claimed) = (it.bearer(), ["keyward-subscription", "keyward-user", "sunset"]);
+    let bearer = it.bearer();
+    let claimed = ["keyward-subscription", "keyward-user", "keyward-warning", "keyward-reason"];
     let mut headers = vec![("authorization", bearer.as_str()), ("x-tenant-name", "acme")];
     headers.extend(claimed.iter().flat_map(|name| [(*name, "forged"), (*name, "forged")]));
     headers.extend([("keyward_user", "forged"), ("keyward-key-instance", "k-9")]);

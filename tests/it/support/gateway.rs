@@ -4,6 +4,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -22,7 +23,7 @@ pub(crate) enum Program {
 
 /// Dies with the thread of its test, and at the latest when it is dropped.
 pub(crate) struct Gateway {
-    child: Child,
+    child: Mutex<Child>,
     port: u16,
     /// Of Keyward's own pages; nginx only.
     pub(crate) dashboard: SocketAddr,
@@ -35,11 +36,12 @@ impl Gateway {
     pub(crate) async fn start(program: Program, keyward: SocketAddr, service: &MockServer) -> Self {
         // A port that was free may be taken by now: then the program ends at once.
         for _ in 0..5 {
-            let mut it = Self::spawn(program, keyward, service);
+            let it = Self::spawn(program, keyward, service);
             let at = ("127.0.0.1", it.port);
+            let has_ended = || it.child.lock().unwrap().try_wait().unwrap().is_some();
             let answers = async || tokio::net::TcpStream::connect(at).await.is_ok();
-            let limit = Duration::from_secs(10);
-            if eventually(limit, answers).await && it.child.try_wait().unwrap().is_none() {
+            let is_decided = async || has_ended() || answers().await;
+            if eventually(Duration::from_secs(10), is_decided).await && !has_ended() {
                 return it;
             }
             eprintln!("{}", it.log());
@@ -81,7 +83,7 @@ impl Gateway {
             .resolve("keys.example.com", ([127, 0, 0, 1], dashboard).into());
         let client = client.build().unwrap();
         let dashboard = ([127, 0, 0, 1], dashboard).into();
-        Self { child, port, dashboard, client, folder }
+        Self { child: Mutex::new(child), port, dashboard, client, folder }
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -120,8 +122,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = self.child.lock().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
