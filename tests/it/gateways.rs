@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use keyward::{domain::Role, key_instances, key_instances::Issued};
 use reqwest::Method;
-use wiremock::MockServer;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 use crate::support::{
     Answer, Database, TestApp, basic,
@@ -70,7 +70,7 @@ impl World {
         let local = vec!["127.0.0.0/8".parse().unwrap()];
         let app = TestApp::start_with(database, |it| it.trusted_proxies = local).await;
         let service = service().await;
-        let gateway = Gateway::start(program, app.address, &service).await;
+        let gateway = Gateway::start(program, app.address, *service.address()).await;
         let desk = app.desk("acme").await;
         desk.declare("orders", &["read"]).await;
         let policy = desk.policy("Read orders", &["orders:read"]).await.id;
@@ -219,6 +219,12 @@ fn is_refused(answer: &Answer, status: u16, code: &str) {
 async fn keyward_is_away(program: Program, database: Database) {
     let it = World::new(program, database).await;
     it.gateway.bearer("/orders", it.key()).await.expect(200);
+    // A service that is away is another matter: nothing listens on port 1.
+    let nowhere = ([127, 0, 0, 1], 1).into();
+    let alone = Gateway::start(program, it.app.address, nowhere).await;
+    alone.bearer("/orders", it.key()).await.expect(502);
+    alone.get("/orders", &[]).await.expect(401);
+
     let before = it.calls().await;
     it.app.db.clone().close().await.unwrap();
     for path in ["/orders", "/quotes/1"] {
@@ -304,7 +310,8 @@ async fn nginx_serves_the_pages_of_keyward_behind_tls(database: &Database) {
         it.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
-    let gateway = Gateway::start(Program::Nginx, app.address, &service().await).await;
+    let service = service().await;
+    let gateway = Gateway::start(Program::Nginx, app.address, *service.address()).await;
     let page = gateway.page("keys.example.com", "/sign-in", &[]).await.expect(200);
     assert!(page.text().contains("action=\"/sign-in\""), "{}", page.text());
     for (name, value) in [
@@ -319,4 +326,32 @@ async fn nginx_serves_the_pages_of_keyward_behind_tls(database: &Database) {
     // Another name is refused by Keyward itself.
     gateway.page("evil.example.com", "/sign-in", &[]).await.expect(421);
     app.stop().await;
+}
+
+/// Something else may stand in Keyward's place: a proxy, an old version.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_but_a_yes_lets_a_call_through() {
+    let told = |request: &Request| {
+        let said = request.headers["authorization"].to_str().unwrap().replace("Bearer ", "");
+        ResponseTemplate::new(said.parse::<u16>().unwrap()).insert_header("retry-after", "7")
+    };
+    let keyward = MockServer::start().await;
+    Mock::given(any()).respond_with(told).mount(&keyward).await;
+    let service = service().await;
+    for program in [Program::Nginx, Program::Caddy] {
+        let gateway = Gateway::start(program, *keyward.address(), *service.address()).await;
+        for said in [302, 400, 404, 429, 500, 502, 504] {
+            for path in ["/orders", "/quotes/1"] {
+                let answer = gateway.bearer(path, &said.to_string()).await;
+                let expected = match (program, said) {
+                    (Program::Caddy, _) | (_, 400 | 429) => said,
+                    _ => 503,
+                };
+                assert_eq!(answer.status, expected, "{program:?} {said}");
+                let again = answer.header("retry-after");
+                assert_eq!(again, (said != 400 || program == Program::Caddy).then_some("7"));
+            }
+        }
+    }
+    assert!(service.received_requests().await.unwrap().is_empty());
 }

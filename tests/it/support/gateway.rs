@@ -15,7 +15,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 use super::{Answer, eventually};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     Nginx,
     Caddy,
@@ -33,7 +33,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// In front of this service, asking this Keyward.
-    pub(crate) async fn start(program: Program, keyward: SocketAddr, service: &MockServer) -> Self {
+    pub(crate) async fn start(program: Program, keyward: SocketAddr, service: SocketAddr) -> Self {
         // A port that was free may be taken by now: then the program ends at once.
         for _ in 0..5 {
             let it = Self::spawn(program, keyward, service);
@@ -49,7 +49,7 @@ impl Gateway {
         panic!("{program:?} does not start");
     }
 
-    fn spawn(program: Program, keyward: SocketAddr, service: &MockServer) -> Self {
+    fn spawn(program: Program, keyward: SocketAddr, service: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [port, dashboard] = [free(), free()];
         let log = fs::File::create(folder.path().join("log")).unwrap();
@@ -57,7 +57,7 @@ impl Gateway {
         command.args(["--pdeathsig", "KILL", "--"]);
         match program {
             Program::Nginx => {
-                nginx(folder.path(), (port, dashboard), keyward, *service.address());
+                nginx(folder.path(), (port, dashboard), keyward, service);
                 command.args(["/usr/sbin/nginx", "-e", "stderr", "-c", "nginx.conf", "-p"]);
                 command.arg(folder.path());
             }
@@ -68,7 +68,7 @@ impl Gateway {
                 command.args(["caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"]);
                 command.env("GATEWAY_ADDRESS", format!("http://127.0.0.1:{port}"));
                 command.env("KEYWARD_ADDRESS", keyward.to_string());
-                command.env("SERVICE_ADDRESS", service.address().to_string());
+                command.env("SERVICE_ADDRESS", service.to_string());
                 command.env("XDG_DATA_HOME", folder.path());
                 command.env("XDG_CONFIG_HOME", folder.path());
             }
@@ -76,6 +76,8 @@ impl Gateway {
         command.current_dir(folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().expect("setpriv starts it: tests/run installs the program");
+        // Before any client is made, also where no `App` is opened.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let no_redirects = reqwest::redirect::Policy::none();
         let client = reqwest::Client::builder()
             .redirect(no_redirects)
