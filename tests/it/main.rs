@@ -23,6 +23,7 @@ mod clients;
 mod crash;
 mod documents;
 mod exposures;
+mod gateways;
 mod groups;
 mod guard;
 mod guard_faces;

@@ -9,6 +9,7 @@ mod chromium;
 mod desk;
 mod eventually;
 mod feed;
+pub(crate) mod gateway;
 mod home;
 mod html;
 mod load;
