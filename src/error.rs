@@ -56,17 +56,29 @@ pub enum Error {
 pub struct FieldError {
     pub field: &'static str,
     pub message: String,
+    /// What was sent could be read; a rule forbids it.
+    pub is_rule: bool,
 }
 
 impl FieldError {
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+        Self { field, message: message.into(), is_rule: false }
+    }
+
+    /// A rule that this field would break.
+    pub fn refused(field: &'static str, refusal: &Refusal) -> Self {
+        Self { field, message: refusal.to_string(), is_rule: true }
     }
 }
 
 impl Error {
     pub fn field(field: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// The same of a rule.
+    pub fn refused_at(field: &'static str, refusal: Refusal) -> Self {
+        Self::Invalid(vec![FieldError::refused(field, &refusal)])
     }
 }
 

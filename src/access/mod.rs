@@ -161,7 +161,7 @@ pub(crate) async fn give(act: &Act<'_>, tx: &Tx, group: Uuid, held: &Held) -> Re
 /// Replaces what a group holds, if it may hold that.
 async fn write(act: &Act<'_>, tx: &Tx, group: Uuid, wanted: &Held) -> Result<Catalogue> {
     if lacks_policy(act, tx, wanted).await? {
-        return Err(Error::field("policy", Refusal::PolicyRequired.to_string()));
+        return Err(Error::refused_at("policy", Refusal::PolicyRequired));
     }
     let all = Catalogue::load_in(act, tx).await?;
     check(&all, wanted)?;

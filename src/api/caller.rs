@@ -11,13 +11,16 @@ use actix_web::{
 use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 
-use super::voice::Problem;
+use super::voice::Native;
 use crate::{
     audit,
     automation_tokens::{self, AutomationToken},
     domain::ApiScope,
     error::Error,
-    http::{App, Client, fault::Cause},
+    http::{
+        App, Client,
+        fault::{Cause, Fault, Voice},
+    },
     key_groups,
     sessions::pages::cookie_name,
     subscriptions::{self, Act, Scope},
@@ -123,9 +126,10 @@ impl Needs for KeysVerify {
 }
 
 /// A program whose token has the scope that `N` needs.
-pub struct Token<N>(Caller, PhantomData<N>);
+/// It is refused in the words of `V`.
+pub struct Token<N, V = Native>(Caller, PhantomData<(N, V)>);
 
-impl<N> Deref for Token<N> {
+impl<N, V> Deref for Token<N, V> {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
@@ -133,9 +137,9 @@ impl<N> Deref for Token<N> {
     }
 }
 
-impl<N: Needs> FromRequest for Token<N> {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+impl<N: Needs, V: Voice> FromRequest for Token<N, V> {
+    type Error = Fault<V>;
+    type Future = LocalBoxFuture<'static, Result<Self, Fault<V>>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();

@@ -9,7 +9,7 @@ use crate::{
     access::{self, Catalogue, Held},
     clock::{instant, iso},
     domain::{ActivePeriod, SecretText, Status, access::Source, coverage::Run, lifecycle::Overlap},
-    error::Result,
+    error::{Error, Result},
     http::fault::Cause,
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey},
@@ -139,7 +139,7 @@ impl NewInstance {
 
 fn period(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<ActivePeriod, Cause> {
     let it = ActivePeriod::new(from, until);
-    it.map_err(|refusal| Cause::field("until", refusal.to_string()))
+    it.map_err(|refusal| Error::refused_at("until", refusal).into())
 }
 
 /// `PATCH /api/v1/instances/{id}` and reactivation: what is not there stays; an `until` of null takes

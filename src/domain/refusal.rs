@@ -47,8 +47,8 @@ pub enum Refusal {
     KeyChanged,
     #[error("A key with this value already exists.")]
     DuplicateKey,
-    #[error("A key group with this name already exists.")]
-    GroupNameTaken,
+    #[error("A {what} with this name already exists.")]
+    NameTaken { what: &'static str },
     #[error("This short name is taken by another subscription.")]
     SlugTaken,
     #[error("The key group has changed meanwhile. Look at it once more.")]

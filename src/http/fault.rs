@@ -60,6 +60,9 @@ impl Cause {
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             // A program that sends the same once more finds what the first one has made.
             Self::Other(Error::AlreadyDone { .. }) => StatusCode::CONFLICT,
+            Self::Other(Error::Invalid(fields)) if fields.iter().all(|it| it.is_rule) => {
+                StatusCode::CONFLICT
+            }
             Self::Other(error) => status_code(error),
         }
     }

@@ -232,7 +232,7 @@ pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<()> {
 
 fn taken(error: DbErr) -> Error {
     if is_duplicate(&error) {
-        Error::field("name", Refusal::GroupNameTaken.to_string())
+        Error::refused_at("name", Refusal::NameTaken { what: "key group" })
     } else {
         error.into()
     }

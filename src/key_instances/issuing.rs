@@ -44,9 +44,9 @@ impl NewKey {
             errors.push(FieldError::new("note", message));
         }
         if self.period.has_ended(act.now) {
-            errors.push(FieldError::new("until", Refusal::EndInThePast.to_string()));
+            errors.push(FieldError::refused("until", &Refusal::EndInThePast));
         } else if let Err(refusal) = act.scope.subscription().period_rules().check(&self.period) {
-            errors.push(FieldError::new("until", refusal.to_string()));
+            errors.push(FieldError::refused("until", &refusal));
         }
         if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
     }
@@ -182,7 +182,7 @@ pub(super) async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<P
     if let (true, Source::Own(secret)) = (kind.is_client(), &new.source) {
         let had = store::secret_hashes(act, group).await?;
         if act.app.client_secrets.is_one_of(had, secret.copy()).await? {
-            return Err(Error::field("key", Refusal::SecretUsedBefore.to_string()));
+            return Err(Error::refused_at("key", Refusal::SecretUsedBefore));
         }
     }
     new.prepare(act, kind).await
@@ -267,7 +267,7 @@ async fn digest(
     let known = peppers.custom_candidates(act.scope.id(), new.secret.expose());
     let known = known.iter().map(|it| it.to_vec()).collect();
     if store::by_digest(&**tx, act.scope, known).await?.is_some() {
-        return Err(Error::field("key", Refusal::DuplicateKey.to_string()));
+        return Err(Error::refused_at("key", Refusal::DuplicateKey));
     }
     Ok(peppers.custom_digest(act.scope.id(), new.secret.expose()))
 }

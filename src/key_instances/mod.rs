@@ -75,7 +75,7 @@ pub async fn revoke(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
 }
 
 fn at_until(refusal: Refusal) -> Error {
-    Error::field("until", refusal.to_string())
+    Error::refused_at("until", refusal)
 }
 
 async fn transition(

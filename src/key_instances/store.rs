@@ -207,7 +207,7 @@ pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
     use sea_orm::ActiveModelTrait;
     row.insert(&**tx).await.map_err(|error| {
         if is_duplicate(&error) {
-            Error::field("key", Refusal::DuplicateKey.to_string())
+            Error::refused_at("key", Refusal::DuplicateKey)
         } else {
             error.into()
         }

@@ -4,6 +4,7 @@ use sea_orm::{ActiveModelTrait, QueryOrder, Select, entity::prelude::*};
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
     db::Tx,
+    domain::Refusal,
     error::{Error, Result, is_duplicate},
     subscriptions::Scope,
 };
@@ -43,7 +44,7 @@ pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
 
 fn taken(error: DbErr) -> Error {
     if is_duplicate(&error) {
-        Error::field("name", "A policy with this name already exists.")
+        Error::refused_at("name", Refusal::NameTaken { what: "policy" })
     } else {
         error.into()
     }

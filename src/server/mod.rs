@@ -105,8 +105,8 @@ fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
 /// The same for a face, in its own words.
 fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
     let refuse = face.refuse;
-    let below = |it: &&Route| it.path.starts_with(face.below);
-    let rows: Vec<&Route> = API_ROUTES.iter().filter(below).collect();
+    let own = |it: &&Route| Face::of(it.path).is_some_and(|it| it.below == face.below);
+    let rows: Vec<&Route> = API_ROUTES.iter().filter(own).collect();
     let mut scope = web::scope(face.below);
     for rows in rows.chunk_by(|a, b| a.path == b.path) {
         let path = rows[0].path.strip_prefix(face.below).unwrap_or_default();

@@ -8,7 +8,7 @@ use actix_web::{
 use super::health::{healthz, readyz};
 use crate::{
     access, api, audit, calendar,
-    dialects::{octane, webtsm},
+    dialects::{catena, octane, webtsm},
     domain::ApiScope::{self, AccessRead, AccessWrite, KeysRead, KeysVerify, KeysWrite},
     http::{assets, fault},
     installation, key_groups, key_instances, members, metrics, notices, overview, permissions,
@@ -79,13 +79,23 @@ pub struct Face {
     pub refuse: fn(StatusCode) -> HttpResponse,
 }
 
+/// One below another stands before it.
 pub static FACES: &[Face] = &[
     Face { below: "/authentication", refuse: fault::refuse::<octane::Octane> },
     Face { below: "/api/shared_spaces", refuse: fault::refuse::<octane::Octane> },
     Face { below: "/auth/api-keys", refuse: fault::refuse::<webtsm::Webtsm> },
     Face { below: "/.well-known/jwks.json", refuse: fault::refuse::<webtsm::Webtsm> },
+    Face { below: "/api/v1/api_keys", refuse: fault::refuse::<catena::Catena> },
+    Face { below: "/rpc", refuse: fault::refuse::<catena::Catena> },
     Face { below: "/api/v1", refuse: fault::refuse::<api::Native> },
 ];
+
+impl Face {
+    /// The first that a path lies below.
+    pub fn of(path: &str) -> Option<&'static Self> {
+        FACES.iter().find(|it| path.starts_with(it.below))
+    }
+}
 
 /// Of the faces: behind the request log, the deadline and the known host, but outside of browser
 /// sessions and the cross-site check. The cookies of the pages mean nothing here.
@@ -104,6 +114,24 @@ pub static API_ROUTES: &[Route] = &[
     get   ("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::show)),
     delete("/auth/api-keys/keys/{key_id}",                      PersonalApi, || web::to(webtsm::delete)),
     get   ("/.well-known/jwks.json",                            Anyone,      || web::to(webtsm::jwks)),
+    get   ("/api/v1/api_keys",                                  Token(KeysRead),    || web::to(catena::keys::list)),
+    post  ("/api/v1/api_keys",                                  Token(KeysWrite),   || web::to(catena::keys::create)),
+    get   ("/api/v1/api_keys/policies",                         Token(AccessRead),  || web::to(catena::policies::list)),
+    post  ("/api/v1/api_keys/policies",                         Token(AccessWrite), || web::to(catena::policies::create)),
+    put   ("/api/v1/api_keys/policies/{policy}",                Token(AccessWrite), || web::to(catena::policies::update)),
+    delete("/api/v1/api_keys/policies/{policy}",                Token(AccessWrite), || web::to(catena::policies::delete)),
+    get   ("/api/v1/api_keys/permissions",                      Token(AccessRead),  || web::to(catena::policies::permissions)),
+    get   ("/api/v1/api_keys/{group}",                          Token(KeysRead),    || web::to(catena::keys::show)),
+    put   ("/api/v1/api_keys/{group}",                          Token(KeysWrite),   || web::to(catena::keys::update)),
+    delete("/api/v1/api_keys/{group}",                          Token(KeysWrite),   || web::to(catena::keys::delete)),
+    post  ("/rpc/AdminCreateApiKey",                            Token(KeysWrite),   || web::to(catena::rpc::create_key)),
+    post  ("/rpc/AdminUpdateApiKey",                            Token(KeysWrite),   || web::to(catena::rpc::update_key)),
+    post  ("/rpc/AdminDeleteApiKey",                            Token(KeysWrite),   || web::to(catena::rpc::delete_key)),
+    post  ("/rpc/AdminGetApiKeyPolicies",                       Token(AccessRead),  || web::to(catena::rpc::get_policies)),
+    post  ("/rpc/AdminGetApiKeyPermissions",                    Token(AccessRead),  || web::to(catena::rpc::get_permissions)),
+    post  ("/rpc/AdminCreateApiKeyPolicy",                      Token(AccessWrite), || web::to(catena::rpc::create_policy)),
+    post  ("/rpc/AdminUpdateApiKeyPolicy",                      Token(AccessWrite), || web::to(catena::rpc::update_policy)),
+    post  ("/rpc/AdminDeleteApiKeyPolicy",                      Token(AccessWrite), || web::to(catena::rpc::delete_policy)),
     get   ("/api/v1/key-groups",                                Token(KeysRead),    || web::to(api::key_groups::list)),
     post  ("/api/v1/key-groups",                                Token(KeysWrite),   || web::to(api::key_groups::create)),
     get   ("/api/v1/key-groups/{group}",                        Token(KeysRead),    || web::to(api::key_groups::show)),

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     db::Tx,
+    domain::Refusal,
     error::{Error, Result, is_duplicate},
     subscriptions::{Act, Scope},
 };
@@ -177,7 +178,7 @@ pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
 
 fn taken(error: DbErr) -> Error {
     if is_duplicate(&error) {
-        Error::field("name", "A user group with this name already exists.")
+        Error::refused_at("name", Refusal::NameTaken { what: "user group" })
     } else {
         error.into()
     }

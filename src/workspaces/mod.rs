@@ -72,7 +72,7 @@ pub async fn create(
     }
     // Two unique indexes, one error: which of them is said beside its field.
     if all.iter().any(|other| other.name_folded == it.name_folded) {
-        return Err(Error::field("name", "A workspace with this name already exists."));
+        return Err(Error::refused_at("name", Refusal::NameTaken { what: "workspace" }));
     }
     if all.iter().any(|other| other.slug == it.slug) {
         return Err(Error::field("slug", "Another workspace has this short name."));

@@ -4,6 +4,7 @@ use sea_orm::{ActiveModelTrait, ExprTrait, QueryOrder, Select, entity::prelude::
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model, roles};
 use crate::{
     db::Tx,
+    domain::Refusal,
     error::{Error, Result, is_duplicate},
     subscriptions::Scope,
 };
@@ -31,7 +32,7 @@ pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {
 pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<Model> {
     changed.update(&**tx).await.map_err(|error| {
         if is_duplicate(&error) {
-            Error::field("name", "A workspace with this name already exists.")
+            Error::refused_at("name", Refusal::NameTaken { what: "workspace" })
         } else {
             error.into()
         }

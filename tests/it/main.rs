@@ -18,6 +18,7 @@ mod browser;
 mod bulk;
 mod calendar;
 mod calendar_address;
+mod catena;
 mod client_secrets;
 mod clients;
 mod crash;

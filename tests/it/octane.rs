@@ -173,7 +173,7 @@ async fn an_invalid_access_is_refused_and_made_valid_with_a_new_secret_under_the
     it.verify(&made, OTHER).await.expect(204);
     // Without an overlap: the one secret is replaced at once.
     let third = "Third-secret-2026!";
-    it.admin.put(&path, json!({ "client_secret": SECRET })).await.expect(422);
+    it.admin.put(&path, json!({ "client_secret": SECRET })).await.expect(409);
     it.verify(&made, OTHER).await.expect(204);
     it.admin.put(&path, json!({ "client_secret": third })).await.expect(200);
     it.verify(&made, OTHER).await.expect(401);
@@ -295,5 +295,5 @@ async fn a_new_default_lifetime_leaves_the_keys_that_exist_alone(app: &TestApp) 
     assert_eq!(one["expiration"], "2027-08-24T00:00:00Z");
     // New ones obey.
     let body = json!({ "data": [{ "name": "x", "client_secret": SECRET }] });
-    it.admin.post(&format!("{}/api_accesses", it.space), body).await.expect(422);
+    it.admin.post(&format!("{}/api_accesses", it.space), body).await.expect(409);
 }

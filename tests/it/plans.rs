@@ -17,7 +17,7 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     // The program below has the real clock: a key that it accepts is one of today.
     app.clock.advance(Clock::System.now() - app.clock.now());
     let desk = app.desk("acme").await;
-    let keys = bulk::fill(&desk.act(), 100_000).await.unwrap();
+    let keys = bulk::fill(&desk.act(), 30_000).await.unwrap();
     let admin = app.user("acme", Role::Admin).await;
     let (knower, admin) = (admin.id, admin.email);
     let group =

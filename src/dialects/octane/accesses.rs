@@ -80,8 +80,7 @@ fn secret(
     expiration: Option<chrono::DateTime<chrono::Utc>>,
 ) -> Result<NewKey, Fault> {
     let period = ActivePeriod::new(act.now, expiration);
-    let period =
-        period.map_err(|_| Cause::field("expiration", Refusal::EndInThePast.to_string()))?;
+    let period = period.map_err(|_| Error::refused_at("expiration", Refusal::EndInThePast))?;
     Ok(NewKey { source: Source::Own(SecretText::from_text(text)), period, note: String::new() })
 }
 

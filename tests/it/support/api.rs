@@ -24,7 +24,21 @@ impl Program<'_> {
         headers: &[(&str, &str)],
         body: Value,
     ) -> Answer {
-        let request = self.app.client.request(method, self.app.url(&format!("/api/v1{path}")));
+        self.send_to((method, format!("/api/v1{path}")), headers, body).await
+    }
+
+    /// By the name of the call (document 002).
+    pub(crate) async fn rpc(&self, name: &str, body: Value) -> Answer {
+        self.send_to((Method::POST, format!("/rpc/{name}")), &[], body).await
+    }
+
+    async fn send_to(
+        &self,
+        (method, path): (Method, String),
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
+        let request = self.app.client.request(method, self.app.url(&path));
         let request = request.bearer_auth(&self.token);
         let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
         let request = if body.is_null() { request } else { request.json(&body) };
