@@ -3,6 +3,7 @@
 //! the subscription and stays when its maker leaves. No token manages members, tokens or settings: no
 //! route of the interface does.
 pub(crate) mod entity;
+pub mod pages;
 mod store;
 
 use std::net::IpAddr;
@@ -165,8 +166,9 @@ pub async fn recognize(
     let Some(token) = found.filter(|it| same(it) && it.is_live(now)) else {
         return Ok(None);
     };
-    if token.last_used_at.is_none_or(|at| instant(at) + NOTED_EVERY <= now) {
-        store::note_use(&app.db, token.id, from, now).await?;
+    let before = now - NOTED_EVERY;
+    if token.last_used_at.is_none_or(|at| instant(at) <= before) {
+        store::note_use(&app.db, token.id, from, (before, now)).await?;
     }
     Ok(Some(token))
 }

@@ -47,9 +47,14 @@ pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {
     Ok(row.update(&**tx).await?)
 }
 
-/// Never earlier than what is known: two nodes may note at once.
-pub(super) async fn note_use(db: &Db, id: Uuid, from: IpAddr, now: DateTime<Utc>) -> Result<()> {
-    let earlier = COLUMN.last_used_at.is_null().or(COLUMN.last_used_at.lt(millis(now)));
+/// If nothing later than `before` is known yet: two requests may note at once.
+pub(super) async fn note_use(
+    db: &Db,
+    id: Uuid,
+    from: IpAddr,
+    (before, now): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<()> {
+    let earlier = COLUMN.last_used_at.is_null().or(COLUMN.last_used_at.lte(millis(before)));
     Entity::update_many()
         .col_expr(Column::LastUsedAt, Expr::value(millis(now)))
         .col_expr(Column::LastUsedFrom, Expr::value(from.to_string()))

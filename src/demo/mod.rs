@@ -5,6 +5,7 @@ pub mod bulk;
 mod clients;
 mod people;
 mod story;
+mod tokens;
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
 
@@ -92,6 +93,7 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     access::fill(&teller.act(now - TimeDelta::hours(20)), &groups).await?;
     people::work(&teller.act(now - TimeDelta::hours(30)), &groups, ida.id).await?;
     clients::fill(&teller.act(now)).await?;
+    tokens::fill(&teller.act(now)).await?;
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], &lab.slug).await?;
     tell(&Teller { app, scope: &scope, actor: &actor, now }, story::LAB_STEPS, story::LAB_GROUPS)
         .await?;

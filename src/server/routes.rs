@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::health::{healthz, readyz};
 use crate::{
-    access, api, audit, calendar,
+    access, api, audit, automation_tokens, calendar,
     dialects::{catena, octane, webtsm},
     domain::ApiScope::{self, AccessRead, AccessWrite, KeysRead, KeysVerify, KeysWrite},
     http::{assets, fault},
@@ -227,6 +227,13 @@ pub static ROUTES: &[Route] = &[
     post("/s/{slug}/settings/calendar/{feed}/link",             Admin,       || web::to(calendar::pages::address::kept)),
     get ("/s/{slug}/settings/calendar/{feed}/removal",          Admin,       || web::to(calendar::pages::removal::form)),
     post("/s/{slug}/settings/calendar/{feed}/removal",          Admin,       || web::to(calendar::pages::removal::remove)),
+    get ("/s/{slug}/settings/tokens",                           Admin,       || web::to(automation_tokens::pages::list::list)),
+    get ("/s/{slug}/settings/tokens/new",                       Admin,       || web::to(automation_tokens::pages::issue::form)).fresh(),
+    post("/s/{slug}/settings/tokens/new",                       Admin,       || web::to(automation_tokens::pages::issue::create)).fresh(),
+    get ("/s/{slug}/settings/tokens/{automation_token}/secret", Admin,       || web::to(automation_tokens::pages::secret::show)).fresh(),
+    post("/s/{slug}/settings/tokens/{automation_token}/secret", Admin,       || web::to(automation_tokens::pages::secret::kept)),
+    get ("/s/{slug}/settings/tokens/{automation_token}/revocation", Admin,   || web::to(automation_tokens::pages::revocation::form)),
+    post("/s/{slug}/settings/tokens/{automation_token}/revocation", Admin,   || web::to(automation_tokens::pages::revocation::revoke)),
     get ("/s/{slug}/members",                                   Viewer,      || web::to(members::pages::list::list)),
     get ("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::role_form)).fresh(),
     post("/s/{slug}/members/{member}/role",                     Admin,       || web::to(members::pages::forms::change_role)).fresh(),

@@ -51,6 +51,7 @@ async fn no_secret_is_stored(database: &Database) {
         .ask(Method::GET, feed.trim_start_matches(&app.site.origin), &[])
         .await
         .expect(200);
+    secrets.push(desk.token(&["keys:read"]).await.1);
     secrets.push(feed.rsplit("/").next().unwrap().trim_end_matches(".ics").to_owned());
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
     secrets.extend([PASSWORD.to_owned(), admin.session(), token]);

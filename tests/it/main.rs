@@ -14,6 +14,7 @@ mod api_keys;
 mod api_verify;
 mod at_rest;
 mod audit;
+mod automation_tokens;
 mod browser;
 mod bulk;
 mod calendar;

@@ -114,6 +114,7 @@ impl Desk<'_> {
             webhook,
             delivery,
             feed,
+            automation_token: self.token(&["keys:read"]).await.0,
         }
     }
 }
@@ -137,6 +138,7 @@ pub(crate) struct Things {
     pub(crate) delivery: Uuid,
     /// A calendar feed.
     pub(crate) feed: Uuid,
+    pub(crate) automation_token: Uuid,
 }
 
 /// A policy without a description.

@@ -16,7 +16,11 @@ impl TestApp {
     }
 }
 
-impl Program<'_> {
+impl<'a> Program<'a> {
+    pub(crate) fn with(app: &'a TestApp, token: &str) -> Self {
+        Self { app, token: token.to_owned() }
+    }
+
     /// With any headers beside the token, and with a body if it is not null.
     pub(crate) async fn send(
         &self,

@@ -21,7 +21,7 @@ pub(crate) fn path_to(route: &Route, of: &Things) -> String {
 
 impl Things {
     /// What a route calls them, and their ids.
-    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 12] {
+    pub(crate) fn ids(&self) -> [(&'static str, uuid::Uuid); 13] {
         [
             ("{group}", self.key.key_group_id),
             ("{key}", self.key.id),
@@ -35,6 +35,7 @@ impl Things {
             ("{webhook}", self.webhook),
             ("{delivery}", self.delivery),
             ("{feed}", self.feed),
+            ("{automation_token}", self.automation_token),
         ]
     }
 }

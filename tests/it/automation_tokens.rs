@@ -1,0 +1,171 @@
+//! Automation tokens: made, shown once, recognized, revoked.
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use keyward::{
+    automation_tokens::{self, NewToken},
+    domain::{ApiScopes, Refusal},
+    pepper::random_token,
+};
+
+use crate::support::{Program, TestApp, on_both, refusal};
+
+on_both! {
+    a_token_is_made_shown_once_and_revoked,
+    a_token_needs_a_name_a_scope_and_an_end,
+    a_form_sent_twice_makes_one_token,
+    only_a_whole_live_token_is_recognized,
+    its_last_use_is_noted_at_most_once_a_minute,
+    a_token_of_another_subscription_is_not_there,
+    there_is_an_end_to_how_many_are_live,
+}
+
+const PAGE: &str = "/s/acme/settings/tokens";
+
+async fn a_token_is_made_shown_once_and_revoked(app: &TestApp) {
+    let admin = app.admin("acme").await;
+    let form = admin.get(&format!("{PAGE}/new")).await.expect(200);
+    let submission = form.field("submission");
+    let fields = [
+        ("submission", submission.as_str()),
+        ("name", "build-pipeline"),
+        ("scopes", "keys:write"),
+        ("scopes", "access:read"),
+        ("lifetime", "90"),
+    ];
+    let made = admin.post(&format!("{PAGE}/new"), &fields).await.expect(303);
+    let page = admin.follow(&made).await.expect(200);
+    let token = page.secret();
+    assert!(token.starts_with("kwa_") && !made.location().contains(&token));
+    assert!(page.plain().contains("keys:write access:read"), "{}", page.plain());
+    // Whoever else is an admin does not see it.
+    app.admin("acme").await.get(made.location()).await.expect(410);
+    let kept = admin.post(made.location(), &[("saved_by", "clipboard")]).await.expect(303);
+    let list = admin.follow(&kept).await.expect(200);
+    assert!(list.plain().contains("The token build-pipeline is ready to use."));
+    assert!(!list.text().contains(&token) && list.text().contains(&token[..8]));
+    admin.get(made.location()).await.expect(410);
+    let program = Program::with(app, &token);
+    program.get("/key-groups").await.expect(200);
+    let id = made.location().rsplit('/').nth(1).unwrap();
+    let path = format!("{PAGE}/{id}/revocation");
+    assert!(admin.get(&path).await.expect(200).plain().contains("It was last used"));
+    admin.post(&path, &[]).await.expect(303);
+    program.get("/key-groups").await.expect(401);
+    let again = admin.post(&path, &[]).await.expect(422);
+    assert!(again.plain().contains("This token has ended already."), "{}", again.plain());
+    let log = admin.get("/s/acme/audit").await.expect(200);
+    assert!(!log.text().contains(&token), "the audit log has the token");
+    for told in ["Automation token created", "Automation token revoked"] {
+        assert!(log.plain().contains(told), "{told}: {}", log.plain());
+    }
+}
+
+async fn a_token_needs_a_name_a_scope_and_an_end(app: &TestApp) {
+    let admin = app.admin("acme").await;
+    let form = format!("{PAGE}/new");
+    let submission = admin.get(&form).await.expect(200).field("submission");
+    let fields = [("submission", submission.as_str()), ("name", " "), ("lifetime", "soon")];
+    let refused = admin.post(&form, &fields).await.expect(422).plain();
+    for told in ["Enter a name.", "Choose at least one scope.", "A token has an end."] {
+        assert!(refused.contains(told), "{told}: {refused}");
+    }
+    assert_eq!(app.count("automation_tokens").await, 0);
+    let desk = app.desk("acme").await;
+    for (life, fits) in [(366, true), (367, false), (0, false)] {
+        let new = NewToken {
+            name: "x".to_owned(),
+            scopes: ApiScopes::parse(["keys:read"]),
+            ends_at: Some(app.clock.now() + TimeDelta::days(life)),
+        };
+        let made = automation_tokens::create(&desk.act(), &new, &random_token()).await;
+        assert_eq!(made.is_ok(), fits, "{life} days");
+    }
+}
+
+async fn a_form_sent_twice_makes_one_token(app: &TestApp) {
+    let admin = app.admin("acme").await;
+    let form = format!("{PAGE}/new");
+    let submission = admin.get(&form).await.expect(200).field("submission");
+    let fields = [
+        ("submission", submission.as_str()),
+        ("name", "x"),
+        ("scopes", "keys:read"),
+        ("lifetime", "30"),
+    ];
+    let first = admin.post(&form, &fields).await.expect(303);
+    let second = admin.post(&form, &fields).await.expect(303);
+    assert_eq!(first.location(), second.location());
+    assert_eq!(app.count("automation_tokens").await, 1);
+}
+
+const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+async fn only_a_whole_live_token_is_recognized(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (id, token) = desk.token(&["keys:read"]).await;
+    let is_good = async |text: &str| {
+        let found = automation_tokens::recognize(app, text, FROM, app.clock.now()).await.unwrap();
+        found.is_some_and(|it| it.id == id)
+    };
+    assert!(is_good(&token).await);
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    for other in ["", "kwa_", &token[..token.len() - 1], &format!("{token}x"), key.expose()] {
+        assert!(!is_good(other).await, "{other}");
+    }
+    app.clock.advance(TimeDelta::days(30) - TimeDelta::milliseconds(1));
+    assert!(is_good(&token).await);
+    app.clock.advance(TimeDelta::milliseconds(1));
+    assert!(!is_good(&token).await, "the end is not included");
+    let (_, token) = desk.token(&["keys:read"]).await;
+    let found = automation_tokens::recognize(app, &token, FROM, app.clock.now()).await.unwrap();
+    automation_tokens::revoke(&desk.act(), found.unwrap().id).await.unwrap();
+    assert!(
+        automation_tokens::recognize(app, &token, FROM, app.clock.now()).await.unwrap().is_none()
+    );
+}
+
+async fn its_last_use_is_noted_at_most_once_a_minute(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (id, token) = desk.token(&["keys:read"]).await;
+    let begin = app.clock.now();
+    let mut noted = Vec::new();
+    for seconds in [0, 59, 60, 61, 121] {
+        let now = begin + TimeDelta::seconds(seconds);
+        automation_tokens::recognize(app, &token, FROM, now).await.unwrap();
+        let it = automation_tokens::find(&desk.act(), id).await.unwrap();
+        noted.push((it.last_used_at.unwrap() - begin.timestamp_millis()) / 1_000);
+        assert_eq!(it.last_used_from.as_deref(), Some("192.0.2.7"));
+    }
+    assert_eq!(noted, [0, 0, 60, 60, 121]);
+}
+
+async fn a_token_of_another_subscription_is_not_there(app: &TestApp) {
+    let (id, _) = app.desk("globex").await.token(&["keys:read"]).await;
+    let admin = app.admin("acme").await;
+    for rest in ["secret", "revocation"] {
+        admin.get(&format!("{PAGE}/{id}/{rest}")).await.expect(404);
+    }
+    admin.post(&format!("{PAGE}/{id}/revocation"), &[]).await.expect(404);
+    assert!(!admin.get(PAGE).await.expect(200).text().contains("for keys:read"));
+}
+
+async fn there_is_an_end_to_how_many_are_live(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    for _ in 0..automation_tokens::MOST {
+        desk.token_for(&["keys:read"], TimeDelta::days(1)).await;
+    }
+    let new = NewToken {
+        name: "one too many".to_owned(),
+        scopes: ApiScopes::parse(["keys:read"]),
+        ends_at: Some(app.clock.now() + TimeDelta::days(1)),
+    };
+    let made = automation_tokens::create(&desk.act(), &new, &random_token()).await;
+    let Err(Error::Refused(why)) = made else {
+        panic!("it was made: {:?}", refusal(made.map(|_| ())))
+    };
+    assert_eq!(why, Refusal::TooMany { most: 100, what: "automation tokens" });
+    // What has ended counts no more.
+    app.clock.advance(TimeDelta::days(1));
+    desk.token(&["keys:read"]).await;
+}
