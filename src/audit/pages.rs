@@ -108,6 +108,8 @@ pub const ACTIONS: [(&str, &str); 53] = [
     ("subscription.suspended", "Subscription suspended"),
     ("subscription.resumed", "Suspension lifted"),
     ("subscription.settings_changed", "Settings changed"),
+    ("automation_token.created", "Automation token created"),
+    ("automation_token.revoked", "Automation token revoked"),
     ("calendar_feed.made", "Calendar feed made"),
     ("calendar_feed.reset", "Calendar feed reset"),
     ("calendar_feed.removed", "Calendar feed removed"),

@@ -124,6 +124,7 @@ impl Scene {
         app.clock.advance(TimeDelta::minutes(3));
         let open = format!("open-{}", texts.email);
         calendar::make(&desk.act(), Some(group), None).await.unwrap();
+        desk.token(&["keys:write", "access:write", "audit:read"]).await;
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
         // A name that never leads anywhere (RFC 6761).
         let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward").await.unwrap().id;
