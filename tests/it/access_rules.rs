@@ -299,8 +299,14 @@ async fn what_is_gone_cannot_be_held(app: &TestApp) {
     let made = user_groups::create(&desk.act(), &theirs, &random_token()).await;
     assert_eq!(blamed(made), "policies");
     let act = desk.act();
-    assert_eq!(blamed(workspaces::create_role(&act, policy, None).await), "policy");
-    assert_eq!(blamed(workspaces::create_role(&act, mine, Some(workspace)).await), "workspace");
+    assert_eq!(
+        blamed(workspaces::create_role(&act, policy, None, &random_token()).await),
+        "policy"
+    );
+    assert_eq!(
+        blamed(workspaces::create_role(&act, mine, Some(workspace), &random_token()).await),
+        "workspace"
+    );
     assert_eq!(app.snapshot().await, before);
 }
 
