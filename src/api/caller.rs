@@ -101,6 +101,7 @@ pub struct KeysWrite;
 pub struct AccessRead;
 pub struct AccessWrite;
 pub struct KeysVerify;
+pub struct AuditRead;
 
 impl Needs for KeysRead {
     const SCOPE: ApiScope = ApiScope::KeysRead;
@@ -120,6 +121,10 @@ impl Needs for AccessWrite {
 
 impl Needs for KeysVerify {
     const SCOPE: ApiScope = ApiScope::KeysVerify;
+}
+
+impl Needs for AuditRead {
+    const SCOPE: ApiScope = ApiScope::AuditRead;
 }
 
 /// A program whose token has the scope that `N` needs.
