@@ -172,7 +172,7 @@ async fn whoever_did_not_see_the_newest_state_changes_nothing(app: &TestApp) {
         let seen = program.get(path).await.expect(200).header("etag").unwrap().to_owned();
         let method = if path.ends_with("access") { Method::PUT } else { Method::PATCH };
         let to = (method, path.as_str());
-        let stale = [("if-match", "\"0\"")];
+        let stale = [("if-match", "\"of-yesterday\"")];
         program.send(to.clone(), &stale, change.clone()).await.expect(412);
         assert_eq!(program.get(path).await.header("etag"), Some(seen.as_str()), "{path}");
         let fresh = [("if-match", seen.as_str())];
@@ -180,10 +180,10 @@ async fn whoever_did_not_see_the_newest_state_changes_nothing(app: &TestApp) {
         program.send(to, &[("if-match", "*")], change).await.expect(200);
     }
     let delete = (Method::DELETE, group.as_str());
-    program.send(delete.clone(), &[("if-match", "\"0\"")], Value::Null).await.expect(412);
+    program.send(delete.clone(), &[("if-match", "\"of-yesterday\"")], Value::Null).await.expect(412);
     program.get(&group).await.expect(200);
     let revocation = format!("{key}/revocation");
-    let stale = [("if-match", "\"0\"")];
+    let stale = [("if-match", "\"of-yesterday\"")];
     program.send((Method::POST, &revocation), &stale, Value::Null).await.expect(412);
     app.service().bearer(text(&first["secret"])).await.expect(204);
 }
@@ -227,6 +227,7 @@ async fn keys_are_found_by_status_use_and_end(app: &TestApp) {
     let soon = json!({ "until": "2026-11-21T00:00:00Z", "note": "soon" });
     let later = json!({ "from": "2027-01-01T00:00:00Z", "until": null, "note": "later" });
     for new in [soon, later] {
+        app.clock.advance(TimeDelta::milliseconds(1)); // ids are in the order of their making
         program.post(&path, new).await.expect(201);
     }
     app.service().bearer(text(&first["secret"])).await.expect(204);
