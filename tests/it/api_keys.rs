@@ -180,7 +180,10 @@ async fn whoever_did_not_see_the_newest_state_changes_nothing(app: &TestApp) {
         program.send(to, &[("if-match", "*")], change).await.expect(200);
     }
     let delete = (Method::DELETE, group.as_str());
-    program.send(delete.clone(), &[("if-match", "\"of-yesterday\"")], Value::Null).await.expect(412);
+    program
+        .send(delete.clone(), &[("if-match", "\"of-yesterday\"")], Value::Null)
+        .await
+        .expect(412);
     program.get(&group).await.expect(200);
     let revocation = format!("{key}/revocation");
     let stale = [("if-match", "\"of-yesterday\"")];

@@ -41,8 +41,22 @@ impl Service<'_> {
 
     /// Any method and query as well.
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send((method, path), headers, None).await
+    }
+
+    /// The same with a body of JSON.
+    pub(crate) async fn send(
+        &self,
+        (method, path): (Method, &str),
+        headers: &[(&str, &str)],
+        json: Option<&'static str>,
+    ) -> Answer {
         let request = self.0.client.request(method, self.0.url(path));
         let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        let request = match json {
+            Some(body) => request.header("content-type", "application/json").body(body),
+            None => request,
+        };
         Answer::read(request.send().await.unwrap()).await
     }
 
