@@ -10,6 +10,7 @@ pub mod key_groups;
 mod paging;
 pub mod permissions;
 pub mod policies;
+mod reader;
 mod request;
 pub mod user_groups;
 pub mod verify;

@@ -30,6 +30,8 @@ pub enum Access {
     PersonalApi,
     /// A program with an automation token that has this scope.
     Token(ApiScope),
+    /// The same, or a service with a key that holds the permission `keyward:instances.read`.
+    TokenOrKey(ApiScope),
     /// An admin of the shared space with a session of the Octane dialect, begun with a password.
     SpaceAdmin,
 }
@@ -114,7 +116,7 @@ pub static API_ROUTES: &[Route] = &[
     get   ("/api/v1/key-groups/{group}/instances",              Token(KeysRead),    || web::to(api::key_groups::instances)),
     post  ("/api/v1/key-groups/{group}/instances",              Token(KeysWrite),   || web::to(api::key_groups::create_instance)),
     post  ("/api/v1/key-groups/{group}/rotation",               Token(KeysWrite),   || web::to(api::key_groups::rotate)),
-    get   ("/api/v1/instances",                                 Token(KeysRead),    || web::to(api::instances::list)),
+    get   ("/api/v1/instances",                                 TokenOrKey(KeysRead), || web::to(api::instances::list)),
     get   ("/api/v1/instances/{key}",                           Token(KeysRead),    || web::to(api::instances::show)),
     patch ("/api/v1/instances/{key}",                           Token(KeysWrite),   || web::to(api::instances::change)),
     post  ("/api/v1/instances/{key}/deactivation",              Token(KeysWrite),   || web::to(api::instances::deactivate)),
