@@ -2,20 +2,15 @@
 //! takes. Cookies mean nothing here, and a key manages nothing (document 003).
 use std::{marker::PhantomData, ops::Deref};
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{AUTHORIZATION, HeaderValue},
-    web::Data,
-};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 
 use super::voice::Native;
 use crate::{
-    audit,
-    automation_tokens::{self, AutomationToken},
-    domain::ApiScope,
+    audit::{self, Actor},
+    automation_tokens,
+    domain::{ApiScope, ApiScopes},
     error::Error,
     http::{
         App, Client,
@@ -24,74 +19,104 @@ use crate::{
     key_groups,
     sessions::pages::cookie_name,
     subscriptions::{self, Act, Scope},
+    verify::shown::{Ambiguous, Shown, What},
 };
 
-/// A program in the subscription of its token.
+/// A program in the subscription of its token, or of its key.
 pub struct Caller {
     pub app: Data<App>,
     pub now: DateTime<Utc>,
     pub client: Client,
     scope: Scope,
-    token: AutomationToken,
+    actor: Actor,
+    /// A key has none.
+    scopes: ApiScopes,
 }
 
 impl Caller {
     /// Whoever shows a good token with this scope.
     pub async fn of(req: &HttpRequest, wanted: ApiScope) -> Result<Self, Cause> {
-        let app = req.app_data::<Data<App>>().cloned();
-        let app = app.ok_or_else(|| Error::Internal(anyhow::anyhow!("the server sets the App")))?;
-        let now = app.clock.now();
-        let text = shown(req, &app)?;
-        let client = Client::extract(req).await.map_err(|_| Cause::Unauthenticated)?;
+        let app = app_of(req)?;
+        match shown(req, &app)?.what {
+            What::Bearer(text) if is_token(text) => Self::of_token(app, req, text, wanted).await,
+            What::Nothing => Err(Cause::Unauthenticated),
+            // Of a key, of a client, or of a person.
+            _ => Err(Cause::KeyManagesNothing),
+        }
+    }
+
+    pub(super) async fn of_token(
+        app: Data<App>,
+        req: &HttpRequest,
+        text: &str,
+        wanted: ApiScope,
+    ) -> Result<Self, Cause> {
+        let (now, client) = (app.clock.now(), client_of(req).await?);
         let token = automation_tokens::recognize(&app, text, client.address, now).await?;
         let token = token.ok_or(Cause::Unauthenticated)?;
         let scope = subscriptions::enter_with_token(&app.db, &token).await?;
-        let it = Self { app, now, client, scope, token };
+        let actor = automation_tokens::actor(&token, client.clone());
+        let it = Self { app, now, client, scope, actor, scopes: token.scopes() };
         it.demand(wanted).await?;
-        // What time has changed is brought up to date before it is read.
-        key_groups::bring_up_to_date(&it.act()).await?;
-        Ok(it)
+        it.current().await
+    }
+
+    /// Whoever has shown a key of this subscription.
+    pub(super) async fn of_key(
+        app: Data<App>,
+        (now, client): (DateTime<Utc>, Client),
+        scope: Scope,
+        name: String,
+    ) -> Result<Self, Cause> {
+        let actor = Actor { user_id: None, name, client: client.clone() };
+        Self { app, now, client, scope, actor, scopes: ApiScopes::default() }.current().await
+    }
+
+    /// What time has changed is brought up to date before it is read.
+    async fn current(self) -> Result<Self, Cause> {
+        key_groups::bring_up_to_date(&self.act()).await?;
+        Ok(self)
     }
 
     /// What a verb needs: where, who, when.
     pub fn act(&self) -> Act<'_> {
-        let actor = automation_tokens::actor(&self.token, self.client.clone());
-        Act { app: &self.app, scope: &self.scope, actor, now: self.now }
+        Act { app: &self.app, scope: &self.scope, actor: self.actor.clone(), now: self.now }
     }
 
     /// Refuses a token without this scope, and tells the audit log.
     pub async fn demand(&self, wanted: ApiScope) -> Result<(), Cause> {
-        if self.token.scopes().allow(wanted) {
+        if self.scopes.allow(wanted) {
             return Ok(());
         }
-        let (scope, actor) = (Some(self.scope.id()), self.act().actor);
-        audit::refusal(&self.app, scope, &actor, "The token lacks the scope.").await?;
+        let scope = Some(self.scope.id());
+        audit::refusal(&self.app, scope, &self.actor, "The token lacks the scope.").await?;
         Err(Cause::LacksScope(wanted))
     }
 }
 
-/// The one bearer token of a request.
-fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<&'a str, Cause> {
-    let headers = req.headers();
-    let authorization: Vec<&HeaderValue> = headers.get_all(AUTHORIZATION).collect();
-    let keys = authorization.len() + headers.get_all("x-synthetic-key").count();
+pub(super) fn app_of(req: &HttpRequest) -> Result<Data<App>, Error> {
+    let app = req.app_data::<Data<App>>().cloned();
+    app.ok_or_else(|| Error::Internal(anyhow::anyhow!("the server sets the App")))
+}
+
+pub(super) async fn client_of(req: &HttpRequest) -> Result<Client, Cause> {
+    Client::extract(req).await.map_err(|_| Cause::Unauthenticated)
+}
+
+/// The one credential of a request: not two, and none beside the cookie of a session.
+pub(super) fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<Shown<'a>, Cause> {
     let has_session = req.cookie(cookie_name(app.site.cookies)).is_some();
-    if keys > 1 || (keys == 1 && has_session) {
-        let told = "Show one credential, not several.";
-        return Err(Cause::malformed("ambiguous_credentials", told));
-    }
-    let Some(value) = authorization.first() else {
-        return Err(if keys == 1 { Cause::KeyManagesNothing } else { Cause::Unauthenticated });
-    };
-    let value = value.to_str().map_err(|_| Cause::Unauthenticated)?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            if token.starts_with("kwa_") { Ok(token) } else { Err(Cause::KeyManagesNothing) }
+    match Shown::read(req.headers()) {
+        Ok(it) if !(it.is_something && has_session) => Ok(it),
+        Ok(_) | Err(Ambiguous) => {
+            let told = "Show one credential, not several.";
+            Err(Cause::malformed("ambiguous_credentials", told))
         }
-        // Of a client, or of a person.
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => Err(Cause::KeyManagesNothing),
-        _ => Err(Cause::Unauthenticated),
     }
+}
+
+pub(super) fn is_token(text: &str) -> bool {
+    text.starts_with("kwa_")
 }
 
 /// What a token must allow for a handler to run.
@@ -104,6 +129,7 @@ pub struct KeysWrite;
 pub struct AccessRead;
 pub struct AccessWrite;
 pub struct KeysVerify;
+pub struct AuditRead;
 
 impl Needs for KeysRead {
     const SCOPE: ApiScope = ApiScope::KeysRead;
@@ -123,6 +149,10 @@ impl Needs for AccessWrite {
 
 impl Needs for KeysVerify {
     const SCOPE: ApiScope = ApiScope::KeysVerify;
+}
+
+impl Needs for AuditRead {
+    const SCOPE: ApiScope = ApiScope::AuditRead;
 }
 
 /// A program whose token has the scope that `N` needs.

@@ -1,7 +1,10 @@
 //! `ETag` and `If-Match` (RFC 9110): whoever changes a thing can say as what it was read.
 use actix_web::{HttpRequest, http::header::IF_MATCH};
 
-use crate::{http::fault::Cause, key_groups::KeyGroup, key_instances::KeyInstance};
+use crate::{
+    http::fault::Cause, key_groups::KeyGroup, key_instances::KeyInstance,
+    policies::deletion::Doomed,
+};
 
 /// Changes with every change of the group, of what it holds, and of its instances.
 pub fn of_group(it: &KeyGroup) -> String {
@@ -16,6 +19,16 @@ pub fn of_access(it: &KeyGroup) -> String {
 /// Changes with every change of its facts; a use of it is no change.
 pub fn of_instance(it: &KeyInstance) -> String {
     format!("\"{}\"", it.revision)
+}
+
+/// Of a thing that counts its changes.
+pub fn of_version(version: i32) -> String {
+    format!("\"{version}\"")
+}
+
+/// Of what would die.
+pub fn of_doomed(it: &Doomed) -> String {
+    format!("\"{}\"", it.fence)
 }
 
 /// Whether the request is about the thing as it is now. `false`: it does not say.

@@ -27,11 +27,11 @@ pub fn limit(given: Option<u64>) -> Result<u64, Cause> {
 }
 
 pub fn cursor(given: Option<&str>) -> Result<Option<(i64, Uuid)>, Cause> {
-    let read = |it: &str| {
-        let told = "This cursor is none that a list has given.";
-        listing::cursor(it).ok_or_else(|| Cause::malformed("malformed_cursor", told))
-    };
-    given.map(read).transpose()
+    given.map(|it| listing::cursor(it).ok_or_else(no_cursor)).transpose()
+}
+
+pub fn no_cursor() -> Cause {
+    Cause::malformed("malformed_cursor", "This cursor is none that a list has given.")
 }
 
 #[derive(Serialize)]
@@ -46,7 +46,15 @@ pub fn page<T: Serialize>(
     data: Vec<T>,
     next: Option<(i64, Uuid)>,
 ) -> HttpResponse {
-    let next_cursor = next.map(listing::cursor_text);
+    page_until(req, data, next.map(listing::cursor_text))
+}
+
+/// The same with a cursor of any form.
+pub fn page_until<T: Serialize>(
+    req: &HttpRequest,
+    data: Vec<T>,
+    next_cursor: Option<String>,
+) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
         let mut query = form_urlencoded::Serializer::new(String::new());

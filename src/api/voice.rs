@@ -20,21 +20,31 @@ impl Voice for Native {
     const CHALLENGE: Option<&'static str> = Some("Bearer realm=\"keyward\"");
 
     fn tell(answer: &mut HttpResponseBuilder, it: &Told<'_>) -> HttpResponse {
-        let error = |pointer: String, detail: &str| json!({ "pointer": pointer, "detail": detail });
-        let mut errors: Vec<Value> =
-            it.errors.iter().map(|at| error(format!("/{}", at.field), &at.message)).collect();
-        errors.extend(it.pointer.map(|at| error(at.to_owned(), it.text)));
-        let mut problem = json!({
-            "type": format!("urn:keyward:problem:{}", it.code),
-            "title": it.status.canonical_reason().unwrap_or("Refused"),
-            "status": it.status.as_u16(),
-            "detail": it.text,
-            // The request id, which the log and the audit log have too.
-            "instance": guard::current_request_id(),
-        });
-        if !errors.is_empty() {
-            problem["errors"] = errors.into();
-        }
-        answer.insert_header((CONTENT_TYPE, "application/problem+json")).json(problem)
+        send(answer, problem(it))
     }
+}
+
+/// A problem as a body, which may say more than others.
+pub fn send(answer: &mut HttpResponseBuilder, problem: Value) -> HttpResponse {
+    answer.insert_header((CONTENT_TYPE, "application/problem+json")).json(problem)
+}
+
+/// The body that every refusal has.
+pub fn problem(it: &Told<'_>) -> Value {
+    let error = |pointer: String, detail: &str| json!({ "pointer": pointer, "detail": detail });
+    let mut errors: Vec<Value> =
+        it.errors.iter().map(|at| error(format!("/{}", at.field), &at.message)).collect();
+    errors.extend(it.pointer.map(|at| error(at.to_owned(), it.text)));
+    let mut problem = json!({
+        "type": format!("urn:keyward:problem:{}", it.code),
+        "title": it.status.canonical_reason().unwrap_or("Refused"),
+        "status": it.status.as_u16(),
+        "detail": it.text,
+        // The request id, which the log and the audit log have too.
+        "instance": guard::current_request_id(),
+    });
+    if !errors.is_empty() {
+        problem["errors"] = errors.into();
+    }
+    problem
 }

@@ -123,8 +123,13 @@ pub(super) async fn fill(
     for (group, policy, of, held_roles) in GRANTS {
         for role in *held_roles {
             if !roles.contains_key(role) {
-                let made =
-                    workspaces::create_role(act, policies[role.0], Some(places[role.1])).await?;
+                let made = workspaces::create_role(
+                    act,
+                    policies[role.0],
+                    Some(places[role.1]),
+                    &random_token(),
+                )
+                .await?;
                 roles.insert(*role, made.id);
             }
         }

@@ -31,7 +31,7 @@ pub(super) async fn fill(act: &Act<'_>) -> anyhow::Result<()> {
         permissions: ["pricing:tables:read"].into_iter().collect(),
     };
     let pipeline = policies::create(act, &pipeline, &random_token()).await?.id;
-    let role = workspaces::create_role(act, pipeline, None).await?.id;
+    let role = workspaces::create_role(act, pipeline, None, &random_token()).await?.id;
     let earlier = at(act, -20);
     let chosen = SecretText::from_text("9011@83sd!f1042ds+f19fg86M".to_owned());
     let period = ActivePeriod::new(earlier.now, Some(act.now + DAY * 100))?;

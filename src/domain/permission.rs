@@ -3,6 +3,17 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+/// Our own name as a service: what we let keys do needs no declaration, and nobody else may declare
+/// anything under it.
+pub const OWN_SERVICE: &str = "keyward";
+
+/// To list all keys of the subscription (document 004).
+pub const READ_INSTANCES: &str = "keyward:instances.read";
+
+/// All of our own, and what each lets a key do.
+pub const OWN: [(&str, &str); 1] =
+    [(READ_INSTANCES, "List all keys of the subscription, without their secrets")];
+
 /// A service's name: as it stands before the colon.
 pub fn service(text: &str) -> Result<String, String> {
     let text = text.trim();
@@ -109,6 +120,13 @@ mod tests {
             ["", "pricing", ":read", "pricing:", "a b:c", "a:b c", "ä:b", "a/b:c", "a:b ", &long]
         {
             assert!(!is_name(wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_are_permissions_too() {
+        for (name, _) in OWN {
+            assert!(is_name(name) && name.split_once(':').unwrap().0 == OWN_SERVICE, "{name}");
         }
     }
 

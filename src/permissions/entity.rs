@@ -24,6 +24,11 @@ impl Model {
         self.withdrawn_at.is_none()
     }
 
+    /// One of ours, which no service has declared.
+    pub fn is_own(&self) -> bool {
+        self.id.is_nil()
+    }
+
     /// What stands behind the colon.
     pub fn action(&self) -> &str {
         self.name.split_once(':').map_or("", |it| it.1)

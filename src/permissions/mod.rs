@@ -40,6 +40,10 @@ impl Declaration {
             errors.push(FieldError::new("service", it));
             String::new()
         });
+        if service.eq_ignore_ascii_case(permission::OWN_SERVICE) {
+            let told = "This name is Keyward's own. Name the service in another way.";
+            errors.push(FieldError::new("service", told));
+        }
         let mut actions = BTreeMap::new();
         for (name, description) in &self.actions {
             let checked = permission::action(name).and_then(|name| {
@@ -174,12 +178,29 @@ async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<Permission>
     Ok(rows)
 }
 
-/// What is declared, and what a policy still holds though its service dropped it; by name.
+/// Our own, which are there without a declaration.
+fn own(scope: &Scope) -> impl Iterator<Item = Permission> {
+    permission::OWN.into_iter().map(|(name, description)| Permission {
+        id: Uuid::nil(),
+        subscription_id: scope.id(),
+        name: name.to_owned(),
+        service: permission::OWN_SERVICE.to_owned(),
+        description: description.to_owned(),
+        declared_at: 0,
+        withdrawn_at: None,
+    })
+}
+
+/// What is declared, and what a policy still holds though its service dropped it; by name. Our own
+/// come last.
 pub async fn list(act: &Act<'_>) -> Result<Vec<Permission>> {
     let policies = policies::all(act).await?;
     let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
     let mut rows = all(act.app.db.read(), act.scope).await?;
     rows.retain(|it| it.is_declared() || held.contains(it.name.as_str()));
+    // A service could be called as we are before we had any of our own.
+    rows.retain(|it| permission::OWN.iter().all(|own| own.0 != it.name));
+    rows.extend(own(act.scope));
     Ok(rows)
 }
 
@@ -209,7 +230,9 @@ pub(crate) async fn check(
     let rows = all(&**tx, scope).await?;
     let declared: HashSet<&str> =
         rows.iter().filter(|it| it.is_declared()).map(|it| it.name.as_str()).collect();
-    match added.iter().find(|it| !declared.contains(it)) {
+    let is_known =
+        |it: &str| declared.contains(it) || permission::OWN.iter().any(|own| own.0 == it);
+    match added.iter().find(|it| !is_known(it)) {
         None => Ok(()),
         Some(name) => {
             Err(Error::field("permissions", format!("No service declares the permission {name}.")))

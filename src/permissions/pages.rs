@@ -21,6 +21,8 @@ use crate::{
 /// The permissions of one service, each with a tick: whether a policy has it.
 pub struct ServiceView {
     pub service: String,
+    /// Ours: nobody declares it.
+    pub is_own: bool,
     pub permissions: Vec<PermissionView>,
 }
 
@@ -43,6 +45,7 @@ pub fn by_service(all: &[Permission], chosen: impl Fn(&str) -> bool) -> Vec<Serv
     services
         .map(|rows| ServiceView {
             service: rows[0].service.clone(),
+            is_own: rows[0].is_own(),
             permissions: rows.iter().map(one).collect(),
         })
         .collect()
@@ -68,6 +71,11 @@ impl ListPage {
             Some(n) => format!("{} policies", words::count(*n)),
         }
     }
+}
+
+/// Whether no service has declared anything.
+pub fn is_bare(services: &[ServiceView]) -> bool {
+    services.iter().all(|it| it.is_own)
 }
 
 /// `GET /s/{slug}/permissions`

@@ -18,6 +18,7 @@ use crate::{
     error::{Error, FieldError, Result},
     http::App,
     members,
+    verify::Holder,
 };
 
 /// A subscription that somebody was let into. It cannot be made without that check, and every
@@ -156,6 +157,11 @@ pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
 /// For a program that shows a token of the subscription.
 pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<Scope> {
     store::by_id(db.read(), token.subscription_id).await.map(Scope)
+}
+
+/// For a service that shows a key of the subscription, which was accepted.
+pub async fn enter_with_key(db: &Db, holder: &Holder) -> Result<Scope> {
+    store::by_slug(db, &holder.subscription).await.map(Scope)
 }
 
 /// All subscriptions of the installation, for its owner, by slug from behind `after` on.

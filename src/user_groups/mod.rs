@@ -239,6 +239,11 @@ pub(crate) async fn leave(tx: &Tx, scope: &Scope, user: Uuid) -> Result<Vec<Stri
     store::leave(tx, scope, user).await
 }
 
+/// Who is in each user group: ids of users.
+pub async fn members(act: &Act<'_>) -> Result<std::collections::HashMap<Uuid, Vec<Uuid>>> {
+    store::members(act).await
+}
+
 /// How many people are in each user group.
 pub async fn people(act: &Act<'_>) -> Result<std::collections::HashMap<Uuid, i64>> {
     store::people(act).await

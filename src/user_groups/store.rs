@@ -86,6 +86,19 @@ pub(super) async fn people(act: &Act<'_>) -> Result<HashMap<Uuid, i64>> {
     Ok(rows.into_iter().map(|it| (it.user_group_id, it.n)).collect())
 }
 
+pub(super) async fn members(act: &Act<'_>) -> Result<HashMap<Uuid, Vec<Uuid>>> {
+    let rows = members::Entity::find()
+        .filter(members::COLUMN.subscription_id.eq(act.scope.id()))
+        .order_by_asc(members::Column::UserId)
+        .all(act.app.db.read())
+        .await?;
+    let mut all: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for row in rows {
+        all.entry(row.user_group_id).or_default().push(row.user_id);
+    }
+    Ok(all)
+}
+
 pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {
     let row = ActiveModel::from(it).reset_all();
     let inserted = Entity::insert(row).exec_without_returning(&**tx).await;

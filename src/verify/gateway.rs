@@ -2,20 +2,16 @@
 //! stands outside of sessions, the request log and compression.
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{
-        StatusCode,
-        header::{self, HeaderMap},
-    },
+    http::{StatusCode, header},
     web::Data,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use zeroize::Zeroizing;
 
 use super::{
-    Credential, Holder, Presented, Verdict,
+    Holder, Presented, Verdict,
     personal::{self, Person},
+    shown::{Ambiguous, Shown, What, agent},
     usage::Call,
     verify,
 };
@@ -57,12 +53,12 @@ async fn answer(app: &App, req: &HttpRequest) -> Counted {
     let presented = Presented {
         credential,
         from: caller::address(req, &app.config.trusted_proxies),
-        tenant: asked.tenant,
+        tenant: asked.shown.tenant,
         permission: asked.permission.as_deref(),
         workspace: asked.workspace.as_deref(),
     };
     let now = app.clock.now();
-    if let Shown::Bearer(key) = asked.shown
+    if let What::Bearer(key) = asked.shown.what
         && personal::is_one(key)
     {
         return check_personal(app, req, &asked, (key, &presented), now).await;
@@ -103,7 +99,6 @@ async fn check_personal(
 /// What a request asks.
 struct Asked<'a> {
     shown: Shown<'a>,
-    tenant: Option<&'a str>,
     permission: Option<String>,
     workspace: Option<String>,
 }
@@ -127,84 +122,20 @@ impl<'a> Asked<'a> {
                 _ => return Err("credentials_never_in_url"),
             }
         }
-        let headers = req.headers();
-        let [authorization, synthetic, tenant] =
-            [header::AUTHORIZATION.as_str(), "x-synthetic-key", "x-tenant-name"]
-                .map(|it| single(headers, it));
-        let (authorization, synthetic, tenant) = (authorization?, synthetic?, tenant?);
-        let has_session = req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some();
-        let credentials = [authorization.is_some(), synthetic.is_some(), has_session];
-        let count = credentials.iter().filter(|it| **it).count();
-        if count > 1 || (has_session && count == 1) {
+        let shown = Shown::read(req.headers()).map_err(|Ambiguous| "ambiguous_credentials")?;
+        // A key beside a cookie is one too many, and a cookie alone is no key.
+        if req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some() {
             return Err("ambiguous_credentials");
         }
-        // `x-synthetic-key` means nothing without the tenant's name (document 004).
-        let synthetic = synthetic.filter(|_| tenant.is_some()).map(Shown::Synthetic);
-        let shown = authorization.map(Shown::authorization).or(synthetic);
-        Ok(Self { shown: shown.unwrap_or(Shown::Nothing), tenant, permission, workspace })
+        Ok(Self { shown, permission, workspace })
     }
-}
-
-/// The credential of a request, at least one line of text.
-enum Shown<'a> {
-    /// None, or one that can be no credential of ours.
-    Nothing,
-    Bearer(&'a str),
-    Synthetic(&'a str),
-    /// `client_id:secret` of HTTP Basic; `None` if it is none.
-    Basic(Option<Zeroizing<String>>),
-}
-
-impl<'a> Shown<'a> {
-    fn authorization(value: &'a str) -> Self {
-        match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token),
-            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
-                Self::Basic(basic_pair(pair))
-            }
-            _ => Self::Nothing,
-        }
-    }
-
-    /// The first colon splits; nothing is trimmed (RFC 7617).
-    fn credential(&self) -> Option<Credential<'_>> {
-        match self {
-            Self::Nothing => None,
-            Self::Bearer(text) | Self::Synthetic(text) => Some(Credential::Token(text)),
-            Self::Basic(pair) => {
-                let (id, secret) = pair.as_ref()?.split_once(':')?;
-                Some(Credential::Client { id, secret })
-            }
-        }
-    }
-}
-
-/// Strict base64 of visible ASCII. Whatever else it is, no client of ours is called that.
-fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
-    let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-    let visible = bytes.iter().all(|it| (b' '..=b'~').contains(it));
-    let text = std::str::from_utf8(&bytes).ok().filter(|_| visible)?;
-    Some(Zeroizing::new(text.to_owned()))
-}
-
-/// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
-/// credential of ours, which an impossible one stands for.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, &'static str> {
-    let mut values = headers.get_all(name);
-    let first = values.next();
-    if values.next().is_some() {
-        return Err("ambiguous_credentials");
-    }
-    Ok(first.map(|it| it.to_str().unwrap_or("?")))
 }
 
 fn call(req: &HttpRequest, app: &App, asked: &Asked<'_>, denial: Option<Denial>) -> Call {
-    let text = |name| req.headers().get(name).and_then(|it| it.to_str().ok());
-    let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
     Call {
         denial,
         from: caller::address(req, &app.config.trusted_proxies),
-        agent: agent.chars().take(200).collect(),
+        agent: agent(req.headers()),
         asked: asked.permission.as_ref().map(|it| match &asked.workspace {
             Some(workspace) if denial.is_some() => {
                 format!("{it} in {workspace}")
@@ -317,29 +248,6 @@ fn guarded(answer: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn basic_is_decoded_to_the_letter() {
-        let shown = |pair: &str| {
-            let shown = Shown::authorization(pair);
-            match shown.credential() {
-                Some(Credential::Client { id, secret }) => Some((id.to_owned(), secret.to_owned())),
-                _ => None,
-            }
-        };
-        let of = |pair: &[u8]| shown(&format!("Basic {}", STANDARD.encode(pair)));
-        let both = |id: &str, secret: &str| Some((id.to_owned(), secret.to_owned()));
-        assert_eq!(of(b"id:se:cret"), both("id", "se:cret"));
-        assert_eq!(of(b" id : secret "), both(" id ", " secret "));
-        assert_eq!(of(b"id:"), both("id", ""));
-        for wrong in [&b"id"[..], b"", b"id:se\0cret", b"id:se\ncret", "id:s\u{e4}".as_bytes()] {
-            assert_eq!(of(wrong), None, "{wrong:?}");
-        }
-        assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
-        for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
-            assert_eq!(shown(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn names_fit_into_a_header() {

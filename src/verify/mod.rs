@@ -3,6 +3,7 @@ mod client_secrets;
 pub mod gateway;
 mod live;
 pub mod personal;
+pub mod shown;
 pub mod usage;
 
 use std::net::IpAddr;

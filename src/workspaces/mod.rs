@@ -65,7 +65,7 @@ pub async fn create(
         number: 0,
     };
     let tx = act.begin().await?;
-    submissions::claim(act, &tx, submission, act.scope.path("/workspaces")).await?;
+    submissions::claim(act, &tx, submission, place(act, it.id)).await?;
     let all = store::all(&*tx, act.scope).await?;
     if all.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "workspaces" }.into());
@@ -86,6 +86,11 @@ pub async fn create(
     );
     act.finish(tx, event).await?;
     Ok(it)
+}
+
+/// Where a workspace or a role that was made is found: in the list.
+fn place(act: &Act<'_>, id: Uuid) -> String {
+    act.scope.path(&format!("/workspaces#{id}"))
 }
 
 /// Another name or description. What gateways call it stays.
@@ -143,8 +148,15 @@ pub fn roles_of(all: &Catalogue, workspace: Uuid) -> Vec<Source> {
 }
 
 /// Makes a policy a role in a workspace, or in the whole subscription.
-pub async fn create_role(act: &Act<'_>, policy: Uuid, workspace: Option<Uuid>) -> Result<Role> {
+pub async fn create_role(
+    act: &Act<'_>,
+    policy: Uuid,
+    workspace: Option<Uuid>,
+    submission: impl Into<Submission>,
+) -> Result<Role> {
+    let id = new_id(act.now);
     let tx = act.begin().await?;
+    submissions::claim(act, &tx, submission, place(act, id)).await?;
     let all = Catalogue::load_in(act, &tx).await?;
     if all.policy(policy).is_none() {
         return Err(Error::field("policy", "Choose a policy."));
@@ -160,7 +172,7 @@ pub async fn create_role(act: &Act<'_>, policy: Uuid, workspace: Option<Uuid>) -
         return Err(Refusal::TooMany { most: MOST_ROLES, what: "workspace roles" }.into());
     }
     let role = Role {
-        id: new_id(act.now),
+        id,
         subscription_id: act.scope.id(),
         workspace_id: workspace,
         policy_id: policy,

@@ -288,7 +288,9 @@ pub async fn create_role(admin: Admin, form: Form<Fields>) -> Result<HttpRespons
         "" => None,
         text => Some(id(text)),
     };
-    match workspaces::create_role(&admin.act(), id(form.one("policy")), workspace).await {
+    let policy = id(form.one("policy"));
+    // A second one of the same would be refused anyway.
+    match workspaces::create_role(&admin.act(), policy, workspace, &random_token()).await {
         Ok(_) => {
             let flash = Flash::new("The role is made. Give it to key groups on their pages.");
             Ok(flash.then(&admin.me.app, &admin.path("/workspaces")))

@@ -58,7 +58,10 @@ fn expected(access: Access, caller: Caller) -> Outcome {
         (Access::Viewer, _) | (_, Admin) => Outcome::Allowed,
         (Access::AuditReader, Auditor) => Outcome::Allowed,
         (Access::Admin | Access::AuditReader, Member | Auditor) => Outcome::Forbidden,
-        (Access::PersonalApi | Access::SpaceAdmin | Access::Token(_), _) => {
+        (
+            Access::PersonalApi | Access::SpaceAdmin | Access::Token(_) | Access::TokenOrKey(_),
+            _,
+        ) => {
             panic!("no page is for programs")
         }
     }

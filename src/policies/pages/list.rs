@@ -65,7 +65,7 @@ pub async fn list(viewer: Viewer) -> Result<HttpResponse, PageError> {
         page: Page::within(&viewer, Section::Policies),
         rows: all.policies.iter().map(row).collect(),
         permissions_path: viewer.path("/permissions"),
-        has_permissions: !permissions::list(&act).await?.is_empty(),
+        has_permissions: permissions::list(&act).await?.iter().any(|it| !it.is_own()),
         acts: viewer.role.changes_keys(),
         path,
     })

@@ -65,7 +65,7 @@ impl Desk<'_> {
     }
 
     pub(crate) async fn role(&self, policy: Uuid, workspace: Option<Uuid>) -> Role {
-        workspaces::create_role(&self.act(), policy, workspace).await.unwrap()
+        workspaces::create_role(&self.act(), policy, workspace, &random_token()).await.unwrap()
     }
 
     /// Another access for a key group. Gives the edit.

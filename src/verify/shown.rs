@@ -1,0 +1,127 @@
+//! The credential that a request shows, as `/verify` and the list of keys take it: exactly one.
+use actix_web::http::header::{self, HeaderMap};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::Credential;
+
+/// What the headers of a request show.
+pub struct Shown<'a> {
+    pub what: What<'a>,
+    /// `x-tenant-name`
+    pub tenant: Option<&'a str>,
+    /// Whether there is a header for a credential, be it good for anything or not.
+    pub is_something: bool,
+}
+
+/// The credential of a request, at least one line of text.
+pub enum What<'a> {
+    /// None, or one that can be no credential of ours.
+    Nothing,
+    Bearer(&'a str),
+    Synthetic(&'a str),
+    /// `client_id:secret` of HTTP Basic; `None` if it is none.
+    Basic(Option<Zeroizing<String>>),
+}
+
+/// Several credentials, or a header that is there twice.
+#[derive(Debug)]
+pub struct Ambiguous;
+
+impl<'a> Shown<'a> {
+    pub fn read(headers: &'a HeaderMap) -> Result<Self, Ambiguous> {
+        let [authorization, synthetic, tenant] =
+            [header::AUTHORIZATION.as_str(), "x-synthetic-key", "x-tenant-name"]
+                .map(|it| single(headers, it));
+        let (what, is_something) = match (authorization?, synthetic?) {
+            (Some(_), Some(_)) => return Err(Ambiguous),
+            (Some(value), None) => (What::authorization(value), true),
+            (None, Some(key)) => (What::Synthetic(key), true),
+            (None, None) => (What::Nothing, false),
+        };
+        Ok(Self { what, tenant: tenant?, is_something })
+    }
+
+    /// As a key instance. The first colon splits; nothing is trimmed (RFC 7617).
+    pub fn credential(&self) -> Option<Credential<'_>> {
+        match &self.what {
+            What::Nothing => None,
+            // It means nothing without the tenant's name (document 004).
+            What::Synthetic(_) if self.tenant.is_none() => None,
+            What::Bearer(text) | What::Synthetic(text) => Some(Credential::Token(text)),
+            What::Basic(pair) => {
+                let (id, secret) = pair.as_ref()?.split_once(':')?;
+                Some(Credential::Client { id, secret })
+            }
+        }
+    }
+}
+
+impl<'a> What<'a> {
+    fn authorization(value: &'a str) -> Self {
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token),
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                Self::Basic(basic_pair(pair))
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Strict base64 of visible ASCII. Whatever else it is, no client of ours is called that.
+fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
+    let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let visible = bytes.iter().all(|it| (b' '..=b'~').contains(it));
+    let text = std::str::from_utf8(&bytes).ok().filter(|_| visible)?;
+    Some(Zeroizing::new(text.to_owned()))
+}
+
+/// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
+/// credential of ours, which an impossible one stands for.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Ambiguous> {
+    let mut values = headers.get_all(name);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Ambiguous);
+    }
+    Ok(first.map(|it| it.to_str().unwrap_or("?")))
+}
+
+/// As what a caller is remembered: `x-bs-clientid` (document 000), or the user agent.
+pub fn agent(headers: &HeaderMap) -> String {
+    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
+    agent.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn basic_is_decoded_to_the_letter() {
+        let shown = |pair: &str| {
+            let req = TestRequest::default().insert_header(("authorization", pair));
+            let req = req.to_http_request();
+            match Shown::read(req.headers()).unwrap().credential() {
+                Some(Credential::Client { id, secret }) => Some((id.to_owned(), secret.to_owned())),
+                _ => None,
+            }
+        };
+        let of = |pair: &[u8]| shown(&format!("Basic {}", STANDARD.encode(pair)));
+        let both = |id: &str, secret: &str| Some((id.to_owned(), secret.to_owned()));
+        assert_eq!(of(b"id:se:cret"), both("id", "se:cret"));
+        assert_eq!(of(b" id : secret "), both(" id ", " secret "));
+        assert_eq!(of(b"id:"), both("id", ""));
+        for wrong in [&b"id"[..], b"", b"id:se\0cret", b"id:se\ncret", "id:s\u{e4}".as_bytes()] {
+            assert_eq!(of(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
+        for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
+            assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
+}
