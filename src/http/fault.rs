@@ -31,6 +31,8 @@ pub enum Cause {
     UnsupportedMediaType,
     /// A body of the wrong form: where (a JSON pointer), and what is wrong.
     Unreadable(String, String),
+    /// The same of a field that there is none of.
+    UnknownField(String, String),
     /// A code and a sentence.
     Malformed(&'static str, String),
     /// It is not what `If-Match` says any more.
@@ -55,7 +57,7 @@ impl Cause {
                 StatusCode::FORBIDDEN
             }
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unreadable(..) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unreadable(..) | Self::UnknownField(..) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(..) => StatusCode::BAD_REQUEST,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             // A program that sends the same once more finds what the first one has made.
@@ -71,6 +73,7 @@ impl Cause {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed(code, _) => code,
+            Self::UnknownField(..) => "unknown_field",
             Self::KeyManagesNothing => "key_not_accepted",
             Self::InsecureTransport => "insecure_transport",
             Self::LacksScope(_) => "insufficient_scope",
@@ -91,7 +94,9 @@ impl Cause {
                 format!("This takes the scope {}, which the token lacks.", scope.as_str()).into()
             }
             Self::UnsupportedMediaType => "A body here is application/json.".into(),
-            Self::Unreadable(_, text) | Self::Malformed(_, text) => text.into(),
+            Self::Unreadable(_, text) | Self::UnknownField(_, text) | Self::Malformed(_, text) => {
+                text.into()
+            }
             Self::Changed => "It has changed since you read it. Read it once more.".into(),
             Self::Other(Error::Invalid(fields)) => {
                 let texts: Vec<_> = fields.iter().map(V::tell_field).collect();
@@ -194,7 +199,10 @@ impl<V: Voice> ResponseError for Fault<V> {
         if let (Cause::Unauthenticated, Some(challenge)) = (&self.0, V::CHALLENGE) {
             answer.insert_header((WWW_AUTHENTICATE, challenge));
         }
-        let pointer = if let Cause::Unreadable(at, _) = &self.0 { Some(at.as_str()) } else { None };
+        let pointer = match &self.0 {
+            Cause::Unreadable(at, _) | Cause::UnknownField(at, _) => Some(at.as_str()),
+            _ => None,
+        };
         let it = Told {
             status: self.status_code(),
             code: self.0.code(),
@@ -299,7 +307,10 @@ fn unreadable(path: String, error: serde_json::Error) -> Cause {
         false => text.split(" at line ").next().unwrap_or_default().to_owned(),
     };
     let place = format!(" (line {}, column {})", error.line(), error.column());
-    Cause::Unreadable(path, told + &place)
+    match text.starts_with("unknown field") {
+        true => Cause::UnknownField(path, told + &place),
+        false => Cause::Unreadable(path, told + &place),
+    }
 }
 
 /// RFC 6901
@@ -342,7 +353,9 @@ mod tests {
 
     fn fault(text: &str) -> (u16, String, String) {
         match parse::<Outer>(text.as_bytes()).unwrap_err() {
-            Cause::Unreadable(pointer, text) => (422, pointer, text),
+            Cause::Unreadable(pointer, text) | Cause::UnknownField(pointer, text) => {
+                (422, pointer, text)
+            }
             Cause::Malformed(code, _) => (400, String::new(), code.to_owned()),
             other => panic!("{other:?}"),
         }

@@ -65,7 +65,7 @@ pub fn expect_nothing(req: &HttpRequest, body: &[u8]) -> Result<(), Cause> {
             Some(name) => {
                 let name: String = name.chars().take(100).collect();
                 let told = format!("There is no field {name} here.");
-                Err(Cause::Unreadable(format!("/{name}"), told))
+                Err(Cause::UnknownField(format!("/{name}"), told))
             }
         },
         _ => {
