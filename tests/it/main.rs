@@ -18,6 +18,8 @@ mod browser;
 mod bulk;
 mod calendar;
 mod calendar_address;
+mod cli;
+mod cli_calls;
 mod client_secrets;
 mod clients;
 mod crash;
