@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::db;
+use crate::{cli::Keys, db};
 
 /// Self-hosted administration and verification of API keys.
 #[derive(Parser)]
@@ -47,6 +47,53 @@ pub enum Command {
     /// Manage what services let their callers do.
     #[command(subcommand)]
     Permissions(Permissions),
+    Keys(Keys),
+    /// Print a script that completes the words of this command line.
+    Completions {
+        /// The shell that reads it.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The subcommands that open no installation.
+const CLIENTS: [&str; 2] = ["keys", "completions"];
+
+impl Cli {
+    /// What this process was started with; what cannot be read ends it with 2.
+    pub fn read() -> Self {
+        let matches = Self::whole().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// All that can be typed. The options of the server mean nothing to its clients, whose help
+    /// does not show them.
+    pub fn whole() -> clap::Command {
+        let hidden: Vec<Arg> = server_options().into_iter().map(|it| it.hide(true)).collect();
+        CLIENTS
+            .into_iter()
+            .fold(Self::command(), |whole, name| whole.mut_subcommand(name, |it| it.args(&hidden)))
+    }
+
+    /// The same for shells, which are shown hidden options as well: here the clients have none of
+    /// the server's.
+    pub fn completed() -> clap::Command {
+        let options = server_options();
+        let of_server = |it: &Arg| options.iter().any(|own| own.get_id() == it.get_id());
+        let whole = Self::command().mut_args(|it| {
+            let global = it.is_global_set() && !of_server(&it);
+            it.global(global)
+        });
+        whole.mut_subcommands(
+            |it| {
+                if CLIENTS.contains(&it.get_name()) { it } else { it.args(&options) }
+            },
+        )
+    }
+}
+
+fn server_options() -> Vec<Arg> {
+    let all = Config::augment_args(clap::Command::new("options"));
+    all.get_arguments().cloned().collect()
 }
 
 #[derive(Subcommand)]
@@ -243,13 +290,8 @@ impl Site {
         );
         let origin = url.origin().ascii_serialization();
         let host = origin.split_once("://").map(|it| it.1.to_owned()).unwrap_or_default();
-        let local = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-            Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-            None => false,
-        };
-        let cookies = match (url.scheme() == "https" || local, config.insecure_cookies) {
+        let safe = url.scheme() == "https" || is_this_machine(url);
+        let cookies = match (safe, config.insecure_cookies) {
             (true, _) => Cookies::Secure,
             (false, true) => Cookies::Insecure,
             (false, false) => Cookies::Refused,
@@ -264,6 +306,16 @@ impl Site {
 
     pub fn is_https(&self) -> bool {
         self.origin.starts_with("https:")
+    }
+}
+
+/// Whether nobody else can listen on the way.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        None => false,
     }
 }
 
@@ -310,7 +362,7 @@ mod tests {
 
     #[test]
     fn every_subcommand_parses() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        Cli::whole().debug_assert();
+        Cli::completed().debug_assert();
     }
 }

@@ -72,6 +72,8 @@ pub mod http;
 /// The route table and the assembly of the server.
 pub mod server;
 
+/// Keys from the command line: a client of the native interface.
+pub mod cli;
 /// A filled installation to look at.
 pub mod demo;
 /// The subcommands.

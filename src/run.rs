@@ -10,7 +10,6 @@ use std::{
 
 use actix_web::{rt::System, web::Data};
 use anyhow::{Context, bail};
-use clap::Parser;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -20,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     access,
     audit::{self, Actor},
+    cli,
     clock::Clock,
     config::{Admin, Audit, Cli, Command, Config, CreateOwner, LogFormat, Permissions},
     db::{self, Db},
@@ -38,7 +38,13 @@ use crate::{
 };
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::read();
+    // They are clients: without a log, a database or a pepper.
+    cli.command = match cli.command {
+        Some(Command::Keys(keys)) => return cli::keys(&keys),
+        Some(Command::Completions { shell }) => return cli::completions(shell),
+        other => other,
+    };
     start_log(cli.config.log_format);
     match System::new().block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Permissions(Permissions::Declare { subscription, file }) => {
             declare(config, &subscription, &file).await
         }
+        Command::Keys(_) | Command::Completions { .. } => bail!("main has done these"),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn line(text: &str, max: usize) -> Result<String, String> {
 }
 
 /// Control characters and the marks that reorder or hide text (Unicode bidi controls).
-fn is_invisible(it: char) -> bool {
+pub fn is_invisible(it: char) -> bool {
     it.is_control()
         || matches!(it, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -23,6 +23,8 @@ mod bulk;
 mod calendar;
 mod calendar_address;
 mod catena;
+mod cli;
+mod cli_calls;
 mod client_secrets;
 mod clients;
 mod crash;

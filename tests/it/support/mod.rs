@@ -6,6 +6,7 @@ mod api;
 mod app;
 pub(crate) mod browser;
 mod chromium;
+mod cli;
 mod desk;
 mod eventually;
 mod feed;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     answer::Answer,
     api::Program,
     app::{PASSWORD, TestApp},
+    cli::{Keys, Said},
     desk::{Desk, generated, ids, own_text, path_of},
     eventually::eventually,
     feed::Events,
