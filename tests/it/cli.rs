@@ -1,4 +1,5 @@
 //! `keyward keys` against a running Keyward.
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::support::{Keys, TestApp, on_both};
@@ -59,7 +60,7 @@ async fn keys_are_listed_for_people_and_for_programs(app: &TestApp) {
     assert_eq!(keys.run(&["list", "--json"]).await.expect(0).json(), serde_json::json!([]));
     let desk = app.desk("acme").await;
     let quotes = desk.group("見積エンジン", desk.days(90)).await;
-    desk.group("risk", desk.days(2)).await;
+    desk.group("risk", desk.days(1)).await; // which warns all its life
     app.service().bearer(quotes.secret.expose()).await.expect(204);
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
 
@@ -86,6 +87,7 @@ async fn a_rotation_gives_the_new_secret_and_an_end_to_the_old_key(app: &TestApp
     let keys = app.keys(&WRITE).await;
     let (first, _) = keys.secret(&["create", "--new-group", "quote-engine"]).await;
     let rotate = ["rotate", "--group", "quote-engine"];
+    app.clock.advance(TimeDelta::milliseconds(1)); // lists are in the order of making
     let (second, told) = keys.secret(&[&rotate[..], &["--note", "green"]].concat()).await;
     assert!(told.contains("quote-engine / k-2 ("), "{told}");
     assert!(told.contains("The old key works for 24 hours at most."), "{told}");
@@ -93,9 +95,10 @@ async fn a_rotation_gives_the_new_secret_and_an_end_to_the_old_key(app: &TestApp
         app.service().bearer(secret).await.expect(204);
     }
     let all = keys.run(&["list", "--json"]).await.expect(0).json();
-    assert_eq!(text(&all, "/1/until"), "2026-11-21T10:30:00.000Z");
+    assert_eq!(text(&all, "/1/until"), "2026-11-21T10:30:00.001Z");
 
     // One that is named, by its label and by its id alone.
+    app.clock.advance(TimeDelta::milliseconds(1));
     let named = ["--key", "K-2", "--overlap", "now", "--until", "2027-06-01"];
     let (third, _) = keys.secret(&[&rotate[..], &named].concat()).await;
     app.service().bearer(&second).await.expect(401);
