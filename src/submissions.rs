@@ -2,7 +2,6 @@
 //! program says the same by a key of its own choice (`Idempotency-Key`).
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
-use sha2::{Digest, Sha256};
 
 use crate::{
     clock,
@@ -10,8 +9,8 @@ use crate::{
     domain::Refusal,
     error::{Error, Result, is_duplicate},
     http::App,
-    pepper::{hex, random_token, token_digest},
-    subscriptions::{Act, Scope},
+    pepper::{self, hex, random_token, token_digest},
+    subscriptions::Act,
 };
 
 pub(crate) mod entity {
@@ -42,12 +41,15 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Of a program: its key counts within the subscription, and stands for this very request.
-    pub fn of_request(scope: &Scope, key: &[u8], path: &str, body: &[u8]) -> Self {
-        let own = [scope.id().as_bytes(), &b"\n"[..], key].concat();
+    /// Of a program: its key counts within the subscription, and stands for this very request. Both
+    /// are kept under the pepper only: a body can hold a secret that somebody chose, which a plain
+    /// digest would let whoever has the database guess.
+    pub fn of_request(act: &Act<'_>, key: &[u8], path: &str, body: &[u8]) -> Self {
+        let mac_key = pepper::mac_key(&act.app.peppers.derive("idempotency"));
+        let mac = |parts: &[&[u8]]| Some(hex(&pepper::mac(&mac_key, parts)));
         Self {
-            digest: Some(hex(&Sha256::digest(own))),
-            fingerprint: Some(hex(&Sha256::digest([path.as_bytes(), b"\n", body].concat()))),
+            digest: mac(&[b"key", act.scope.id().as_bytes(), key]),
+            fingerprint: mac(&[b"request", path.as_bytes(), body]),
             is_of_program: true,
         }
     }

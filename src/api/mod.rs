@@ -4,7 +4,7 @@
 mod answer;
 pub mod audit;
 pub mod caller;
-mod etag;
+pub(crate) mod etag;
 pub mod instances;
 pub mod key_groups;
 pub(crate) mod paging;

@@ -5,10 +5,11 @@ use actix_web::{
     web::{Path, Payload},
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     answer,
-    caller::{AccessRead, AccessWrite, Token},
+    caller::{AccessRead, AccessWrite, Caller, Token},
     etag, paging, request,
     voice::{self, Problem},
     whole, wire,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     domain::{ApiScope, Refusal},
     error::Error,
-    http::fault::{self, Told},
+    http::fault::{self, Cause, Told},
     policies::{
         self, Policy,
         deletion::{self, Doomed},
@@ -110,20 +111,34 @@ pub async fn delete(
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let consent: Consent = paging::query(&req, "expect")?;
+    let agrees = |doomed: &Doomed| consent.is_to(&req, doomed);
+    Ok(match delete_if(&caller, wire::id(&id), agrees).await? {
+        None => HttpResponse::NoContent().finish(),
+        Some((policy, doomed)) => unconfirmed(&policy, &doomed),
+    })
+}
+
+/// Deletes a policy if the caller agrees to what dies with it; else gives what that would be. Ending
+/// keys for good takes `keys:write` as well.
+pub(crate) async fn delete_if(
+    caller: &Caller,
+    id: Uuid,
+    agrees: impl Fn(&Doomed) -> bool,
+) -> Result<Option<(Policy, Doomed)>, Cause> {
     let act = caller.act();
-    let policy = policies::find(&act, wire::id(&id)).await?;
-    let doomed = deletion::preview(&act, policy.id).await?;
-    if !consent.is_to(&req, &doomed) {
-        return Ok(unconfirmed(&policy, &doomed));
+    let policy = policies::find(&act, id).await?;
+    let doomed = deletion::preview(&act, id).await?;
+    if !agrees(&doomed) {
+        return Ok(Some((policy, doomed)));
     }
     if !doomed.groups.is_empty() {
         caller.demand(ApiScope::KeysWrite).await?;
     }
-    match deletion::delete(&act, policy.id, &doomed.fence).await {
+    match deletion::delete(&act, id, &doomed.fence).await {
         Err(Error::Refused(Refusal::DoomedChanged)) => {
-            Ok(unconfirmed(&policy, &deletion::preview(&act, policy.id).await?))
+            Ok(Some((policy, deletion::preview(&act, id).await?)))
         }
-        deleted => Ok(deleted.map(|_| HttpResponse::NoContent().finish())?),
+        deleted => Ok(deleted.map(|_| None)?),
     }
 }
 

@@ -30,7 +30,7 @@ pub async fn creating<T: DeserializeOwned>(
     let submission = match (keys.next(), keys.next()) {
         (None, _) => Submission::unique(),
         (Some(key), None) if (1..=LONGEST).contains(&key.len()) => {
-            Submission::of_request(caller.act().scope, key.as_bytes(), req.path(), &body)
+            Submission::of_request(&caller.act(), key.as_bytes(), req.path(), &body)
         }
         _ => {
             let told = format!("Idempotency-Key stands once and has 1 to {LONGEST} characters.");

@@ -1,8 +1,9 @@
 //! Key groups and keys through the native interface.
 use chrono::TimeDelta;
-use keyward::{audit, subscriptions};
+use keyward::{audit, pepper::hex, subscriptions};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::{Program, TestApp, on_both};
 
@@ -11,6 +12,7 @@ on_both! {
     a_client_gets_its_secrets_afterwards,
     a_key_is_rotated_deactivated_reactivated_and_revoked,
     a_request_sent_again_makes_nothing_twice_and_gives_no_secret_twice,
+    a_request_is_remembered_by_nothing_that_its_secret_could_be_guessed_from,
     whoever_did_not_see_the_newest_state_changes_nothing,
     lists_go_on_where_their_cursor_says_until_all_were_seen,
     keys_are_found_by_status_use_and_end,
@@ -157,6 +159,26 @@ async fn a_request_sent_again_makes_nothing_twice_and_gives_no_secret_twice(app:
     assert_eq!(request.send().await.unwrap().status(), 201);
     let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
     program.send(to, &twice, json!({ "name": "x" })).await.expect(400);
+}
+
+async fn a_request_is_remembered_by_nothing_that_its_secret_could_be_guessed_from(app: &TestApp) {
+    let program = app.program(&ALL).await;
+    let client = app.desk("acme").await.client("pipeline").await.id;
+    let (path, body) =
+        (format!("/key-groups/{client}/instances"), json!({ "key": "Summer-2026!" }));
+    let once = [("idempotency-key", "deploy-4711")];
+    program.send((Method::POST, &path), &once, body.clone()).await.expect(201);
+    let kept = app
+        .query("SELECT digest, fingerprint FROM submissions WHERE fingerprint IS NOT NULL")
+        .await;
+    let [row] = &kept[..] else { panic!("{kept:?}") };
+    // Whoever has the database can compute these for every body that somebody may have sent.
+    let (path, body) = (format!("/api/v1{path}"), body.to_string());
+    for guess in [body.clone(), format!("{path}\n{body}"), format!("{path}{body}")] {
+        let guess = hex(&Sha256::digest(guess));
+        assert!(row["fingerprint"].is_string() && row["fingerprint"] != guess.as_str());
+        assert_ne!(row["digest"], guess.as_str());
+    }
 }
 
 async fn whoever_did_not_see_the_newest_state_changes_nothing(app: &TestApp) {

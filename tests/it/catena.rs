@@ -11,6 +11,7 @@ on_both! {
     point_22_and_23_another_policy_or_another_permission_is_effective_immediately,
     point_24_a_deleted_key_is_refused_at_once,
     point_25_a_policy_takes_its_keys_along_if_that_was_expected,
+    a_policy_takes_no_keys_along_for_a_program_that_may_end_none,
     point_26_and_27_policies_and_permissions_are_listed_as_documented,
     each_call_has_its_name,
     a_key_of_another_kind_is_none_here,
@@ -141,6 +142,21 @@ async fn point_25_a_policy_takes_its_keys_along_if_that_was_expected(app: &TestA
         assert_eq!(may(app, it, "orders:read").await, 401);
     }
     assert_eq!(program.get("/api_keys/policies").await.json(), json!({ "policies": [] }));
+}
+
+async fn a_policy_takes_no_keys_along_for_a_program_that_may_end_none(app: &TestApp) {
+    let program = caller(app).await;
+    let readers = policy(&program, "Readers", &["orders:read"]).await;
+    let it = key(&program, "billing", &readers).await;
+    let other = app.program(&["access:write"]).await;
+    let path = format!("/api_keys/policies/{}?expect=1", text(&readers["id"]));
+    let told = other.delete(&path).await.expect(403).json();
+    assert!(text(&told["message"]).contains("keys:write"), "{told}");
+    let by_name = json!({ "id": readers["id"], "expect": 1 });
+    other.rpc("AdminDeleteApiKeyPolicy", by_name).await.expect(403);
+    assert_eq!(may(app, &it, "orders:read").await, 204);
+    let empty = policy(&other, "Nobody's", &[]).await;
+    other.delete(&format!("/api_keys/policies/{}?expect=0", text(&empty["id"]))).await.expect(204);
 }
 
 async fn point_26_and_27_policies_and_permissions_are_listed_as_documented(app: &TestApp) {

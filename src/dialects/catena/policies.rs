@@ -14,12 +14,12 @@ use super::{
     wire::{self, NewPolicy, PolicyChange},
 };
 use crate::{
-    api::{caller::Caller, paging, request, wire::id},
-    domain::{Permissions, Refusal},
+    api::{self, caller::Caller, etag, paging, request, wire::id},
+    domain::Permissions,
     error::Error,
     http::fault,
     permissions,
-    policies::{self, Wanted, deletion},
+    policies::{self, Wanted, deletion::Doomed},
     submissions::Submission,
 };
 
@@ -125,20 +125,13 @@ pub async fn deleted(
     expect: Option<i64>,
     seen: Option<&str>,
 ) -> Result<HttpResponse, Fault> {
-    let act = caller.act();
-    let policy = policies::find(&act, id).await?;
-    let doomed = deletion::preview(&act, id).await?;
-    let etag = format!("\"{}\"", doomed.fence);
-    let agreed = expect == Some(doomed.keys) || seen == Some(&etag);
-    if agreed {
-        match deletion::delete(&act, id, &doomed.fence).await {
-            Err(Error::Refused(Refusal::DoomedChanged)) => {}
-            other => {
-                other?;
-                return Ok(HttpResponse::NoContent().finish());
-            }
-        }
-    }
+    let agrees = |doomed: &Doomed| {
+        expect == Some(doomed.keys) || seen == Some(etag::of_doomed(doomed).as_str())
+    };
+    let Some((policy, doomed)) = api::policies::delete_if(caller, id, agrees).await? else {
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    let etag = etag::of_doomed(&doomed);
     let keys = doomed.groups.iter().map(|it| json!({ "id": it.id, "name": it.name }));
     let told = format!(
         "{} keys are deleted with the policy {}. Send expect={} or If-Match with the ETag of this \
