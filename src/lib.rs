@@ -34,6 +34,8 @@ pub mod installation;
 pub mod key_groups;
 /// One credential each.
 pub mod key_instances;
+/// What verifications depend on, in memory, as the database has it.
+pub mod live;
 /// Who belongs to a subscription, and invitations.
 pub mod members;
 /// What a monitoring system reads.

@@ -5,7 +5,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use actix_web::{rt::System, web::Data};
@@ -28,6 +31,7 @@ use crate::{
     http::App,
     installation::{self, SetUp},
     key_groups,
+    live::Keeper,
     metrics::Metrics,
     notices::{self, Noticer, Senders},
     permissions, server, sessions, submissions,
@@ -102,6 +106,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
         client_secrets: ClientSecrets::new(&passwords),
         passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
+        live: Arc::default(),
         recorder: usage::Recorder::default(),
         metrics: Metrics::new(clock.now()),
         senders,
@@ -167,6 +172,7 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let keeper = Keeper::start(app.live.clone(), &app.db);
     let running = actix_web::rt::spawn(server);
     let (stop, stopped) = watch::channel(());
     let housekeeping = actix_web::rt::spawn(keep_house(app.clone(), stopped.clone()));
@@ -190,6 +196,9 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     drop(stop);
     housekeeping.await?;
     noticing.await?;
+    if let Err(error) = keeper.stop().await {
+        tracing::warn!(?error, "other nodes wait for this one until its lease has run out");
+    }
     app.recorder.flush(&app.db, app.clock.now()).await?;
     app.db.clone().close().await?;
     tracing::info!("stopped");

@@ -14,6 +14,8 @@ pub mod once;
 pub mod page;
 pub mod words;
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, http::StatusCode, http::header::LOCATION};
 
 pub use self::{
@@ -29,6 +31,7 @@ use crate::{
     config::{Config, Site},
     db::Db,
     error::Error,
+    live::Live,
     metrics::Metrics,
     notices::Senders,
     pepper::Keyring,
@@ -39,6 +42,8 @@ use crate::{
 /// What every handler may use. One value, made by `main` and by the tests alike.
 pub struct App {
     pub db: Db,
+    /// What verifications depend on, in memory.
+    pub live: Arc<Live>,
     pub clock: Clock,
     pub config: Config,
     pub site: Site,

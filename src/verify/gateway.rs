@@ -149,7 +149,7 @@ fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     let until = holder.facts.period.until();
     guarded(&mut answer)
-        .insert_header(("keyward-subscription", holder.subscription.as_str()))
+        .insert_header(("keyward-subscription", &*holder.subscription))
         .insert_header(("keyward-key-group", header_text(&holder.group_name)))
         .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
         .insert_header(("keyward-expires", expires(until)));

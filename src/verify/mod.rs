@@ -1,19 +1,19 @@
-//! A presented secret becomes a verdict: one indexed read of the live row, no cache.
+//! A presented secret becomes a verdict: from the live state in memory, or by one indexed read of the
+//! database where that cannot be relied on. No verdict is kept.
 mod client_secrets;
 pub mod gateway;
-mod live;
 pub mod personal;
 pub mod shown;
+mod stored;
 pub mod usage;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{QuerySelect, entity::prelude::*};
 use subtle::ConstantTimeEq;
 
 pub use self::client_secrets::ClientSecrets;
-use self::live::Live;
 use crate::{
     domain::{
         self, Denial, Facts, Permissions, client_secret,
@@ -62,11 +62,12 @@ pub struct Holder {
     pub instance: Uuid,
     pub label: i32,
     pub group: Uuid,
-    pub group_name: String,
-    pub subscription: String,
+    pub group_name: Arc<str>,
+    /// Its slug.
+    pub subscription: Arc<str>,
     pub facts: Facts,
     /// All that it may do at the place that was asked for.
-    pub permissions: Permissions,
+    pub permissions: Arc<Permissions>,
 }
 
 /// Decides. Says nothing about a database that is away: that is an error, never a verdict.
@@ -78,23 +79,33 @@ pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result
     if digests.is_empty() {
         return Ok(Verdict::Unknown);
     }
-    let Some(live) = live::find(app, &digests, it.workspace).await? else {
-        return Ok(Verdict::Unknown);
+    let found = match app.live.find(&digests, it.workspace) {
+        Some(found) => found,
+        None => stored::find(app, &digests, it.workspace).await?,
     };
-    let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&live.digest).into());
+    let Some(found) = found else { return Ok(Verdict::Unknown) };
+    let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&found.digest).into());
     let own = match it.credential {
         Credential::Token(_) => true,
-        Credential::Client { id, .. } => id.as_bytes().ct_eq(live.client_id.as_bytes()).into(),
+        Credential::Client { id, .. } => id.as_bytes().ct_eq(found.client_id.as_bytes()).into(),
     };
     if !same || !own {
         return Ok(Verdict::Unknown);
     }
-    let foreign = it.tenant.is_some_and(|tenant| tenant != live.holder.subscription);
-    let Live { holder, suspended, .. } = live;
+    let foreign = it.tenant.is_some_and(|tenant| tenant != &*found.subscription);
     let verdict = if foreign {
         Err(Denial::WrongSubscription)
     } else {
-        domain::decide(suspended, &holder.facts, &holder.permissions, it.permission, now)
+        domain::decide(found.suspended, &found.facts, &found.permissions, it.permission, now)
+    };
+    let holder = Holder {
+        instance: found.instance,
+        label: found.label,
+        group: found.group,
+        group_name: found.group_name,
+        subscription: found.subscription,
+        facts: found.facts,
+        permissions: found.permissions,
     };
     Ok(match verdict {
         Ok(()) => Verdict::Accepted(holder),
@@ -132,6 +143,9 @@ async fn of_client(
 }
 
 async fn subscription_id(app: &App, slug: &str) -> Result<Option<Uuid>> {
+    if let Some(known) = app.live.subscription_id(slug) {
+        return Ok(known);
+    }
     Ok(subscriptions::Entity::find()
         .select_only()
         .column(subscriptions::Column::Id)

@@ -39,6 +39,7 @@ mod hostile;
 mod issuing;
 mod lifecycle;
 mod lists;
+mod live;
 mod members;
 mod metrics;
 mod migrating;

@@ -3,6 +3,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     ops::Deref,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{dev::ServerHandle, web::Data};
@@ -13,16 +14,19 @@ use keyward::{
     domain::Role,
     http::App,
     installation::{self, SetUp},
+    live::Keeper,
     members, run, server,
     subscriptions::{self, NewSubscription, Subscription},
     users::{self, NewUser, User},
 };
 use tokio::task::JoinHandle;
 
-use super::{Answer, Database, Desk, Home, Person, service::Service};
+use super::{Answer, Database, Desk, Home, Person, eventually, service::Service};
 
 /// Everybody's.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// For an empty database to be read.
+const LOADED: Duration = Duration::from_secs(10);
 /// At which every test starts.
 const START: &str = "2026-11-20T10:30:00Z";
 const OWNER: &str = "owner@example.com";
@@ -35,6 +39,7 @@ pub(crate) struct TestApp {
     pub(crate) home: Arc<Home>,
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
+    keeper: std::sync::Mutex<Option<Keeper>>,
 }
 
 impl Deref for TestApp {
@@ -68,7 +73,11 @@ impl TestApp {
         let serving = tokio::spawn(server);
         let no_redirects = reqwest::redirect::Policy::none();
         let client = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
-        Self { app, address, client, home, handle, serving }
+        let keeper = Keeper::start(app.live.clone(), &app.db);
+        let it = Self { app, address, client, home, handle, serving, keeper: Some(keeper).into() };
+        // Most tests are to see what it says; those of the database switch it off.
+        assert!(eventually(LOADED, async || it.live.is_trusted()).await, "nothing is loaded");
+        it
     }
 
     /// Another process on the same database, pepper and clock.
@@ -77,6 +86,7 @@ impl TestApp {
     }
 
     pub(crate) async fn stop(self) {
+        self.without_memory().await;
         drop(self.client);
         self.handle.stop(false).await;
         self.serving.await.unwrap().unwrap();
@@ -84,6 +94,15 @@ impl TestApp {
         drop(self.app);
         if let Some(home) = Arc::into_inner(self.home) {
             home.clean_up().await;
+        }
+    }
+
+    /// From now on each call asks the database.
+    pub(crate) async fn without_memory(&self) {
+        let keeper = self.keeper.lock().unwrap().take();
+        if let Some(it) = keeper {
+            // Some tests have taken its database away.
+            let _ = it.stop().await;
         }
     }
 

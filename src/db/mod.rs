@@ -1,8 +1,16 @@
 //! Opens the pool and begins transactions: the only place, besides `migrations/`, that knows which
 //! database it talks to.
-use std::{path::PathBuf, sync::Arc, time::Duration};
+pub mod changes;
+pub mod nodes;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
+use futures_util::future::BoxFuture;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
@@ -17,6 +25,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub use self::nodes::Applied;
+
 /// The pool. On SQLite writers queue here: its own lock is polled and unfair.
 #[derive(Clone)]
 pub struct Db {
@@ -24,6 +34,19 @@ pub struct Db {
     writer: Option<Arc<Mutex<()>>>,
     /// Where it was opened, if its connections are sockets, which belong to a runtime.
     runtime: Option<Handle>,
+    /// Who is told of each commit that changes a verdict, before it is acknowledged.
+    follower: Arc<OnceLock<Arc<dyn Follower>>>,
+}
+
+/// Keeps a copy of what the log of changes is about.
+pub trait Follower: Send + Sync {
+    /// The highest number of the log that it has applied.
+    fn newest(&self) -> i64;
+    /// As what it renews its lease.
+    fn node(&self) -> Uuid;
+    /// Applies what was committed, and confirms it if others may wait for that. If it cannot, it must
+    /// not rely on its copy any more.
+    fn follow<'a>(&'a self, db: &'a Db, confirm: bool) -> BoxFuture<'a, ()>;
 }
 
 /// How many connections there are.
@@ -36,6 +59,9 @@ pub struct Connections {
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 pub struct Tx {
     inner: DatabaseTransaction,
+    db: Db,
+    /// On SQLite the newest row of the log when it began.
+    log_start: i64,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -71,7 +97,17 @@ impl Db {
         let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
         let runtime = (!sqlite).then(Handle::current);
-        Ok(Self { pool, writer: sqlite.then(Default::default), runtime })
+        Ok(Self { pool, writer: sqlite.then(Default::default), runtime, follower: Arc::default() })
+    }
+
+    /// From now on `it` is told of each commit. There is one for each pool.
+    pub fn tell(&self, it: Arc<dyn Follower>) {
+        assert!(self.follower.set(it).is_ok(), "a pool has one follower");
+    }
+
+    /// SQLite: all writers are in this process or on its machine.
+    fn has_one_writer(&self) -> bool {
+        self.writer.is_some()
     }
 
     /// For queries that only read.
@@ -88,7 +124,9 @@ impl Db {
         };
         let mode = self.writer.is_some().then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
-        Ok(Tx { inner: self.pool.begin_with_options(options).await?, _turn: turn })
+        let inner = self.pool.begin_with_options(options).await?;
+        let log_start = if self.has_one_writer() { changes::newest(&inner).await? } else { 0 };
+        Ok(Tx { inner, db: self.clone(), log_start, _turn: turn })
     }
 
     /// While this is held, connections that are opened live as long as the runtime in which the pool
@@ -121,7 +159,25 @@ impl Db {
 
 impl Tx {
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await
+        self.commit_everywhere().await.map(drop)
+    }
+
+    /// The same, and tells where it is in force: in the memory of this node in any case, before the
+    /// next transaction begins on SQLite.
+    pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
+        let logged = self.logged(self.log_start).await?;
+        let Self { inner, db, log_start, _turn } = self;
+        inner.commit().await?;
+        let Some(id) = logged else { return Ok(Applied::default()) };
+        let (start, follower) = (Instant::now(), db.follower.get());
+        if let Some(it) = follower {
+            // On SQLite a commit is applied here before the next transaction begins: whatever else there
+            // is to apply is of other processes.
+            let others_wait = !db.has_one_writer() || it.newest() != log_start;
+            it.follow(&db, others_wait).await;
+        }
+        let applied = db.applied_everywhere(id, follower.map(|it| it.node())).await;
+        Ok(Applied { after: start.elapsed(), ..applied })
     }
 }
 

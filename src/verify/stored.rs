@@ -1,12 +1,13 @@
-//! The row of a secret as it is now, with all that its group holds: one statement, so that no edit
-//! can come between its parts.
+//! The row of a secret as the database has it now, with all that its group holds: one statement, so that
+//! no edit can come between its parts. It is asked where memory cannot be relied on.
+use std::sync::Arc;
+
 use sea_orm::{
     FromQueryResult, JoinType, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, Func},
 };
 
-use super::Holder;
 use crate::{
     access::entity as access,
     clock::instant,
@@ -18,20 +19,13 @@ use crate::{
     http::App,
     key_groups::entity as groups,
     key_instances::entity as instances,
+    live::Found,
     pepper::Digest32,
     policies::entity as policies,
     subscriptions::entity as subscriptions,
     user_groups::entity::policies as in_user_groups,
     workspaces::entity::{self as workspaces, roles},
 };
-
-/// What a verdict is made of.
-pub(super) struct Live {
-    pub(super) holder: Holder,
-    pub(super) digest: Vec<u8>,
-    pub(super) suspended: bool,
-    pub(super) client_id: String,
-}
 
 /// One for each policy that the group holds; one without any if it holds none.
 #[derive(FromQueryResult)]
@@ -75,7 +69,7 @@ pub(super) async fn find(
     app: &App,
     digests: &[Digest32],
     workspace: Option<&str>,
-) -> Result<Option<Live>> {
+) -> Result<Option<Found>> {
     let mut rows: Vec<Row> = select(digests, workspace).into_model().all(app.db.read()).await?;
     let access: Access = rows.iter_mut().filter_map(Row::holding).collect();
     let Some(row) = rows.pop() else { return Ok(None) };
@@ -85,24 +79,21 @@ pub(super) async fn find(
         (Some(_), None) => Place::Nowhere,
     };
     let period = ActivePeriod::new(instant(row.active_from), row.active_until.map(instant))?;
-    let holder = Holder {
+    Ok(Some(Found {
+        digest: row.digest.as_slice().try_into().map_err(anyhow::Error::from)?,
         instance: row.id,
         label: row.label,
         group: row.key_group_id,
-        group_name: row.group_name,
-        subscription: row.slug,
+        group_name: row.group_name.into(),
+        client_id: row.client_id.into(),
+        subscription: row.slug.into(),
+        suspended: row.suspended_at.is_some(),
         facts: Facts {
             period,
             deactivated_at: row.deactivated_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
         },
-        permissions: access.permissions(place),
-    };
-    Ok(Some(Live {
-        holder,
-        digest: row.digest,
-        suspended: row.suspended_at.is_some(),
-        client_id: row.client_id,
+        permissions: Arc::new(access.permissions(place)),
     }))
 }
 

@@ -1,0 +1,252 @@
+//! What has changed of that on which verifications depend: rows that triggers write in the transaction
+//! of the change (migration 13), read by whoever keeps a state in memory.
+use std::{collections::HashSet, ops::Deref, time::Duration};
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
+    IsolationLevel, Statement, TransactionOptions, TransactionTrait, prelude::Uuid,
+    sqlx::postgres::PgListener,
+};
+use tokio::time::sleep;
+
+use super::{Db, Tx};
+use crate::pepper::Digest32;
+
+const CHANNEL: &str = "keyward_changes";
+
+/// One thing that was made, changed or deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A key instance, by the digest of its secret.
+    Instance(Digest32),
+    /// A key group, or what it holds.
+    Group(Uuid),
+    /// A subscription, or its workspaces.
+    Subscription(Uuid),
+    Policy(Uuid),
+    /// The policies in it.
+    UserGroup(Uuid),
+    Role(Uuid),
+}
+
+impl Change {
+    fn read(kind: i16, what: &[u8]) -> Option<Self> {
+        let id = || Uuid::from_slice(what).ok();
+        match kind {
+            1 => Some(Self::Instance(what.try_into().ok()?)),
+            2 => id().map(Self::Group),
+            3 => id().map(Self::Subscription),
+            4 => id().map(Self::Policy),
+            5 => id().map(Self::UserGroup),
+            6 => id().map(Self::Role),
+            _ => None,
+        }
+    }
+}
+
+/// Up to where somebody has read.
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    /// The highest number that was read.
+    newest: i64,
+    /// Every transaction before this one was over when it was read.
+    horizon: i64,
+    /// Of the transactions behind it, what was read already.
+    read: HashSet<i64>,
+    /// What was visible.
+    pub(super) seen: String,
+}
+
+impl Mark {
+    /// Of the database's log, for a rough age.
+    pub fn newest(&self) -> i64 {
+        self.newest
+    }
+}
+
+/// What happened after a [`Mark`].
+pub struct Since {
+    pub changes: Vec<Change>,
+    pub mark: Mark,
+    /// Some of it is not kept any more: only reading everything anew helps.
+    pub gap: bool,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    seq: i64,
+    kind: i16,
+    what: Vec<u8>,
+}
+
+#[derive(FromQueryResult)]
+struct Seen {
+    horizon: i64,
+    seen: String,
+}
+
+/// The database as it is at one moment: everything that is read through it belongs together.
+pub struct Snapshot(DatabaseTransaction);
+
+impl Deref for Snapshot {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.0
+    }
+}
+
+impl Snapshot {
+    /// Where it stands in the log.
+    pub async fn mark(&self) -> Result<Mark, DbErr> {
+        let newest = newest(&self.0).await?;
+        let mut mark = Mark { newest, seen: newest.to_string(), ..Default::default() };
+        if self.0.get_database_backend() == DbBackend::Postgres {
+            self.see(&mut mark).await?;
+            mark.read = self.rows(&mark).await?.iter().map(|it| it.seq).collect();
+        }
+        Ok(mark)
+    }
+
+    /// What was committed since, as far as this snapshot shows it.
+    pub async fn since(&self, before: &Mark) -> Result<Since, DbErr> {
+        let rows = self.rows(before).await?;
+        let mut mark = Mark { newest: before.newest, ..Default::default() };
+        let gap = if self.0.get_database_backend() == DbBackend::Postgres {
+            self.see(&mut mark).await?;
+            let last = "SELECT seq, kind, what FROM changes WHERE seq = $1";
+            let last =
+                Statement::from_sql_and_values(DbBackend::Postgres, last, [before.newest.into()]);
+            mark.read = rows.iter().map(|it| it.seq).collect();
+            self.0.query_one_raw(last).await?.is_none()
+        } else {
+            !rows.iter().any(|it| it.seq == before.newest)
+        };
+        let is_new = |it: &&Row| it.seq != before.newest && !before.read.contains(&it.seq);
+        let mut changes = Vec::new();
+        for row in rows.iter().filter(is_new) {
+            mark.newest = mark.newest.max(row.seq);
+            changes.extend(Change::read(row.kind, &row.what));
+        }
+        if mark.seen.is_empty() {
+            mark.seen = mark.newest.to_string();
+        }
+        changes.sort_unstable();
+        changes.dedup();
+        Ok(Since { changes, mark, gap })
+    }
+
+    async fn see(&self, mark: &mut Mark) -> Result<(), DbErr> {
+        let sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, \
+                   pg_current_snapshot()::text AS seen";
+        let asked = Statement::from_string(DbBackend::Postgres, sql);
+        if let Some(it) = Seen::find_by_statement(asked).one(&self.0).await? {
+            (mark.horizon, mark.seen) = (it.horizon, it.seen);
+        }
+        Ok(())
+    }
+
+    /// From the last one that was read on, or of all transactions that were not over then.
+    async fn rows(&self, since: &Mark) -> Result<Vec<Row>, DbErr> {
+        let backend = self.0.get_database_backend();
+        let (sql, from) = match backend {
+            DbBackend::Postgres => (
+                "SELECT seq, kind, what FROM changes WHERE xid >= $1::text::xid8",
+                since.horizon.to_string().into(),
+            ),
+            _ => ("SELECT seq, kind, what FROM changes WHERE seq >= $1", since.newest.into()),
+        };
+        let asked = Statement::from_sql_and_values(backend, sql, [from]);
+        Row::find_by_statement(asked).all(&self.0).await
+    }
+}
+
+pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let sql = "SELECT seq FROM changes ORDER BY seq DESC LIMIT 1";
+    let asked = Statement::from_string(db.get_database_backend(), sql);
+    db.query_one_raw(asked).await?.map_or(Ok(0), |it| it.try_get("", "seq"))
+}
+
+impl Db {
+    pub async fn snapshot(&self) -> Result<Snapshot, DbErr> {
+        let postgres = !self.has_one_writer();
+        let options = TransactionOptions {
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: None,
+        };
+        self.pool.begin_with_options(options).await.map(Snapshot)
+    }
+
+    /// Whether the log may have grown: a cheap question, asked often.
+    pub async fn has_changed(&self, since: &Mark) -> Result<bool, DbErr> {
+        // On Postgres a lower number can be committed later.
+        Ok(!self.has_one_writer() || newest(&self.pool).await? != since.newest)
+    }
+
+    /// Forgets what is older than `seq`. The newest stays.
+    pub async fn prune_changes(&self, seq: i64) -> Result<(), DbErr> {
+        let tx = self.write().await?;
+        let sql = "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)";
+        let prune = Statement::from_sql_and_values(tx.get_database_backend(), sql, [seq.into()]);
+        tx.execute_raw(prune).await?;
+        tx.commit().await
+    }
+
+    /// Tells of commits of other nodes as they happen, where the database can; otherwise never comes
+    /// back.
+    pub async fn listen(&self) -> Listener {
+        if self.has_one_writer() {
+            return Listener(None);
+        }
+        let pool = self.pool.get_postgres_connection_pool();
+        let listener = async {
+            let mut it = PgListener::connect_with(pool).await?;
+            it.listen(CHANNEL).await?;
+            Ok::<_, sea_orm::sqlx::Error>(it)
+        };
+        Listener(listener.await.ok())
+    }
+}
+
+/// Hears of changes.
+pub struct Listener(Option<PgListener>);
+
+impl Listener {
+    /// Whether it hears at all.
+    pub fn is_connected(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// When something may have changed.
+    pub async fn heard(&mut self) {
+        match &mut self.0 {
+            Some(it) => {
+                if it.try_recv().await.is_err() {
+                    self.0 = None;
+                }
+            }
+            None => sleep(Duration::MAX).await,
+        }
+    }
+}
+
+impl Tx {
+    /// Whether this transaction has changed something that is in the log, and which one it is.
+    pub(super) async fn logged(&self, since: i64) -> Result<Option<i64>, DbErr> {
+        let backend = self.get_database_backend();
+        let asked = match backend {
+            DbBackend::Postgres => Statement::from_string(
+                backend,
+                "SELECT pg_current_xact_id()::text::bigint AS id WHERE \
+                 EXISTS (SELECT 1 FROM changes WHERE xid = pg_current_xact_id_if_assigned())",
+            ),
+            _ => Statement::from_sql_and_values(
+                backend,
+                "SELECT max(seq) AS id FROM changes HAVING max(seq) > $1",
+                [since.into()],
+            ),
+        };
+        self.query_one_raw(asked).await?.map(|it| it.try_get("", "id")).transpose()
+    }
+}

@@ -1,0 +1,129 @@
+//! Several processes over one database: each keeps what verifications depend on in memory, and may rely
+//! on it while its lease runs. Whoever changes something waits until every other one has confirmed that
+//! it applied it, or until the lease of those that have not is surely over.
+//!
+//! No clock of a machine is compared with that of another, and nothing is written while nothing changes.
+//! A lease begins before its node reads what it may have missed, so [`LEASE`] after a commit, measured by
+//! whoever made it, nobody can still rely on a state from before. Who has not confirmed until then is
+//! struck from the table, unless it confirmed meanwhile; a node that is not in the table has no lease,
+//! and enters before it reads.
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value, prelude::Uuid};
+use tokio::time::{Instant, sleep};
+
+use super::{Db, changes::Mark};
+
+/// How long a node may rely on its memory after the moment at which it began to bring it up to date.
+pub const LEASE: Duration = Duration::from_secs(2);
+/// More than two timers differ in that time.
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// Where a change is in force when it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Nodes that could have relied on a state from before, this one included.
+    pub nodes: usize,
+    /// Of these, the ones that have confirmed; the others' leases have run out.
+    pub confirmed: usize,
+    /// From the commit on.
+    pub after: Duration,
+}
+
+#[derive(FromQueryResult)]
+struct Node {
+    id: Uuid,
+    seen: String,
+    has_applied: bool,
+}
+
+impl Db {
+    fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.pool.get_database_backend(), sql, values)
+    }
+
+    /// Sees to it that others wait for this node. True: it has just entered, and must confirm.
+    pub async fn enter_nodes(&self, node: Uuid) -> Result<bool, DbErr> {
+        let own = self.statement("SELECT seen FROM nodes WHERE id = $1", [node.into()]);
+        if self.pool.query_one_raw(own).await?.is_some() {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO nodes (id, seen) VALUES ($1, '')";
+        self.pool.execute_raw(self.statement(sql, [node.into()])).await?;
+        Ok(true)
+    }
+
+    /// A node has applied all that it saw at `mark`. An error if it was struck meanwhile.
+    pub async fn confirm(&self, node: Uuid, mark: &Mark) -> Result<(), DbErr> {
+        // It need not survive a crash: who waits for it waits for the lease then.
+        let sql = if self.has_one_writer() {
+            "UPDATE nodes SET seen = $2 WHERE id = $1"
+        } else {
+            "WITH fast AS (SELECT set_config('synchronous_commit', 'off', true)) \
+             UPDATE nodes SET seen = $2 FROM fast WHERE id = $1"
+        };
+        let confirm = self.statement(sql, [node.into(), mark.seen.clone().into()]);
+        match self.pool.execute_raw(confirm).await?.rows_affected() {
+            0 => Err(DbErr::Custom("this node was silent for longer than its lease".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// A node stops: nobody has to wait for it. It must not rely on its memory any more.
+    pub async fn leave_nodes(&self, node: Uuid) -> Result<(), DbErr> {
+        let leave = self.statement("DELETE FROM nodes WHERE id = $1", [node.into()]);
+        self.pool.execute_raw(leave).await.map(drop)
+    }
+
+    /// Comes back when what was just committed is in force on every node: on Postgres the transaction
+    /// `id`, on SQLite the log up to this number.
+    pub(super) async fn applied_everywhere(&self, id: i64, own: Option<Uuid>) -> Applied {
+        let committed = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let others = self.others(id, own.unwrap_or_default()).await;
+            let (after, own) = (committed.elapsed(), usize::from(own.is_some()));
+            let is_over = after > LEASE + MARGIN;
+            match others {
+                Ok(others) if is_over || others.iter().all(|it| it.has_applied) => {
+                    for it in others.iter().filter(|it| !it.has_applied) {
+                        self.strike(it).await;
+                    }
+                    let confirmed = others.iter().filter(|it| it.has_applied).count();
+                    return Applied {
+                        nodes: others.len() + own,
+                        confirmed: confirmed + own,
+                        after,
+                    };
+                }
+                // Nobody could be asked, and nobody can rely on a state from before.
+                Err(_) if is_over => return Applied { after, ..Default::default() },
+                _ => {}
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(16));
+        }
+    }
+
+    async fn others(&self, id: i64, own: Uuid) -> Result<Vec<Node>, DbErr> {
+        let sql = if self.has_one_writer() {
+            "SELECT id, seen, CAST(seen AS INTEGER) >= CAST($2 AS INTEGER) AS has_applied \
+             FROM nodes WHERE id <> $1"
+        } else {
+            "SELECT id, seen, \
+             coalesce(pg_visible_in_snapshot($2::text::xid8, nullif(seen, '')::pg_snapshot), FALSE) \
+             AS has_applied FROM nodes WHERE id <> $1"
+        };
+        let asked = self.statement(sql, [own.into(), id.to_string().into()]);
+        Node::find_by_statement(asked).all(&self.pool).await
+    }
+
+    /// The lease of this one is over. If it has confirmed something meanwhile, it stays.
+    async fn strike(&self, it: &Node) {
+        let sql = "DELETE FROM nodes WHERE id = $1 AND seen = $2";
+        let strike = self.statement(sql, [it.id.into(), it.seen.clone().into()]);
+        if let Err(error) = self.pool.execute_raw(strike).await {
+            tracing::warn!(?error, "a silent node is waited for until its lease has run out");
+        }
+    }
+}

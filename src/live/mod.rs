@@ -1,0 +1,290 @@
+//! The live state: what verifications depend on, complete and in memory. It follows the database by the
+//! log of changes that triggers write (migration 13): a commit is applied here before it is acknowledged
+//! (`db::Tx::commit`), and what other processes commit as soon as it is heard of.
+//!
+//! It is relied on only while a lease runs, which begins before the last look for changes. Without one,
+//! and until all is loaded, each call asks the database.
+mod load;
+mod state;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use rand::{TryRng, rngs::SysRng};
+use tokio::{
+    sync::Mutex,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use uuid::{Builder, Uuid};
+
+pub use self::state::Found;
+use self::state::State;
+use crate::{
+    db::{Db, Follower, changes::Mark, nodes::LEASE},
+    error::Result,
+    pepper::Digest32,
+};
+
+/// Between two looks for what other processes did, where nobody tells of it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Between two renewals of the lease.
+const RENEW_EVERY: Duration = Duration::from_millis(500);
+/// How long changes are kept for those that follow late.
+const KEPT: Duration = Duration::from_secs(600);
+
+pub struct Live {
+    state: RwLock<State>,
+    /// Until when it is relied on, in microseconds after `start`.
+    trusted_until: AtomicU64,
+    start: Instant,
+    /// Up to where the log is applied; `None`: nothing is loaded.
+    mark: Mutex<Option<Mark>>,
+    newest: AtomicI64,
+    node: Uuid,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            state: RwLock::default(),
+            trusted_until: AtomicU64::new(0),
+            start: Instant::now(),
+            mark: Mutex::default(),
+            newest: AtomicI64::new(0),
+            node: random_id(),
+        }
+    }
+}
+
+/// Whether others are told of what was applied. Nobody waits for that of one's own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confirm {
+    Nothing,
+    News,
+    InAnyCase,
+}
+
+fn random_id() -> Uuid {
+    let mut bytes = [0; 16];
+    SysRng.try_fill_bytes(&mut bytes).expect("the operating system's generator works");
+    Builder::from_random_bytes(bytes).into_uuid()
+}
+
+impl Live {
+    /// What is known of the first of these digests that is one of an instance. `None` outside: it cannot
+    /// be relied on now; `None` inside: there is none.
+    pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Option<Found>> {
+        self.is_trusted().then(|| self.read(|it| it.find(digests, workspace)))
+    }
+
+    /// The id of the subscription with this slug, in the same way.
+    pub fn subscription_id(&self, slug: &str) -> Option<Option<Uuid>> {
+        self.is_trusted().then(|| self.read(|it| it.subscription_id(slug)))
+    }
+
+    fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {
+        of(&self.state.read().expect("no holder of this lock panics"))
+    }
+
+    pub fn is_trusted(&self) -> bool {
+        let until = self.trusted_until.load(Ordering::Acquire);
+        until > 0 && self.start.elapsed().as_micros() < u128::from(until)
+    }
+
+    /// Instances in memory.
+    pub fn len(&self) -> usize {
+        self.read(State::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn trust_from(&self, since: Instant) {
+        let until = (since + LEASE).duration_since(self.start).as_micros();
+        self.trusted_until.store(u64::try_from(until).unwrap_or(0), Ordering::Release);
+    }
+
+    fn distrust(&self) {
+        self.trusted_until.store(0, Ordering::Release);
+    }
+
+    /// Applies what was committed. Before anything is loaded there is nothing to do: the lease begins
+    /// after a look for all that came meanwhile.
+    async fn catch_up(&self, db: &Db, confirm: Confirm) -> Result<()> {
+        let mut mark = self.mark.lock().await;
+        let done = self.bring_up(db, &mut mark, confirm).await;
+        if done.is_err() {
+            // Still holding the lock, so that no renewal that began before comes after it.
+            self.distrust();
+        }
+        done
+    }
+
+    async fn bring_up(&self, db: &Db, mark: &mut Option<Mark>, confirm: Confirm) -> Result<()> {
+        let Some(known) = &*mark else { return Ok(()) };
+        if !db.has_changed(known).await? && confirm != Confirm::InAnyCase {
+            return Ok(());
+        }
+        let now = db.snapshot().await?;
+        let since = now.since(known).await?;
+        if since.gap {
+            self.distrust();
+            *mark = None;
+            return Ok(());
+        }
+        if !since.changes.is_empty() {
+            let batch = load::changed(&now, &since.changes).await?;
+            self.state.write().expect("no holder of this lock panics").apply(batch);
+        }
+        let has_news = confirm == Confirm::News && !since.changes.is_empty();
+        if has_news || confirm == Confirm::InAnyCase {
+            db.confirm(self.node, &since.mark).await?;
+        }
+        self.newest.store(since.mark.newest(), Ordering::Release);
+        *mark = Some(since.mark);
+        Ok(())
+    }
+
+    /// Loads all, while others commit and are answered.
+    async fn load(&self, db: &Db) -> Result<()> {
+        let start = Instant::now();
+        let now = db.snapshot().await?;
+        let (at, state) = (now.mark().await?, load::all(&now).await?);
+        drop(now);
+        let mut mark = self.mark.lock().await;
+        tracing::info!(instances = state.len(), elapsed = ?start.elapsed(), "keys are in memory");
+        *self.state.write().expect("no holder of this lock panics") = state;
+        self.newest.store(at.newest(), Ordering::Release);
+        *mark = Some(at);
+        Ok(())
+    }
+
+    /// Renews the lease: from now on it runs anew, if there is a state that could be brought up.
+    async fn renew(&self, db: &Db) -> Result<()> {
+        if self.mark.lock().await.is_none() {
+            self.load(db).await?;
+        }
+        let since = Instant::now();
+        let has_entered = db.enter_nodes(self.node).await?;
+        let confirm = if has_entered { Confirm::InAnyCase } else { Confirm::News };
+        let mut mark = self.mark.lock().await;
+        let done = self.bring_up(db, &mut mark, confirm).await;
+        match &done {
+            Ok(()) if mark.is_some() => self.trust_from(since),
+            _ => self.distrust(),
+        }
+        done
+    }
+
+    /// How memory and database differ: nothing. For tests, and to look at.
+    pub async fn differences(&self, db: &Db) -> Result<BTreeMap<String, [String; 2]>> {
+        let stored = load::all(&db.snapshot().await?).await?.described();
+        let mut known = self.read(State::described);
+        let mut differ = BTreeMap::new();
+        for (name, stored) in stored {
+            let here = known.remove(&name).unwrap_or_default();
+            if here != stored {
+                differ.insert(name, [here, stored]);
+            }
+        }
+        differ.extend(known.into_iter().map(|(name, here)| (name, [here, String::new()])));
+        Ok(differ)
+    }
+}
+
+impl Follower for Live {
+    fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    fn node(&self) -> Uuid {
+        self.node
+    }
+
+    fn follow<'a>(&'a self, db: &'a Db, confirm: bool) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let confirm = if confirm { Confirm::News } else { Confirm::Nothing };
+            if let Err(error) = self.catch_up(db, confirm).await {
+                tracing::warn!(?error, "the state in memory is not relied on until it can follow");
+            }
+        })
+    }
+}
+
+/// Keeps a live state up to date, until it is dropped.
+pub struct Keeper {
+    task: JoinHandle<()>,
+    live: Arc<Live>,
+    db: Db,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.live.distrust();
+    }
+}
+
+impl Keeper {
+    /// Starts to load, and to follow. Of one pool there is one.
+    pub fn start(live: Arc<Live>, db: &Db) -> Self {
+        db.tell(live.clone());
+        let task = tokio::spawn(keep(live.clone(), db.clone()));
+        Self { task, live, db: db.clone() }
+    }
+
+    /// So that no other node waits for this one.
+    pub async fn stop(mut self) -> Result<()> {
+        self.task.abort();
+        // Cancelled, as it should be: then it renews nothing more.
+        let _ = (&mut self.task).await;
+        self.live.distrust();
+        Ok(self.db.leave_nodes(self.live.node).await?)
+    }
+}
+
+async fn keep(live: Arc<Live>, db: Db) {
+    let mut failing = false;
+    let mut listener = db.listen().await;
+    let mut renewals = interval(RENEW_EVERY);
+    let mut looks = interval(LOOK_EVERY);
+    for timer in [&mut renewals, &mut looks] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let mut kept = (0, Instant::now());
+    loop {
+        let done = tokio::select! {
+            _ = renewals.tick() => live.renew(&db).await,
+            // Where changes are told of, nobody looks.
+            _ = looks.tick(), if !listener.is_connected() => live.catch_up(&db, Confirm::News).await,
+            () = listener.heard() => live.catch_up(&db, Confirm::News).await,
+        };
+        if let Err(error) = &done
+            && !failing
+        {
+            tracing::warn!(
+                ?error,
+                "the state in memory cannot follow: each call asks the database"
+            );
+        }
+        failing = done.is_err();
+        if !failing && !listener.is_connected() {
+            listener = db.listen().await;
+        }
+        if kept.1.elapsed() > KEPT {
+            if let Err(error) = db.prune_changes(kept.0).await {
+                tracing::warn!(?error, "the log of changes cannot be shortened; it is tried again");
+            }
+            kept = (live.newest(), Instant::now());
+        }
+    }
+}
