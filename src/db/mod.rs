@@ -177,7 +177,7 @@ impl Tx {
             it.follow(&db, others_wait).await;
         }
         let applied = db.applied_everywhere(id, follower.map(|it| it.node())).await;
-        Ok(Applied { after: start.elapsed(), ..applied })
+        Ok(Applied { after: start.elapsed(), ..applied }.note())
     }
 }
 

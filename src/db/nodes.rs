@@ -7,7 +7,7 @@
 //! whoever made it, nobody can still rely on a state from before. Who has not confirmed until then is
 //! struck from the table, unless it confirmed meanwhile; a node that is not in the table has no lease,
 //! and enters before it reads.
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value, prelude::Uuid};
 use tokio::time::{Instant, sleep};
@@ -28,6 +28,31 @@ pub struct Applied {
     pub confirmed: usize,
     /// From the commit on.
     pub after: Duration,
+}
+
+tokio::task_local! {
+    /// Of the request that is answered.
+    static APPLIED: Cell<Applied>;
+}
+
+impl Applied {
+    /// Runs a request, and notes where what it has changed is in force.
+    pub async fn noted<T>(request: impl Future<Output = T>) -> (T, Option<Self>) {
+        let noted = async { (request.await, Self::of_this_request()) };
+        APPLIED.scope(Cell::default(), noted).await
+    }
+
+    /// Where the last change of this request that concerns verifications is in force; `None` if there was
+    /// none.
+    pub fn of_this_request() -> Option<Self> {
+        APPLIED.try_with(Cell::get).ok().filter(|it| it.nodes > 0)
+    }
+
+    pub(super) fn note(self) -> Self {
+        // Outside of a request nobody asks.
+        let _ = APPLIED.try_with(|it| it.set(self));
+        self
+    }
 }
 
 #[derive(FromQueryResult)]

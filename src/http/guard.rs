@@ -19,7 +19,7 @@ use actix_web::{
 };
 
 use super::{App, PageError, cookies, flash, form};
-use crate::{clock, error};
+use crate::{clock, db::Applied, error};
 
 /// One request, from its first byte to its answer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,7 +39,8 @@ pub async fn log<B: MessageBody>(
     let started = Instant::now();
     let method = req.method().clone();
     let route = req.match_pattern().unwrap_or_else(|| "-".to_owned());
-    let mut answered = REQUEST_ID.scope(id.clone(), next.call(req)).await;
+    let answered = Applied::noted(REQUEST_ID.scope(id.clone(), next.call(req))).await;
+    let (mut answered, applied) = answered;
     let status = match &answered {
         Ok(response) => response.status().as_u16(),
         Err(error) => error.as_response_error().status_code().as_u16(),
@@ -48,6 +49,14 @@ pub async fn log<B: MessageBody>(
     tracing::info!(%method, route, status, ms = ms as u64, request_id = id, "request");
     if let (Ok(response), Ok(id)) = (&mut answered, HeaderValue::try_from(id)) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    if let (Ok(response), Some(it)) = (&mut answered, applied) {
+        // A dictionary of RFC 9651.
+        let (nodes, confirmed, ms) = (it.nodes, it.confirmed, it.after.as_millis());
+        let told = format!("nodes={nodes}, confirmed={confirmed}, ms={ms}");
+        if let Ok(told) = HeaderValue::try_from(told) {
+            response.headers_mut().insert(HeaderName::from_static("keyward-applied"), told);
+        }
     }
     answered
 }

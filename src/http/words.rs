@@ -5,7 +5,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-use crate::clock::iso;
+use crate::{clock::iso, db::Applied};
 
 /// An instant for a template: what is read, and what a title or a script needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +163,25 @@ pub fn int(n: impl TryInto<i64>) -> i64 {
 pub fn plural(n: impl TryInto<i64>, noun: &str) -> String {
     let n = int(n);
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Where calls are refused since an act of this request: ` Refused on 2 of 2 nodes after 3 ms.`
+pub fn refused_where() -> String {
+    Applied::of_this_request().map(refused_at).unwrap_or_default()
+}
+
+fn refused_at(it: Applied) -> String {
+    let ms = count(i64::try_from(it.after.as_millis()).unwrap_or(i64::MAX));
+    match (it.nodes, it.confirmed) {
+        (1, 1) => format!(" Refused after {ms}\u{a0}ms."),
+        (all, confirmed) if all == confirmed => {
+            format!(" Refused on {all} of {all} nodes after {ms}\u{a0}ms.")
+        }
+        (all, confirmed) => format!(
+            " Refused on {confirmed} of {all} nodes after {ms}\u{a0}ms; the others did not answer, and \
+             accept nothing without asking the database."
+        ),
+    }
 }
 
 /// `1 284 310`, grouped with thin no-break spaces.

@@ -1,5 +1,7 @@
 //! What can be held at all: one policy, unique names, declared permissions, and a policy for each
 //! key where the subscription demands one.
+use std::time::Duration;
+
 use keyward::{
     access::{self, Held, undo},
     domain::{Refusal, lifecycle::Overlap},
@@ -12,7 +14,7 @@ use keyward::{
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use crate::support::{Desk, TestApp, blamed, held, ids, on_both, refusal, wanted};
+use crate::support::{Desk, TestApp, blamed, eventually, held, ids, on_both, refusal, wanted};
 
 on_both! {
     the_database_itself_refuses_a_second_policy_and_one_of_others,
@@ -55,8 +57,11 @@ async fn the_database_itself_refuses_a_second_policy_and_one_of_others(app: &Tes
     assert!(refused.contains("foreign key"), "{refused}");
     // The first and only one is welcome.
     assert_eq!(add("Second").await.unwrap(), 1);
-    let answer = app.service().asks(key.secret.expose(), "").await.expect(204);
-    assert_eq!(answer.header("keyward-permissions"), Some("orders:write"));
+    let told = async || {
+        let answer = app.service().asks(key.secret.expose(), "").await.expect(204);
+        answer.header("keyward-permissions") == Some("orders:write")
+    };
+    assert!(eventually(Duration::from_secs(5), told).await, "it is not seen");
     db.close().await.unwrap();
 }
 

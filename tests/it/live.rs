@@ -1,27 +1,35 @@
 //! The state in memory is what the database says, after any sequence of acts, on every node.
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use keyward::{
     access::Held,
+    db::nodes::LEASE,
     domain::ActivePeriod,
-    key_groups, key_instances,
+    key_groups,
+    key_instances::{self, Issued},
     pepper::random_token,
     policies,
     subscriptions::{self, Subscription},
     user_groups, workspaces,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use crate::support::{Database, Desk, TestApp, eventually, on_both};
+use crate::support::{Database, Desk, TestApp, eventually, ids, on_both, path_of};
 
 on_both! {
     memory_is_what_the_database_says_after_any_sequence_of_acts,
     a_change_behind_the_back_of_the_program_is_seen_soon,
     what_was_missed_for_too_long_is_read_anew,
     without_memory_the_same_verdicts_come_from_the_database,
+    a_page_and_a_program_are_told_where_a_key_is_refused,
+    a_silent_node_is_waited_for_until_its_lease_is_over_and_then_no_more,
 }
 
 const STEPS: usize = 150;
@@ -242,4 +250,45 @@ async fn without_memory_the_same_verdicts_come_from_the_database(database: &Data
     assert_eq!(statuses, [204, 204, 403, 204, 403, 401]);
     assert_eq!(told[0], told[1]);
     app.stop().await;
+}
+
+async fn a_page_and_a_program_are_told_where_a_key_is_refused(app: &TestApp) {
+    let (admin, desk) = (app.admin("acme").await, app.desk("acme").await);
+    let token = desk.token(&["keys:write"]).await.1;
+    let keys = [desk.group("one", desk.days(90)).await, desk.group("two", desk.days(90)).await];
+    let end = |key: &Issued| format!("{}/revocation", path_of("acme", &key.instance));
+    let path = format!("/s/acme/groups/{}", keys[0].instance.key_group_id);
+    admin.post(&end(&keys[0]), &[]).await.expect(303);
+    let told = admin.get(&path).await.expect(200).flash();
+    assert!(told.contains(" Refused after ") && told.ends_with("ms."), "{told}");
+    let other = app.second_node().await;
+    let again = desk.key(keys[0].instance.key_group_id, desk.days(90)).await;
+    admin.post(&end(&again), &[]).await.expect(303);
+    let told = admin.get(&path).await.expect(200).flash();
+    assert!(told.contains(" Refused on 2 of 2 nodes after "), "{told}");
+    let path = format!("/api/v1/instances/{}/revocation", keys[1].instance.id);
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let answer = app.service().ask(Method::POST, &path, &headers).await.expect(200);
+    let told = answer.header("keyward-applied").expect("it says so");
+    assert!(told.starts_with("nodes=2, confirmed=2, ms="), "{told}");
+    let list = app.service().ask(Method::GET, "/api/v1/instances", &headers).await.expect(200);
+    assert_eq!(list.header("keyward-applied"), None, "nothing has changed");
+    other.stop().await;
+}
+
+/// As if it was killed: its row stays.
+async fn a_silent_node_is_waited_for_until_its_lease_is_over_and_then_no_more(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let keys = [desk.group("one", desk.days(90)).await, desk.group("two", desk.days(90)).await];
+    let rows = "INSERT INTO nodes (id, seen) SELECT id, '' FROM subscriptions WHERE slug = 'acme'";
+    app.db.read().execute_unprepared(rows).await.unwrap();
+    let end = async |key: &Issued| {
+        let start = Instant::now();
+        key_instances::revoke(&desk.act(), ids(key)).await.unwrap();
+        start.elapsed()
+    };
+    let (first, second) = (end(&keys[0]).await, end(&keys[1]).await);
+    assert!(first >= LEASE && second < LEASE, "{first:?}, then {second:?}");
+    assert!(app.live.is_trusted());
 }

@@ -9,7 +9,7 @@ use crate::{
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
         page::{Section, refused},
-        words::Moment,
+        words::{self, Moment},
     },
     key_groups,
     key_instances::{
@@ -101,7 +101,8 @@ pub async fn delete(
     };
     match deleted {
         Ok(it) => {
-            let flash = Flash::new(format!("{} and its keys are deleted.", it.name));
+            let told = format!("{} and its keys are deleted.", it.name);
+            let flash = Flash::new(told + &words::refused_where());
             Ok(flash.then(&admin.me.app, &admin.path("/groups")))
         }
         Err(error) => show(&admin, group, Errors::of(error)?).await,

@@ -226,7 +226,8 @@ async fn end(
     let group = admin.path(&format!("/groups/{}", ids.0));
     let flash = match kind {
         Kind::Revoke => {
-            Flash::new(format!("{} is revoked. It can never be used again.", key.name()))
+            let told = format!("{} is revoked. It can never be used again.", key.name());
+            Flash::new(told + &words::refused_where())
         }
         Kind::Deactivate => undoable(admin, &before, &key, &group),
     };
@@ -238,5 +239,6 @@ fn undoable(admin: &Admin, before: &KeyInstance, key: &KeyInstance, group: &str)
     let fields = PeriodFields::of(&before.facts().period, &admin.me.here);
     let undo = [("preset", fields.preset), ("from", fields.from), ("until", fields.until)];
     let path = format!("{group}/keys/{}/reactivation", key.id);
-    Flash::new(format!("{} is deactivated.", key.name())).with_undo(path, &undo)
+    let told = format!("{} is deactivated.{}", key.name(), words::refused_where());
+    Flash::new(told).with_undo(path, &undo)
 }
