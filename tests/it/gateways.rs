@@ -227,6 +227,7 @@ async fn keyward_is_away(program: Program, database: Database) {
 
     let before = it.calls().await;
     it.app.db.clone().close().await.unwrap();
+    it.app.relies_on_nothing().await;
     for path in ["/orders", "/quotes/1"] {
         let answer = it.gateway.bearer(path, it.key()).await;
         is_refused(&answer, 503, "unavailable");

@@ -1,13 +1,5 @@
 //! The database is away: nothing is decided, and everything goes on when it is back.
-use std::{
-    io,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
-
-use url::Url;
+use std::time::Duration;
 
 use crate::support::{Database, Person, TestApp, eventually, on_both, own_text, path_of};
 
@@ -24,6 +16,7 @@ async fn keys_work_again_when_the_database_is_back() {
     let admin = app.signed_in("admin@acme.example").await;
     for _ in 0..3 {
         cable.cut();
+        app.relies_on_nothing().await;
         app.service().bearer(key.secret.expose()).await.expect(503);
         cable.mend();
         let works = async || app.service().bearer(key.secret.expose()).await.status == 204;
@@ -58,6 +51,7 @@ async fn no_key_is_called_valid_or_invalid_while_the_database_is_away(database: 
         Some(cable) => cable.cut(),
         None => app.db.clone().close().await.unwrap(),
     }
+    app.relies_on_nothing().await;
     let own = own_text(1);
     for answer in [
         service.bearer(key.secret.expose()).await,
@@ -85,67 +79,4 @@ async fn unreachable_pages(admin: &Person<'_>, key: &str) {
     let path = format!("{key}/revocation");
     let answer = admin.post(&path, &[]).await.expect(503);
     assert!(answer.header("retry-after").is_some());
-}
-
-impl TestApp {
-    /// On Postgres, behind a connection that can be cut.
-    async fn on_a_cable() -> (Self, Cable) {
-        let mut cable = None;
-        let app = Self::start_with(Database::Postgres, |config| {
-            let mut url: Url = config.database_url.parse().unwrap();
-            let plugged = Cable::to(url.socket_addrs(|| Some(5432)).unwrap()[0]);
-            url.set_ip_host([127, 0, 0, 1].into()).unwrap();
-            url.set_port(Some(plugged.address.port())).unwrap();
-            config.database_url = url.into();
-            cable = Some(plugged);
-        })
-        .await;
-        (app, cable.unwrap())
-    }
-}
-
-/// Forwards connections, until it is cut: then it closes them, and each new one at once.
-struct Cable {
-    address: SocketAddr,
-    /// `None`: cut.
-    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
-}
-
-impl Cable {
-    fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let it = Self { address, open: open.clone() };
-        thread::spawn(move || {
-            for near in listener.incoming() {
-                let near = near.unwrap();
-                let mut open = open.lock().unwrap();
-                let Some(open) = open.as_mut() else { continue };
-                let far = TcpStream::connect(server).unwrap();
-                let copy = |it: &TcpStream| it.try_clone().unwrap();
-                open.extend([copy(&near), copy(&far)]);
-                forward(copy(&far), copy(&near));
-                forward(near, far);
-            }
-        });
-        it
-    }
-
-    fn cut(&self) {
-        for stream in self.open.lock().unwrap().take().into_iter().flatten() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        *self.open.lock().unwrap() = Some(Vec::new());
-    }
-}
-
-fn forward(mut from: TcpStream, mut to: TcpStream) {
-    thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Both);
-    });
 }

@@ -22,20 +22,6 @@ on_both! {
     keys_passwords_and_sessions_reach_no_log,
 }
 
-/// The secret of a new key, from the page that shows it.
-async fn key(program: &Program, cookie: &str, fields: &[(&str, &str)]) -> String {
-    let mut all = vec![("submission", "a-token-of-some-length-1"), ("preset", "90")];
-    all.extend(fields);
-    let made = program.send(Method::POST, "/s/acme/groups/new", cookie, &all).await.unwrap();
-    assert_eq!(made.status(), 303, "{}", made.text().await.unwrap());
-    let once = made.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
-    let both = format!("{cookie}; {once}");
-    let path = made.headers()["location"].to_str().unwrap();
-    let page = program.send(Method::GET, path, &both, &[]).await.unwrap().text().await.unwrap();
-    let (_, field) = page.split_once("data-key").unwrap();
-    field.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()
-}
-
 #[derive(Default)]
 struct Seen {
     accepted: AtomicUsize,
@@ -48,7 +34,7 @@ async fn stopping_under_load_breaks_no_answer_and_loses_no_use(database: &Databa
     Program::set_up(&home);
     let program = Arc::new(Program::start(&home).await);
     let cookie = program.sign_in().await;
-    let secret = key(&program, &cookie, &[("name", "quote-engine")]).await;
+    let secret = program.key(&cookie, &[("name", "quote-engine")]).await.1;
     let seen = Arc::new(Seen::default());
     let mut load = JoinSet::new();
     for n in 0..8 {
@@ -114,7 +100,7 @@ async fn keys_passwords_and_sessions_reach_no_log(database: &Database) {
     let wrong = [("email", "owner@example.com"), ("password", "a wrong password, typed")];
     program.send(Method::POST, "/sign-in", "", &wrong).await.unwrap();
     let own = own_text(1);
-    let generated = key(&program, &cookie, &[("name", "quote-engine")]).await;
+    let generated = program.key(&cookie, &[("name", "quote-engine")]).await.1;
     let fields = [("submission", "a-token-of-some-length-2"), ("name", "own"), ("make", "own")];
     let mut fields = fields.to_vec();
     fields.extend([("key", own.as_str()), ("preset", "90")]);

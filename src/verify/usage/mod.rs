@@ -5,7 +5,15 @@ mod personal;
 mod read;
 mod write;
 
-use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -33,9 +41,25 @@ pub struct Call {
     pub asked: Option<String>,
 }
 
-/// What has come in since the last batch.
-#[derive(Default)]
-pub struct Recorder(Mutex<Batch>);
+/// Threads that count without waiting for each other; where there are more, some share.
+const SHARDS: usize = 64;
+
+/// What has come in since the last batch. Each thread has a part of its own, so that its lock is free
+/// unless a batch is just taken.
+pub struct Recorder([Mutex<Batch>; SHARDS]);
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+thread_local! {
+    static SHARD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
+    };
+}
 
 #[derive(Default)]
 struct Batch {
@@ -97,7 +121,7 @@ impl Recorder {
         } else {
             (one.refused, one.last_refused) = (n, Some((at, call)));
         }
-        let mut all = self.0.lock().expect("no holder of this lock panics");
+        let mut all = self.own();
         let key = (instance, at / HOUR);
         all.uses.entry(key).or_insert_with(|| Pending::of(group)).merge(one);
         if let Some(permission) = asked {
@@ -108,41 +132,50 @@ impl Recorder {
 
     /// An accepted call with a personal key.
     pub fn note_personal(&self, key: Uuid, call: Call, now: DateTime<Utc>) {
-        let mut all = self.0.lock().expect("no holder of this lock panics");
-        all.keep_personal(key, (millis(now), call));
+        self.own().keep_personal(key, (millis(now), call));
     }
 
     /// Writes what has come in. What cannot be written is kept for the next time.
     pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
-        let mut batch = std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"));
+        let mut batch = Batch::default();
+        for shard in &self.0 {
+            batch.add(std::mem::take(&mut *locked(shard)));
+        }
         if batch.uses.is_empty() && batch.asked.is_empty() && batch.personal.is_empty() {
             return Ok(());
         }
         let written = write_all(db, &mut batch, now).await;
         if written.is_err() {
-            self.keep(batch);
+            self.own().add(batch);
         }
         written
     }
 
-    fn keep(&self, batch: Batch) {
-        let mut all = self.0.lock().expect("no holder of this lock panics");
-        for (key, mut older) in batch.uses {
-            if let Some(newer) = all.uses.remove(&key) {
-                older.merge(newer);
-            }
-            all.uses.insert(key, older);
-        }
-        for (key, n) in batch.asked {
-            *all.asked.entry(key).or_default() += n;
-        }
-        for (key, last) in batch.personal {
-            all.keep_personal(key, last);
-        }
+    fn own(&self) -> MutexGuard<'_, Batch> {
+        locked(&self.0[SHARD.with(|it| *it)])
     }
 }
 
+fn locked(shard: &Mutex<Batch>) -> MutexGuard<'_, Batch> {
+    shard.lock().expect("no holder of this lock panics")
+}
+
 impl Batch {
+    fn add(&mut self, other: Self) {
+        for (key, it) in other.uses {
+            match self.uses.entry(key) {
+                Entry::Occupied(mut known) => known.get_mut().merge(it),
+                Entry::Vacant(free) => drop(free.insert(it)),
+            }
+        }
+        for (key, n) in other.asked {
+            *self.asked.entry(key).or_default() += n;
+        }
+        for (key, last) in other.personal {
+            self.keep_personal(key, last);
+        }
+    }
+
     fn keep_personal(&mut self, key: Uuid, last: (i64, Call)) {
         let known = self.personal.remove(&key);
         self.personal.extend(newest(known, Some(last)).map(|it| (key, it)));

@@ -7,10 +7,12 @@ use std::{
 };
 
 use actix_web::{dev::ServerHandle, web::Data};
+use chrono::TimeDelta;
 use keyward::{
     audit,
     clock::Clock,
     config::Config,
+    db::nodes::LEASE,
     domain::Role,
     http::App,
     installation::{self, SetUp},
@@ -61,7 +63,11 @@ impl TestApp {
         Self::serve(home, Clock::fixed(START.parse().unwrap()), change).await
     }
 
-    async fn serve(home: Arc<Home>, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) async fn serve(
+        home: Arc<Home>,
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -83,6 +89,18 @@ impl TestApp {
     /// Another process on the same database, pepper and clock.
     pub(crate) async fn second_node(&self) -> Self {
         Self::serve(self.home.clone(), self.clock.clone(), |_| {}).await
+    }
+
+    /// The same with a clock that is behind.
+    pub(crate) async fn second_node_behind(&self, by: TimeDelta) -> Self {
+        let clock = Clock::fixed(self.clock.now() - by);
+        Self::serve(self.home.clone(), clock, |_| {}).await
+    }
+
+    /// Waits for it to notice that its database is away.
+    pub(crate) async fn relies_on_nothing(&self) {
+        let noticed = async || !self.live.is_trusted();
+        assert!(eventually(LEASE * 2, noticed).await, "it relies on its memory for too long");
     }
 
     pub(crate) async fn stop(self) {

@@ -5,6 +5,7 @@ mod answer;
 mod api;
 mod app;
 pub(crate) mod browser;
+mod cable;
 mod chromium;
 mod cli;
 mod desk;

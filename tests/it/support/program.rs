@@ -122,6 +122,21 @@ impl Program {
         request.header("user-agent", name).send().await.unwrap()
     }
 
+    /// A new group and its key: the page of the key, and its secret.
+    pub(crate) async fn key(&self, cookie: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let mut all = vec![("submission", "a-token-of-some-length-1"), ("preset", "90")];
+        all.extend(fields);
+        let made = self.send(Method::POST, "/s/acme/groups/new", cookie, &all).await.unwrap();
+        assert_eq!(made.status(), 303, "{}", made.text().await.unwrap());
+        let once = made.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+        let both = format!("{cookie}; {once}");
+        let path = made.headers()["location"].to_str().unwrap();
+        let page = self.send(Method::GET, path, &both, &[]).await.unwrap().text().await.unwrap();
+        let (_, field) = page.split_once("data-key").unwrap();
+        let secret = field.split_once('>').unwrap().1.split('<').next().unwrap();
+        (path.trim_end_matches("/secret").to_owned(), secret.to_owned())
+    }
+
     /// SIGKILL.
     pub(crate) fn kill_now(&self) {
         let mut child = self.child.lock().unwrap();
@@ -131,13 +146,13 @@ impl Program {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let mut kill = Command::new("kill");
-        assert!(
-            kill.args(["-TERM", &self.child.lock().unwrap().id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("-TERM");
+    }
+
+    /// One of `kill`'s.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.lock().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     pub(crate) async fn ended(&self) -> ExitStatus {

@@ -1,0 +1,119 @@
+//! O11 where a node is not well: stopped, killed, cut off from the database, or with a wrong clock. What
+//! was acknowledged on one node holds for every call that is sent to any other one afterwards.
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use keyward::{db::nodes::LEASE, key_instances};
+use reqwest::Method;
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program::Program};
+
+on_both! {
+    a_stopped_node_accepts_nothing_that_was_revoked_meanwhile,
+    a_killed_node_comes_back_with_what_was_revoked_meanwhile,
+    a_node_whose_clock_is_behind_refuses_what_was_revoked,
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Two processes on one database, and a key that both accept.
+struct Pair {
+    home: Home,
+    first: Program,
+    second: Arc<Program>,
+    cookie: String,
+    key: String,
+    secret: String,
+}
+
+impl Pair {
+    async fn new(database: Database) -> Self {
+        let home = Home::new(database).await;
+        Program::set_up(&home);
+        let (first, second) = (Program::start(&home).await, Program::start(&home).await);
+        let cookie = first.sign_in().await;
+        let (key, secret) = first.key(&cookie, &[("name", "quote-engine")]).await;
+        let it = Self { home, first, second: second.into(), cookie, key, secret };
+        for node in [&it.first, &*it.second] {
+            assert_eq!(node.verify(&it.secret).await.unwrap().status(), 204);
+        }
+        it
+    }
+
+    /// Through the first node: how long it took.
+    async fn revoke(&self) -> Duration {
+        let (path, start) = (format!("{}/revocation", self.key), Instant::now());
+        let fields = [("confirm", "k-1")];
+        let done = self.first.send(Method::POST, &path, &self.cookie, &fields).await.unwrap();
+        assert_eq!(done.status(), 303, "{}", done.text().await.unwrap());
+        start.elapsed()
+    }
+}
+
+async fn a_stopped_node_accepts_nothing_that_was_revoked_meanwhile(database: &Database) {
+    let it = Pair::new(*database).await;
+    it.second.signal("-STOP");
+    let took = it.revoke().await;
+    assert!(took >= LEASE, "{took:?}: it cannot have confirmed");
+    // Sent after the acknowledgement, while it sleeps, and answered when it goes on.
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let (node, secret) = (it.second.clone(), it.secret.clone());
+        calls.spawn(async move { node.verify(&secret).await.unwrap().status().as_u16() });
+    }
+    it.second.signal("-CONT");
+    assert_eq!(calls.join_all().await, [401; 20]);
+    // It takes part again, and nobody waits for it in vain.
+    let refused = async || it.first.verify(&it.secret).await.unwrap().status() == 401;
+    assert!(eventually(LIMIT, refused).await);
+    it.home.clean_up().await;
+}
+
+async fn a_killed_node_comes_back_with_what_was_revoked_meanwhile(database: &Database) {
+    let it = Pair::new(*database).await;
+    it.second.kill_now();
+    it.revoke().await;
+    let again = Program::start(&it.home).await;
+    for _ in 0..20 {
+        assert_eq!(again.verify(&it.secret).await.unwrap().status(), 401);
+    }
+    drop(again);
+    it.home.clean_up().await;
+}
+
+async fn a_node_whose_clock_is_behind_refuses_what_was_revoked(app: &TestApp) {
+    let behind = app.second_node_behind(TimeDelta::seconds(120)).await;
+    let desk = app.desk("acme").await;
+    // It began long before, for both.
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    app.clock.advance(TimeDelta::minutes(5));
+    behind.clock.advance(TimeDelta::minutes(5));
+    behind.service().bearer(key.secret.expose()).await.expect(204);
+    key_instances::revoke(&desk.act(), ids(&key)).await.unwrap();
+    behind.service().bearer(key.secret.expose()).await.expect(401);
+    behind.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_cut_off_asks_the_database_and_says_503() {
+    let app = TestApp::start(Database::Postgres).await;
+    let (other, cable) = app.second_node_on_a_cable().await;
+    let desk = app.desk("acme").await;
+    for round in 0..2 {
+        let key = desk.group(&format!("group {round}"), desk.days(90)).await;
+        other.service().bearer(key.secret.expose()).await.expect(204);
+        cable.cut();
+        key_instances::revoke(&desk.act(), ids(&key)).await.unwrap();
+        other.service().bearer(key.secret.expose()).await.expect(503);
+        app.service().bearer(key.secret.expose()).await.expect(401);
+        cable.mend();
+        let back = async || other.service().bearer(key.secret.expose()).await.status == 401;
+        assert!(eventually(LIMIT, back).await, "it does not come back");
+        assert!(eventually(LIMIT, async || other.live.is_trusted()).await, "it has no lease");
+        let differ = other.live.differences(&other.db).await.unwrap();
+        assert!(differ.is_empty(), "{differ:?}");
+    }
+    other.stop().await;
+    app.stop().await;
+}

@@ -1,0 +1,85 @@
+//! A connection to Postgres that can be cut.
+use std::{
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use keyward::config::Config;
+use url::Url;
+
+use super::{Database, TestApp};
+
+impl TestApp {
+    /// On Postgres, behind a connection that can be cut.
+    pub(crate) async fn on_a_cable() -> (Self, Cable) {
+        let mut cable = None;
+        let plug = |config: &mut Config| cable = Some(Cable::plugged(config));
+        let app = Self::start_with(Database::Postgres, plug).await;
+        (app, cable.unwrap())
+    }
+
+    /// Another process on the same database, behind a connection that can be cut.
+    pub(crate) async fn second_node_on_a_cable(&self) -> (Self, Cable) {
+        let mut cable = None;
+        let plug = |config: &mut Config| cable = Some(Cable::plugged(config));
+        let app = Self::serve(self.home.clone(), self.clock.clone(), plug).await;
+        (app, cable.unwrap())
+    }
+}
+
+/// Forwards connections, until it is cut: then it closes them, and each new one at once.
+pub(crate) struct Cable {
+    address: SocketAddr,
+    /// `None`: cut.
+    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Cable {
+    fn plugged(config: &mut Config) -> Self {
+        let mut url: Url = config.database_url.parse().unwrap();
+        let it = Self::to(url.socket_addrs(|| Some(5432)).unwrap()[0]);
+        url.set_ip_host([127, 0, 0, 1].into()).unwrap();
+        url.set_port(Some(it.address.port())).unwrap();
+        config.database_url = url.into();
+        it
+    }
+
+    fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = Arc::new(Mutex::new(Some(Vec::new())));
+        let it = Self { address, open: open.clone() };
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let near = near.unwrap();
+                let mut open = open.lock().unwrap();
+                let Some(open) = open.as_mut() else { continue };
+                let far = TcpStream::connect(server).unwrap();
+                let copy = |it: &TcpStream| it.try_clone().unwrap();
+                open.extend([copy(&near), copy(&far)]);
+                forward(copy(&far), copy(&near));
+                forward(near, far);
+            }
+        });
+        it
+    }
+
+    pub(crate) fn cut(&self) {
+        for stream in self.open.lock().unwrap().take().into_iter().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        *self.open.lock().unwrap() = Some(Vec::new());
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
