@@ -72,6 +72,7 @@ mod sums;
 mod support;
 mod throttle;
 mod tidy;
+mod token_ends;
 mod usage;
 mod verdicts_at_once;
 mod verify;
