@@ -17,7 +17,7 @@ use crate::{
         form::{Draft, Fields},
         once,
         page::{Section, refused},
-        words::Here,
+        words::{Here, Moment},
     },
     key_instances::pages::id,
     pepper::random_token,
@@ -47,6 +47,8 @@ struct NewPage {
     page: Page,
     list: TokenList,
     name: String,
+    /// The name and the end of the token whose place it takes.
+    replaces: Option<(String, Moment)>,
     scopes: Vec<ScopeView>,
     lifetimes: Vec<(&'static str, &'static str, bool)>,
     /// As it is typed, in the viewer's zone; and from when on a lifetime counts there.
@@ -123,6 +125,7 @@ async fn show(
         page: Page::within(admin, Section::Settings),
         list: list::view(admin).await?,
         name: name.or_else(|| like.map(|it| it.name.clone())).unwrap_or_default(),
+        replaces: like.map(|it| (it.name.clone(), here.day(it.ends()))),
         scopes: ApiScope::ALL.map(scope).into(),
         lifetimes: LIFETIMES.map(|(value, label)| (value, label, value == chosen)).to_vec(),
         until: match chosen {

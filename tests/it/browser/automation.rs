@@ -56,7 +56,7 @@ async fn a_token_that_ends_soon_is_replaced_until_an_own_date(app: &TestApp) {
     let admin = app.user("acme", Role::Admin).await.email;
     app.desk("acme").await.token_for(&["keys:read"], TimeDelta::days(3)).await;
     app.clock.advance(TimeDelta::days(2));
-    browse(app, Look::PHONE, |it| async move {
+    browse(app, Look::DESKTOP, |it| async move {
         it.sign_in(&admin).await?;
         it.open("/s/acme").await?;
         it.says("Token for keys:read ends in 24 hours").await?;
