@@ -20,6 +20,7 @@ mod m20261128_000010_overview;
 mod m20261128_000011_review;
 mod m20261128_000012_automation;
 mod m20261128_000013_changes;
+mod m20261128_000014_token_ends;
 
 pub struct Migrator;
 
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000011_review::Migration),
             Box::new(m20261128_000012_automation::Migration),
             Box::new(m20261128_000013_changes::Migration),
+            Box::new(m20261128_000014_token_ends::Migration),
         ]
     }
 }

@@ -2,7 +2,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::instant, domain::ApiScopes};
+use crate::{
+    clock::instant,
+    domain::{ActivePeriod, ApiScopes, Facts, notice, warning::Warning},
+};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -24,6 +27,8 @@ pub struct Model {
     /// True to the minute.
     pub last_used_at: Option<i64>,
     pub last_used_from: Option<String>,
+    /// When it is next looked at whether its end is to be told of.
+    pub notice_at: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -35,6 +40,28 @@ impl Model {
 
     pub fn ends(&self) -> DateTime<Utc> {
         instant(self.ends_at)
+    }
+
+    /// As of a key: what thresholds and the warning are computed from.
+    pub fn facts(&self) -> Facts {
+        let period = ActivePeriod::new(instant(self.created_at), Some(self.ends()));
+        let period = period.expect("a token ends after it was made");
+        Facts { revoked_at: self.revoked_at.map(instant), ..Facts::new(period) }
+    }
+
+    /// The yellow state, by the rule of keys.
+    pub fn warning(&self, now: DateTime<Utc>) -> Option<Warning> {
+        self.facts().warning(now)
+    }
+
+    /// The first time that its end may have to be told of.
+    pub(super) fn first_notice(&self) -> Option<DateTime<Utc>> {
+        notice::schedule(&self.facts().period).first().map(|it| it.1)
+    }
+
+    /// Whether `other` has taken its place: a token of the same name that ends later.
+    pub fn is_replaced_by(&self, other: &Self) -> bool {
+        other.name == self.name && other.revoked_at.is_none() && other.ends_at > self.ends_at
     }
 
     /// Whether it opens anything at `now`.

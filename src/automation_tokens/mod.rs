@@ -58,7 +58,9 @@ impl NewToken {
         }
         let longest = now + TimeDelta::days(LONGEST_DAYS);
         let end = match self.ends_at {
-            Some(at) if at <= now => Err("The end must lie in the future.".to_owned()),
+            Some(at) if millis(at) <= millis(now) => {
+                Err("The end must lie in the future.".to_owned())
+            }
             Some(at) if at > longest => Err(format!("Choose an end within {LONGEST_DAYS} days.")),
             Some(at) => Ok(at),
             None => Err("A token has an end. Choose one.".to_owned()),
@@ -96,21 +98,23 @@ pub async fn create(
     if store::count_live(&tx, act.scope, act.now).await? >= MOST as u64 {
         return Err(Refusal::TooMany { most: MOST, what: "automation tokens" }.into());
     }
-    let row = entity::ActiveModel {
-        id: Set(id),
-        subscription_id: Set(act.scope.id()),
-        name: Set(name),
-        scopes: Set(new.scopes.to_string()),
-        digest: Set(digest.to_vec()),
-        pepper_version: Set(pepper_version),
-        mask: Set(secret.mask()),
-        created_at: Set(millis(act.now)),
-        created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
-        ends_at: Set(millis(ends_at)),
-        revoked_at: Set(None),
-        last_used_at: Set(None),
-        last_used_from: Set(None),
+    let mut row = AutomationToken {
+        id,
+        subscription_id: act.scope.id(),
+        name,
+        scopes: new.scopes.to_string(),
+        digest: digest.to_vec(),
+        pepper_version,
+        mask: secret.mask(),
+        created_at: millis(act.now),
+        created_by: act.actor.user_id.ok_or(Error::Unauthenticated)?,
+        ends_at: millis(ends_at),
+        revoked_at: None,
+        last_used_at: None,
+        last_used_from: None,
+        notice_at: None,
     };
+    row.notice_at = row.first_notice().map(millis);
     let token = store::insert(&tx, row).await?;
     let event = act
         .event("automation_token.created")
@@ -130,9 +134,12 @@ pub async fn revoke(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {
     let row = entity::ActiveModel {
         id: Set(id),
         revoked_at: Set(Some(millis(act.now))),
+        notice_at: Set(None),
         ..Default::default()
     };
     let after = store::update(&tx, row).await?;
+    // One that it had replaced may have to be told of now.
+    store::wake_named(&tx, act.scope, &token.name, act.now).await?;
     let event = act
         .event("automation_token.revoked")
         .on("automation_token", id, &token.name)
@@ -144,6 +151,25 @@ pub async fn revoke(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {
 /// Of the subscription, the newest first.
 pub async fn list(act: &Act<'_>) -> Result<Vec<AutomationToken>> {
     store::list(&act.app.db, act.scope, LISTED).await
+}
+
+/// Those that this person made and that open something now, what ends first before the others.
+pub async fn live_of(act: &Act<'_>, maker: Uuid) -> Result<Vec<AutomationToken>> {
+    let mut live = store::live(&act.app.db, act.scope, act.now).await?;
+    live.retain(|it| it.created_by == maker);
+    Ok(live)
+}
+
+/// Those whose warning has begun and that no other of their name replaces, what ends first before
+/// the others.
+pub async fn ending_soon(act: &Act<'_>) -> Result<Vec<AutomationToken>> {
+    let live = store::live(&act.app.db, act.scope, act.now).await?;
+    Ok(live.iter().filter(|it| ends_soon(it, &live, act.now)).cloned().collect())
+}
+
+/// Whether a token warns and none of these has taken its place.
+pub fn ends_soon(it: &AutomationToken, others: &[AutomationToken], now: DateTime<Utc>) -> bool {
+    it.warning(now).is_some() && !others.iter().any(|other| it.is_replaced_by(other))
 }
 
 pub async fn find(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {

@@ -25,6 +25,31 @@ pub(super) async fn list(db: &Db, scope: &Scope, limit: u64) -> Result<Vec<Model
     Ok(of(scope).order_by_desc(Column::Id).limit(limit).all(db.read()).await?)
 }
 
+/// Those that open something now, what ends first before the others: at most [`super::MOST`].
+pub(super) async fn live(db: &Db, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<Model>> {
+    let live = of(scope).filter(COLUMN.ends_at.gt(millis(now))).filter(COLUMN.revoked_at.is_null());
+    let live = live.order_by_asc(Column::EndsAt).order_by_asc(Column::Id);
+    Ok(live.limit(super::MOST as u64).all(db.read()).await?)
+}
+
+/// Live tokens of this name are looked at in the next round of notices.
+pub(super) async fn wake_named(
+    tx: &Tx,
+    scope: &Scope,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::NoticeAt, Expr::value(millis(now)))
+        .filter(COLUMN.subscription_id.eq(scope.id()))
+        .filter(COLUMN.ends_at.gt(millis(now)))
+        .filter(COLUMN.name.eq(name))
+        .filter(COLUMN.revoked_at.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn count_live(tx: &Tx, scope: &Scope, now: DateTime<Utc>) -> Result<u64> {
     let live = of(scope).filter(COLUMN.revoked_at.is_null()).filter(COLUMN.ends_at.gt(millis(now)));
     Ok(live.count(&**tx).await?)
@@ -39,8 +64,8 @@ pub(super) async fn by_digest(db: &Db, digests: Vec<Vec<u8>>) -> Result<Option<M
     Ok(Entity::find().filter(Column::Digest.is_in(digests)).one(db.read()).await?)
 }
 
-pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
-    Ok(row.insert(&**tx).await?)
+pub(super) async fn insert(tx: &Tx, row: Model) -> Result<Model> {
+    Ok(ActiveModel::from(row).reset_all().insert(&**tx).await?)
 }
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {

@@ -209,7 +209,7 @@ impl InPlace {
         let entered = subscriptions::enter(&me.app.db, me.user.id, &me.places, slug).await;
         let (scope, role) = entered?;
         let unseen = if role.sees_keys(scope.subscription().members_see_keys) {
-            notices::unseen(&me.app.db, &scope, me.user.id).await?
+            notices::unseen(&me.app.db, &scope, me.user.id, role).await?
         } else {
             0
         };

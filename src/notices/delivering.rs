@@ -7,10 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use super::{
-    entity::{Model as Notice, deliveries::Model as Delivery},
+    entity::deliveries::Model as Delivery,
     mail::Letter,
     sending::{self, Claimed, Outcome},
     signing,
+    told::Notice,
 };
 use crate::{
     clock::{instant, millis},
@@ -97,7 +98,7 @@ async fn mail(app: &App, to: &Delivery, now: DateTime<Utc>) -> Result<()> {
         return Ok(());
     };
     let mut notices: Vec<Notice> = sending::notices(&app.db, &claimed.ids).await?;
-    notices.sort_by_key(|it| it.ends_at);
+    notices.sort_by_key(Notice::ends);
     let Some((name, slug)) = sending::subscription(&app.db, to.subscription_id).await? else {
         return Ok(());
     };

@@ -49,6 +49,42 @@ impl Model {
     }
 }
 
+pub mod tokens {
+    //! The same of an automation token.
+    use chrono::{DateTime, Utc};
+    use sea_orm::entity::prelude::*;
+
+    use crate::{clock::instant, domain::notice::Threshold};
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "token_notices")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub subscription_id: Uuid,
+        pub automation_token_id: Uuid,
+        pub threshold: String,
+        pub ends_at: i64,
+        pub at: i64,
+        /// Of the token.
+        pub name: String,
+        pub last_used_at: Option<i64>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl Model {
+        pub fn threshold(&self) -> Threshold {
+            Threshold::parse(&self.threshold).expect("the database checks the threshold")
+        }
+
+        pub fn ends(&self) -> DateTime<Utc> {
+            instant(self.ends_at)
+        }
+    }
+}
+
 pub mod webhooks {
     //! Where notices are posted to.
     use sea_orm::entity::prelude::*;
@@ -84,8 +120,10 @@ pub mod deliveries {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         pub subscription_id: Uuid,
-        /// `None`: a test.
+        /// Neither this nor a token's: a test.
         pub notice_id: Option<Uuid>,
+        /// The same of a token's end.
+        pub token_notice_id: Option<Uuid>,
         /// `None`: an e-mail.
         pub webhook_id: Option<Uuid>,
         /// The id of the webhook, or the e-mail address: a notice goes to each once.

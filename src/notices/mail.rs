@@ -13,8 +13,11 @@ use lettre::{
 use url::Url;
 use uuid::Uuid;
 
-use super::{entity::Model as Notice, text};
-use crate::{config::Site, http::words::Here};
+use super::{text, told::Notice};
+use crate::{
+    config::Site,
+    http::words::{self, Here},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -99,15 +102,18 @@ impl Letter {
         let here = Here { now, zone: Tz::UTC };
         let subject = match notices {
             [one] => format!("{}: {}", name, text::headline(one, &here)),
-            many => format!("{}: {} keys end", name, many.len()),
+            many => format!("{}: {} end", name, what(many)),
         };
-        let mut body = format!("Keyward tells you about API keys of {name}.\n");
+        let mut body = match notices.iter().any(Notice::is_of_token) {
+            true => format!("Keyward tells you about API keys and automation tokens of {name}.\n"),
+            false => format!("Keyward tells you about API keys of {name}.\n"),
+        };
         for it in notices {
             body += &format!(
                 "\n{}\n{}\n{}\n",
                 text::headline(it, &here),
                 text::detail(it, &here),
-                site.url(&super::key_path(slug, it))
+                site.url(&it.path(slug))
             );
         }
         body += &format!(
@@ -120,6 +126,14 @@ impl Letter {
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         Self { subject, body }
     }
+}
+
+/// `3 keys`, `2 tokens`, `3 keys and 1 token`
+fn what(notices: &[Notice]) -> String {
+    let tokens = notices.iter().filter(|it| it.is_of_token()).count() as i64;
+    let keys = notices.len() as i64 - tokens;
+    let counted = [(keys, "key"), (tokens, "token")].into_iter().filter(|it| it.0 > 0);
+    words::list(&counted.map(|(n, noun)| words::plural(n, noun)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

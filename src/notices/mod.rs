@@ -11,6 +11,8 @@ mod sending;
 mod signing;
 mod store;
 pub mod text;
+mod tokens;
+mod told;
 mod webhooks;
 
 use std::time::Duration;
@@ -22,10 +24,11 @@ use uuid::Uuid;
 use self::lease::Lease;
 pub use self::{
     delivering::BACKOFF,
-    entity::{Model as Notice, deliveries::Model as Delivery, webhooks::Model as Webhook},
+    entity::{Model as KeyNotice, deliveries::Model as Delivery, webhooks::Model as Webhook},
     mail::Mailer,
     outbound::Outbound,
     signing::{OVERLAP, shown_secret},
+    told::Notice,
     webhooks::{
         MOST_WEBHOOKS, add, change_secret, deliveries, find, host, list_all, remove, send_again,
         set_paused, test,
@@ -35,6 +38,7 @@ use crate::{
     clock::millis,
     config::Config,
     db::Db,
+    domain::Role,
     error::{Error, Result},
     http::App,
     pepper::random_token,
@@ -104,28 +108,31 @@ pub async fn round(app: &App) -> Result<()> {
 
 /// Writes down what is to be said at this instant, without sending it.
 pub async fn notice(app: &App, now: DateTime<Utc>) -> Result<()> {
-    let said = noticing::run(app, now).await?;
+    let said = noticing::run(app, now).await? + tokens::run(app, now).await?;
     if said > 0 {
-        tracing::info!(said, "ends of keys were noticed");
+        tracing::info!(said, "ends were noticed");
     }
     Ok(())
 }
 
-/// The page of the instance that a notice is about.
-pub(crate) fn key_path(slug: &str, it: &Notice) -> String {
-    format!("/s/{slug}/groups/{}/keys/{}", it.key_group_id, it.key_instance_id)
-}
-
-/// Notices of the subscription, the newest first; where the list goes on, if it does.
+/// Notices that somebody of this role sees, the newest first; where the list goes on, if it does.
 pub async fn list(
     act: &Act<'_>,
+    role: Role,
     before: Option<(i64, Uuid)>,
     limit: u64,
 ) -> Result<(Vec<Notice>, Option<(i64, Uuid)>)> {
-    let mut rows = store::list(&act.app.db, act.scope, before, limit + 1).await?;
+    let (db, scope) = (&act.app.db, act.scope);
+    let keys = store::list(db, scope, before, limit + 1).await?.into_iter().map(Notice::Key);
+    let mut rows: Vec<Notice> = keys.collect();
+    if role.changes_keys() {
+        let tokens = tokens::list(db, scope, before, limit + 1).await?;
+        rows.extend(tokens.into_iter().map(Notice::Token));
+        rows.sort_by_key(|it| std::cmp::Reverse((it.at(), it.id())));
+    }
     let more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = rows.last().filter(|_| more).map(|it| (it.at, it.id));
+    let next = rows.last().filter(|_| more).map(|it| (it.at(), it.id()));
     Ok((rows, next))
 }
 
@@ -137,13 +144,18 @@ pub async fn seen_at(act: &Act<'_>) -> Result<i64> {
 
 /// How many notices a member has not seen, counted up to [`MOST_COUNTED`]. Asks the database only
 /// where there has been one lately.
-pub async fn unseen(db: &Db, scope: &Scope, user: Uuid) -> Result<u64> {
+pub async fn unseen(db: &Db, scope: &Scope, user: Uuid, role: Role) -> Result<u64> {
     let Some(last) = scope.subscription().last_notice_at else { return Ok(0) };
     let seen = store::seen_at(db, scope, user).await?;
     if seen >= last {
         return Ok(0);
     }
-    store::count_since(db, scope, seen, MOST_COUNTED).await
+    let keys = store::count_since(db, scope, seen, MOST_COUNTED).await?;
+    let tokens = match role.changes_keys() {
+        true => tokens::count_since(db, scope, seen, MOST_COUNTED).await?,
+        false => 0,
+    };
+    Ok((keys + tokens).min(MOST_COUNTED))
 }
 
 /// A member has seen all of them. No audit row: it changes nothing but a badge.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{mail, store};
+use super::{mail, store, told::Notice};
 use crate::{
     clock::{instant, millis, new_id},
     db::Tx,
@@ -21,12 +21,12 @@ use crate::{
 
 /// Instances looked at in one batch, and batches before others get a turn: the lease has to be
 /// renewed.
-const BATCH: u64 = 500;
-const BATCHES: usize = 40;
+pub(super) const BATCH: u64 = 500;
+pub(super) const BATCHES: usize = 40;
 /// An end is told of up to so late: what ended before is old news.
-const LATEST: TimeDelta = TimeDelta::days(30);
+pub(super) const LATEST: TimeDelta = TimeDelta::days(30);
 /// A suspended subscription is looked at again after this: its admins can do nothing now.
-const SUSPENDED: TimeDelta = TimeDelta::hours(1);
+pub(super) const SUSPENDED: TimeDelta = TimeDelta::hours(1);
 
 /// Notices what is due, of a great deal a part. Gives how much was said.
 pub(super) async fn run(app: &App, now: DateTime<Utc>) -> Result<usize> {
@@ -55,7 +55,7 @@ pub(super) async fn run(app: &App, now: DateTime<Utc>) -> Result<usize> {
     Ok(said)
 }
 
-fn by_subscription(rows: Vec<(Uuid, Uuid)>) -> HashMap<Uuid, Vec<Uuid>> {
+pub(super) fn by_subscription(rows: Vec<(Uuid, Uuid)>) -> HashMap<Uuid, Vec<Uuid>> {
     let mut all: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
     for (subscription, id) in rows {
         all.entry(subscription).or_default().push(id);
@@ -89,7 +89,8 @@ async fn of_subscription(app: &App, id: Uuid, due: &[Uuid], now: DateTime<Utc>) 
     for (at, ids) in again {
         store::look_again(&tx, &ids, at).await?;
     }
-    let said = store::insert_new(&tx, said).await?;
+    let said = store::insert_new(&tx, said).await?.into_iter().map(Notice::Key);
+    let said: Vec<Notice> = said.collect();
     if !said.is_empty() {
         store::note_last(&tx, id, now).await?;
         address(app, &tx, &subscription, &said, now).await?;
@@ -124,11 +125,11 @@ fn word(it: &KeyInstance, siblings: &[&KeyInstance], now: DateTime<Utc>) -> Opti
 
 /// Who is told: every webhook that is not paused; and by e-mail, where that is set up and wanted,
 /// the admins and whom the group names as its contact.
-async fn address(
+pub(super) async fn address(
     app: &App,
     tx: &Tx,
     subscription: &subscriptions::Subscription,
-    said: &[store::Notice],
+    said: &[Notice],
     now: DateTime<Utc>,
 ) -> Result<()> {
     let webhooks = store::open_webhooks(tx, subscription.id).await?;
@@ -139,10 +140,11 @@ async fn address(
     }
     if app.senders.mail.is_some() && subscription.mail_notices {
         let admins = store::admin_addresses(tx, subscription.id).await?;
-        let groups: HashSet<Uuid> = said.iter().map(|it| it.key_group_id).collect();
+        let groups: HashSet<Uuid> = said.iter().filter_map(Notice::group).collect();
         let contacts = store::contacts(tx, &groups).await?;
         for notice in said {
-            let contact = contacts.get(&notice.key_group_id).and_then(|it| mail::address(it));
+            let contact = notice.group().and_then(|it| contacts.get(&it));
+            let contact = contact.and_then(|it| mail::address(it));
             let all: BTreeSet<String> =
                 admins.iter().cloned().chain(contact).map(|it| it.to_lowercase()).collect();
             deliveries.extend(all.into_iter().map(|it| store::ToSend::mail(notice, it)));

@@ -6,11 +6,13 @@ use sea_orm::{ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, entity::prelud
 
 use super::{
     entity::{
-        self, Model as Notice,
+        self,
         deliveries::{COLUMN, Column, Entity, Model as Delivery},
         webhooks::{self, Model as Webhook},
     },
     mail::Failure,
+    tokens,
+    told::Notice,
 };
 use crate::{clock::millis, db::Db, error::Result, subscriptions::entity as subscriptions};
 
@@ -151,12 +153,9 @@ pub(super) async fn parcel(
     let Some(id) = it.webhook_id else { return Ok(None) };
     let webhook = webhooks::Entity::find_by_id(id).one(db.read()).await?;
     let subscription = subscription(db, it.subscription_id).await?;
-    let notice = match it.notice_id {
-        Some(id) => notices_by_id(db, vec![id]).await?.pop(),
-        None => None,
-    };
+    let notice = about(db, vec![(it.notice_id, it.token_notice_id)]).await?.pop();
     // With its notice or its webhook, a delivery is deleted as well.
-    let lost = it.notice_id.is_some() && notice.is_none();
+    let lost = it.notice_id.or(it.token_notice_id).is_some() && notice.is_none();
     Ok(webhook
         .zip(subscription)
         .filter(|_| !lost)
@@ -165,18 +164,29 @@ pub(super) async fn parcel(
 
 /// What these deliveries are about.
 pub(super) async fn notices(db: &Db, deliveries: &[Uuid]) -> Result<Vec<Notice>> {
-    let about: Vec<Option<Uuid>> = Entity::find()
+    let ids: Vec<(Option<Uuid>, Option<Uuid>)> = Entity::find()
         .select_only()
-        .column(Column::NoticeId)
+        .columns([Column::NoticeId, Column::TokenNoticeId])
         .filter(COLUMN.id.is_in(deliveries.to_vec()))
         .into_tuple()
         .all(db.read())
         .await?;
-    notices_by_id(db, about.into_iter().flatten().collect()).await
+    about(db, ids).await
 }
 
-async fn notices_by_id(db: &Db, ids: Vec<Uuid>) -> Result<Vec<Notice>> {
-    Ok(entity::Entity::find().filter(entity::COLUMN.id.is_in(ids)).all(db.read()).await?)
+/// The notices of these ids: of keys, and of tokens.
+async fn about(db: &Db, ids: Vec<(Option<Uuid>, Option<Uuid>)>) -> Result<Vec<Notice>> {
+    let keys: Vec<Uuid> = ids.iter().filter_map(|it| it.0).collect();
+    let of_tokens: Vec<Uuid> = ids.iter().filter_map(|it| it.1).collect();
+    let mut all = Vec::new();
+    if !keys.is_empty() {
+        let keys = entity::Entity::find().filter(entity::COLUMN.id.is_in(keys));
+        all.extend(keys.all(db.read()).await?.into_iter().map(Notice::Key));
+    }
+    if !of_tokens.is_empty() {
+        all.extend(tokens::by_id(db, of_tokens).await?.into_iter().map(Notice::Token));
+    }
+    Ok(all)
 }
 
 /// Name and slug.

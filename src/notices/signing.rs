@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::entity::{Model as Notice, webhooks::Model as Webhook};
+use super::{entity::webhooks::Model as Webhook, told::Notice};
 use crate::{
     clock::{instant, iso},
     domain::notice::Threshold,
@@ -62,21 +62,30 @@ pub fn body(app: &App, slug: &str, notice: Option<&Notice>, made: DateTime<Utc>)
     let Some(it) = notice else {
         return event("keyward.test", json!({ "subscription": slug })).to_string();
     };
-    let kind = match it.threshold() {
-        Threshold::End => "key_instance.expired",
-        _ => "key_instance.expiring",
-    };
-    let successor =
-        it.successor().map(|(name, from)| json!({ "name": name, "active_from": iso(from) }));
-    let data = json!({
+    let has_ended = it.threshold() == Threshold::End;
+    let mut data = json!({
         "subscription": slug,
-        "key_group": { "id": it.key_group_id, "name": it.group_name },
-        "key_instance": { "id": it.key_instance_id, "name": format!("k-{}", it.label) },
-        "threshold": it.threshold,
+        "threshold": it.threshold().as_str(),
         "active_until": iso(it.ends()),
-        "last_used_at": it.last_used_at.map(|at| iso(instant(at))),
-        "successor": successor,
-        "url": app.site.url(&super::key_path(slug, it)),
+        "last_used_at": it.last_used_at().map(|at| iso(instant(at))),
+        "url": app.site.url(&it.path(slug)),
     });
+    let kind = match it {
+        Notice::Key(key) => {
+            let successor = key
+                .successor()
+                .map(|(name, from)| json!({ "name": name, "active_from": iso(from) }));
+            data["key_group"] = json!({ "id": key.key_group_id, "name": key.group_name });
+            data["key_instance"] =
+                json!({ "id": key.key_instance_id, "name": format!("k-{}", key.label) });
+            data["successor"] = successor.into();
+            if has_ended { "key_instance.expired" } else { "key_instance.expiring" }
+        }
+        Notice::Token(token) => {
+            data["automation_token"] =
+                json!({ "id": token.automation_token_id, "name": token.name });
+            if has_ended { "automation_token.expired" } else { "automation_token.expiring" }
+        }
+    };
     event(kind, data).to_string()
 }

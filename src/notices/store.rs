@@ -10,6 +10,8 @@ pub(super) use super::entity::Model as Notice;
 use super::{
     entity::{ActiveModel, COLUMN, Column, Entity, deliveries, webhooks},
     noticing::Word,
+    tokens,
+    told::Notice as Told,
 };
 use crate::{
     clock::{millis, new_id},
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// Rows of one statement: far below what either database binds.
-const CHUNK: usize = 200;
+pub(super) const CHUNK: usize = 200;
 
 /// Subscriptions and ids of the instances that are to be looked at, the longest due first.
 pub(super) async fn due(db: &Db, now: DateTime<Utc>, limit: u64) -> Result<Vec<(Uuid, Uuid)>> {
@@ -235,23 +237,32 @@ pub(super) async fn contacts(tx: &Tx, ids: &HashSet<Uuid>) -> Result<HashMap<Uui
 pub(super) struct ToSend {
     subscription: Uuid,
     notice: Option<Uuid>,
+    token_notice: Option<Uuid>,
     webhook: Option<Uuid>,
     target: String,
 }
 
 impl ToSend {
-    pub(super) fn webhook(notice: &Notice, webhook: Uuid) -> Self {
-        Self { notice: Some(notice.id), ..Self::test(notice.subscription_id, webhook) }
+    pub(super) fn webhook(notice: &Told, webhook: Uuid) -> Self {
+        Self { webhook: Some(webhook), ..Self::to(notice, webhook.to_string()) }
     }
 
     pub(super) fn test(subscription: Uuid, webhook: Uuid) -> Self {
-        let target = webhook.to_string();
-        Self { subscription, notice: None, webhook: Some(webhook), target }
+        let (target, webhook) = (webhook.to_string(), Some(webhook));
+        Self { subscription, notice: None, token_notice: None, webhook, target }
     }
 
-    pub(super) fn mail(notice: &Notice, address: String) -> Self {
-        let (subscription, notice) = (notice.subscription_id, Some(notice.id));
-        Self { subscription, notice, webhook: None, target: address }
+    pub(super) fn mail(notice: &Told, address: String) -> Self {
+        Self::to(notice, address)
+    }
+
+    fn to(about: &Told, target: String) -> Self {
+        let (notice, token_notice) = match about {
+            Told::Key(it) => (Some(it.id), None),
+            Told::Token(it) => (None, Some(it.id)),
+        };
+        let subscription = about.subscription();
+        Self { subscription, notice, token_notice, webhook: None, target }
     }
 }
 
@@ -278,6 +289,7 @@ fn to_send(it: ToSend, now: DateTime<Utc>) -> deliveries::ActiveModel {
         id: Set(new_id(now)),
         subscription_id: Set(it.subscription),
         notice_id: Set(it.notice),
+        token_notice_id: Set(it.token_notice),
         webhook_id: Set(it.webhook),
         target: Set(it.target),
         state: Set("pending".to_owned()),
@@ -362,6 +374,7 @@ pub(super) async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
         .exec(&*tx)
         .await?;
     Entity::delete_many().filter(COLUMN.id.lt(made_before(365))).exec(&*tx).await?;
+    tokens::prune(&tx, made_before(365)).await?;
     Ok(tx.commit().await?)
 }
 

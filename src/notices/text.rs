@@ -1,5 +1,5 @@
 //! What a notice says to people: on the page and by e-mail alike.
-use super::entity::Model as Notice;
+use super::told::Notice;
 use crate::{
     clock::instant,
     domain::notice::Threshold,
@@ -10,9 +10,9 @@ use crate::{
 pub fn headline(it: &Notice, here: &Here) -> String {
     let left = words::span(it.ends() - here.now);
     if it.ends() <= here.now {
-        format!("{} ended {left} ago", it.key_name())
+        format!("{} ended {left} ago", it.name())
     } else {
-        format!("{} ends in {left}", it.key_name())
+        format!("{} ends in {left}", it.name())
     }
 }
 
@@ -20,12 +20,15 @@ pub fn headline(it: &Notice, here: &Here) -> String {
 pub fn detail(it: &Notice, here: &Here) -> String {
     let end = here.minute(it.ends()).text;
     let ends = if it.ends() <= here.now { "It ended" } else { "It ends" };
-    let next = match it.successor() {
-        Some((name, from)) if from <= here.now => format!("{name} is active."),
-        Some((name, from)) => format!("{name} takes over {}.", here.minute(from).text),
-        None => "No other key of the group takes over.".to_owned(),
+    let next = match it {
+        Notice::Key(it) => match it.successor() {
+            Some((name, from)) if from <= here.now => format!("{name} is active."),
+            Some((name, from)) => format!("{name} takes over {}.", here.minute(from).text),
+            None => "No other key of the group takes over.".to_owned(),
+        },
+        Notice::Token(_) => "No other token of this name takes over.".to_owned(),
     };
-    let used = match it.last_used_at {
+    let used = match it.last_used_at() {
         Some(at) => format!("Last used {}.", here.minute(instant(at)).text),
         None => "Never used.".to_owned(),
     };

@@ -9,11 +9,11 @@ use url::Url;
 use super::{
     delivering,
     entity::{
-        Model as Notice,
         deliveries::{self, Model as Delivery},
         webhooks::{ActiveModel, COLUMN, Column, Entity, Model as Webhook},
     },
     sending, store,
+    told::Notice,
 };
 use crate::{
     clock::{millis, new_id},
@@ -189,7 +189,8 @@ pub async fn deliveries(
     let ids: Vec<Uuid> = rows.iter().map(|it| it.id).collect();
     let notices = sending::notices(&act.app.db, &ids).await?;
     let about = |it: Delivery| {
-        let notice = notices.iter().find(|notice| Some(notice.id) == it.notice_id).cloned();
+        let id = it.notice_id.or(it.token_notice_id);
+        let notice = notices.iter().find(|notice| Some(notice.id()) == id).cloned();
         (it, notice)
     };
     Ok(rows.into_iter().map(about).collect())

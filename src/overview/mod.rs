@@ -9,8 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
+    automation_tokens::{self, AutomationToken},
     clock::instant,
-    domain::{coverage, lanes::Window},
+    domain::{Role, coverage, lanes::Window},
     error::Result,
     key_groups::{self, Attention, KeyGroup},
     key_instances::{self, KeyInstance, outlook},
@@ -56,6 +57,8 @@ pub struct Overview {
     pub counted: i64,
     /// Keys whose secret nobody confirmed to have, with the names of their groups.
     pub unsaved: Vec<(KeyInstance, String)>,
+    /// Automation tokens that end soon, for those who see tokens.
+    pub tokens: Vec<AutomationToken>,
     /// The group whose coverage ends next, for when nothing needs attention.
     pub next_end: Option<KeyGroup>,
     pub covered: Vec<Covered>,
@@ -86,10 +89,19 @@ impl Known {
     }
 }
 
-/// `window`: what the lanes show; `today`: where the weeks begin.
-pub async fn of(act: &Act<'_>, window: &Window, today: DateTime<Utc>) -> Result<Overview> {
+/// `role`: of whoever looks; `window`: what the lanes show; `today`: where the weeks begin.
+pub async fn of(
+    act: &Act<'_>,
+    role: Role,
+    window: &Window,
+    today: DateTime<Utc>,
+) -> Result<Overview> {
     let urgent = key_groups::attention(act, SHOWN).await?;
     let unsaved = key_instances::unsaved(act, SHOWN).await?;
+    let tokens = match role.changes_keys() {
+        true => automation_tokens::ending_soon(act).await?,
+        false => Vec::new(),
+    };
     let ahead = (act.now, window.until());
     let ends = outlook::ending(act, ahead, LOOKED_AT).await?;
     let starts = outlook::starting(act, ahead, LOOKED_AT / 2).await?;
@@ -136,6 +148,7 @@ pub async fn of(act: &Act<'_>, window: &Window, today: DateTime<Utc>) -> Result<
         next_end,
         weeks: outlook::weeks(act, today).await?,
         idle: outlook::idle(act, IDLE_DAYS, IDLE_COUNTED).await?,
+        tokens,
         unsaved: few(unsaved),
         ends: few(ends),
         starts: few(starts),

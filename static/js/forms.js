@@ -28,9 +28,9 @@
     if (!preset || !until) return;
     until.disabled = 'never' in preset;
     if (until.disabled) until.value = '';
-    else if (fill && from && Number(preset.days)) {
-      from.value ||= from.dataset.now || local(Date.now());
-      const end = Date.parse(`${from.value}Z`) + preset.days * 864e5;
+    else if (fill && (from || until.dataset.from) && Number(preset.days)) {
+      if (from) from.value ||= from.dataset.now || local(Date.now());
+      const end = Date.parse(`${from?.value ?? until.dataset.from}Z`) + preset.days * 864e5;
       if (end < Date.parse('9999-12-31')) until.value = local(end);
     }
   };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use keyward::{
     automation_tokens::{self, NewToken},
-    domain::{ApiScopes, Refusal},
+    domain::{ApiScopes, Refusal, Role},
     pepper::random_token,
 };
 
@@ -13,6 +13,8 @@ use crate::support::{Program, TestApp, on_both, refusal};
 on_both! {
     a_token_is_made_shown_once_and_revoked,
     a_token_needs_a_name_a_scope_and_an_end,
+    its_end_can_be_a_date_in_the_zone_of_the_admin,
+    who_removes_a_member_is_told_of_the_tokens_that_stay,
     a_form_sent_twice_makes_one_token,
     only_a_whole_live_token_is_recognized,
     its_last_use_is_noted_at_most_once_a_minute,
@@ -31,7 +33,7 @@ async fn a_token_is_made_shown_once_and_revoked(app: &TestApp) {
         ("name", "build-pipeline"),
         ("scopes", "keys:write"),
         ("scopes", "access:read"),
-        ("lifetime", "90"),
+        ("preset", "90"),
     ];
     let made = admin.post(&format!("{PAGE}/new"), &fields).await.expect(303);
     let page = admin.follow(&made).await.expect(200);
@@ -65,7 +67,7 @@ async fn a_token_needs_a_name_a_scope_and_an_end(app: &TestApp) {
     let admin = app.admin("acme").await;
     let form = format!("{PAGE}/new");
     let submission = admin.get(&form).await.expect(200).field("submission");
-    let fields = [("submission", submission.as_str()), ("name", " "), ("lifetime", "soon")];
+    let fields = [("submission", submission.as_str()), ("name", " "), ("preset", "soon")];
     let refused = admin.post(&form, &fields).await.expect(422).plain();
     for told in ["Enter a name.", "Choose at least one scope.", "A token has an end."] {
         assert!(refused.contains(told), "{told}: {refused}");
@@ -83,6 +85,86 @@ async fn a_token_needs_a_name_a_scope_and_an_end(app: &TestApp) {
     }
 }
 
+async fn its_end_can_be_a_date_in_the_zone_of_the_admin(app: &TestApp) {
+    let admin = app.admin("acme").await;
+    let profile = [("name", "Ada"), ("theme", "dark"), ("time_zone", "Europe/Berlin")];
+    admin.post("/profile", &profile).await.expect(303);
+    let path = format!("{PAGE}/new");
+    let form = admin.get(&path).await.expect(200);
+    assert!(form.plain().contains("Until Europe/Berlin"), "the zone is named");
+    // 90 days from now, which the form begins with: clocks went back in between, or not.
+    assert_eq!(form.field("until"), "2027-02-18T11:30");
+    let submission = form.field("submission");
+    let send = async |until: &str| {
+        let fields = [
+            ("submission", submission.as_str()),
+            ("name", "pipeline"),
+            ("scopes", "keys:read"),
+            ("preset", "dates"),
+            ("until", until),
+        ];
+        admin.post(&path, &fields).await
+    };
+    for (until, told) in [
+        ("", "Enter a date and a time"),
+        ("2027-03-28T02:30", "This time does not exist in Europe/Berlin"),
+        ("2026-11-20T11:29", "The end must lie in the future."),
+        ("2027-11-21T11:31", "Choose an end within 366 days."),
+    ] {
+        let refused = send(until).await.expect(422);
+        assert!(refused.error_at("ends_at").contains(told), "{until}: {}", refused.plain());
+        assert_eq!(
+            (refused.field("until"), refused.field("name")),
+            (until.into(), "pipeline".into())
+        );
+    }
+    send("2027-07-01T12:00").await.expect(303);
+    let desk = app.desk("acme").await;
+    let made = automation_tokens::list(&desk.act()).await.unwrap().remove(0);
+    assert_eq!(
+        made.ends(),
+        "2027-07-01T10:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap()
+    );
+}
+
+async fn who_removes_a_member_is_told_of_the_tokens_that_stay(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    desk.newcomer("ben@acme.example", Role::Admin).await;
+    let ben = app.signed_in("ben@acme.example").await;
+    let path = format!("{PAGE}/new");
+    let make = async |name: &str| {
+        let submission = ben.open(&path).await.expect(200).field("submission");
+        let fields = [
+            ("submission", submission.as_str()),
+            ("name", name),
+            ("scopes", "keys:write"),
+            ("preset", "30"),
+        ];
+        let made = ben.post(&path, &fields).await.expect(303);
+        (ben.follow(&made).await.expect(200).secret(), made.location().to_owned())
+    };
+    let (token, _) = make("of-ben").await;
+    let (_, revoked) = make("revoked").await;
+    ben.post(&revoked.replace("/secret", "/revocation"), &[]).await.expect(303);
+    let mine = desk.token(&["audit:read"]).await.1;
+    let id = keyward::members::people(&desk.act()).await.unwrap();
+    let id = id.iter().find(|it| it.2 == "ben@acme.example").unwrap().0;
+    let admin = app.signed_in("admin@acme.example").await;
+    let removal = format!("/s/acme/members/{id}/removal");
+    let page = admin.open(&removal).await.expect(200);
+    let told = page.plain();
+    assert!(told.contains("1 automation token that they made stays"), "{told}");
+    assert!(told.contains("of-ben keys:write; ends 20 Dec; never used"), "{told}");
+    assert!(page.text().contains("href=\"/s/acme/settings/tokens\""));
+    for other in ["revoked", "for audit:read"] {
+        assert!(!told.contains(other), "{other}: {told}");
+    }
+    admin.post(&removal, &[]).await.expect(303);
+    // Both stay.
+    Program::with(app, &token).get("/instances").await.expect(200);
+    Program::with(app, &mine).get("/audit").await.expect(200);
+}
+
 async fn a_form_sent_twice_makes_one_token(app: &TestApp) {
     let admin = app.admin("acme").await;
     let form = format!("{PAGE}/new");
@@ -91,7 +173,7 @@ async fn a_form_sent_twice_makes_one_token(app: &TestApp) {
         ("submission", submission.as_str()),
         ("name", "x"),
         ("scopes", "keys:read"),
-        ("lifetime", "30"),
+        ("preset", "30"),
     ];
     let first = admin.post(&form, &fields).await.expect(303);
     let second = admin.post(&form, &fields).await.expect(303);

@@ -15,6 +15,7 @@ on_both! {
     point_26_and_27_policies_and_permissions_are_listed_as_documented,
     each_call_has_its_name,
     a_key_of_another_kind_is_none_here,
+    a_request_sent_again_is_told_where_its_key_is,
 }
 
 const ALL: [&str; 2] = ["keys:write", "access:write"];
@@ -208,4 +209,20 @@ async fn a_key_of_another_kind_is_none_here(app: &TestApp) {
         program.delete(&format!("/api_keys/{id}")).await.expect(404);
     }
     assert_eq!(program.get("/api_keys").await.json()["api_keys"], json!([]));
+}
+
+async fn a_request_sent_again_is_told_where_its_key_is(app: &TestApp) {
+    let program = caller(app).await;
+    let readers = policy(&program, "Readers", &["orders:read"]).await;
+    let (once, to) = ([("idempotency-key", "deploy-4711")], (Method::POST, "/api_keys"));
+    let new = json!({ "name": "billing", "policy_id": readers["id"] });
+    let first = program.send(to.clone(), &once, new.clone()).await.expect(201);
+    let again = program.send(to, &once, new).await.expect(409);
+    assert_eq!(again.location(), first.location());
+    assert_eq!(again.json()["error"], "already_done");
+    let made = first.json();
+    assert!(!again.text().contains(text(&made["key"])));
+    let path = again.location().strip_prefix("/api/v1").unwrap().to_owned();
+    assert_eq!(program.get(&path).await.expect(200).json()["api_key"]["id"], made["api_key"]["id"]);
+    assert_eq!(program.get("/api_keys").await.json()["api_keys"].as_array().unwrap().len(), 1);
 }

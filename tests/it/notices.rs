@@ -5,7 +5,7 @@ use keyward::{
     domain::{ActivePeriod, Role},
     key_groups,
     key_instances::{self, Issued},
-    notices::{self, Noticer},
+    notices::{self, KeyNotice, Notice, Noticer},
     subscriptions,
 };
 
@@ -45,7 +45,7 @@ impl<'a> Told<'a> {
 
     async fn round(&mut self) -> Vec<String> {
         assert!(self.noticer.round(&self.app.app).await.unwrap(), "another node notices");
-        let (mut rows, _) = notices::list(&self.desk.act(), None, 100).await.unwrap();
+        let mut rows = said(&self.desk, 100).await;
         rows.reverse();
         rows.iter().map(|it| format!("k-{} {}", it.label, it.threshold)).collect()
     }
@@ -58,6 +58,13 @@ impl<'a> Told<'a> {
     async fn key(&self, days: i64) -> Issued {
         self.desk.group("quote-engine", self.desk.days(days)).await
     }
+}
+
+/// What was said of keys, the newest first.
+async fn said(desk: &Desk<'_>, most: u64) -> Vec<KeyNotice> {
+    let (rows, _) = notices::list(&desk.act(), Role::Admin, None, most).await.unwrap();
+    let key = |it| if let Notice::Key(it) = it { Some(it) } else { None };
+    rows.into_iter().filter_map(key).collect()
 }
 
 fn days(n: i64) -> TimeDelta {
@@ -101,7 +108,7 @@ async fn three_days_of_downtime_make_a_notice_late_and_lose_none(app: &TestApp) 
     let mut restarted = Told { noticer: Noticer::default(), ..told };
     restarted.app.clock.advance(TimeDelta::minutes(1)); // past the lease of the node before
     restarted.round().await;
-    let (rows, _) = notices::list(&restarted.desk.act(), None, 100).await.unwrap();
+    let rows = said(&restarted.desk, 100).await;
     let of = |id| {
         let own = rows.iter().filter(move |it| it.key_instance_id == id);
         own.map(|it| it.threshold.as_str()).collect::<Vec<_>>()
@@ -120,7 +127,7 @@ async fn a_key_whose_successor_is_active_ends_in_silence(app: &TestApp) {
     told.desk.key(first.key_group_id, period).await;
     // 14 days before, the successor is there but not active: both are told.
     assert_eq!(told.after(days(76)).await, ["k-1 14d"]);
-    let (rows, _) = notices::list(&told.desk.act(), None, 1).await.unwrap();
+    let rows = said(&told.desk, 1).await;
     let successor = rows[0].successor().unwrap();
     assert_eq!((successor.0.as_str(), successor.1), ("k-2", period.from()));
     for _ in 0..4 {
@@ -191,7 +198,7 @@ async fn what_ended_long_ago_is_no_news(app: &TestApp) {
     told.desk.group("billing", told.desk.days(12)).await;
     // 31 days after the end of one, 29 after that of the other.
     assert_eq!(told.after(days(41)).await, ["k-1 end"]);
-    let (rows, _) = notices::list(&told.desk.act(), None, 10).await.unwrap();
+    let rows = said(&told.desk, 10).await;
     assert_eq!(rows[0].group_name, "billing");
 }
 

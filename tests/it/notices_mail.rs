@@ -22,6 +22,7 @@ on_both! {
     keys_that_end_together_are_told_of_in_one_message,
     a_server_that_is_away_gets_the_message_later,
     without_consent_or_server_nothing_is_sent,
+    a_token_that_ends_is_told_to_admins,
 }
 
 /// Listens on a port of this machine until it is dropped.
@@ -199,5 +200,32 @@ async fn without_consent_or_server_nothing_is_sent(database: &Database) {
     app.desk("acme").await;
     let admin = app.signed_in("admin@acme.example").await;
     assert!(admin.get(settings).await.expect(200).text().contains("No SMTP server is set up"));
+    app.stop().await;
+}
+
+async fn a_token_that_ends_is_told_to_admins(database: &Database) {
+    let smtp = Smtp::start().await;
+    let app = start(*database, &smtp).await;
+    let desk = app.desk("acme").await;
+    app.user("acme", keyward::domain::Role::Member).await;
+    desk.token_for(&["keys:read"], TimeDelta::days(90)).await;
+    let mut noticer = Noticer::default();
+    app.clock.advance(TimeDelta::days(83));
+    noticer.round(&app.app).await.unwrap();
+    desk.group("quote-engine", desk.days(7)).await;
+    app.clock.advance(TimeDelta::days(6));
+    noticer.round(&app.app).await.unwrap();
+    let mut messages = smtp.to("admin@acme.example");
+    assert_eq!(smtp.messages().len(), 2, "{messages:?}");
+    messages.sort_by_key(|it| it.contains("1 key and 1 token end"));
+    assert!(
+        messages[0].contains("Subject: ACME: Token for keys:read ends in 7 days"),
+        "{messages:?}"
+    );
+    let page = format!("{}/s/acme/settings/tokens", app.site.origin);
+    for part in ["No other token of this name takes over. Never used.", &page] {
+        assert!(messages[0].contains(part), "{part}: {messages:?}");
+    }
+    assert!(messages[1].contains("Subject: ACME: 1 key and 1 token end"), "{messages:?}");
     app.stop().await;
 }

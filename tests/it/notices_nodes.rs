@@ -2,7 +2,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use chrono::TimeDelta;
-use keyward::notices::{self, Noticer};
+use keyward::{
+    domain::Role,
+    notices::{self, Noticer},
+};
 use reqwest::Method;
 use tokio::task::JoinSet;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -34,10 +37,10 @@ async fn one_node_notices_and_another_follows_when_its_lease_is_over(app: &TestA
     assert!(two.round(&second.app).await.unwrap());
     app.clock.advance(TimeDelta::days(76));
     assert!(two.round(&second.app).await.unwrap());
-    assert_eq!(notices::list(&desk.act(), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(notices::list(&desk.act(), Role::Admin, None, 10).await.unwrap().0.len(), 1);
     // It was only asleep: it has lost the lease.
     assert!(!one.round(&app.app).await.unwrap());
-    assert_eq!(notices::list(&desk.act(), None, 10).await.unwrap().0.len(), 1);
+    assert_eq!(notices::list(&desk.act(), Role::Admin, None, 10).await.unwrap().0.len(), 1);
     second.stop().await;
 }
 
@@ -71,7 +74,7 @@ async fn nodes_that_all_believe_to_be_the_one_say_nothing_twice(database: &Datab
         rounds.spawn(async move { notices::round(&app).await.unwrap() });
     }
     rounds.join_all().await;
-    assert_eq!(notices::list(&desk.act(), None, 100).await.unwrap().0.len(), 12);
+    assert_eq!(notices::list(&desk.act(), Role::Admin, None, 100).await.unwrap().0.len(), 12);
     let mut ids: HashMap<String, usize> = HashMap::new();
     for it in receiver.received_requests().await.unwrap() {
         *ids.entry(it.headers["webhook-id"].to_str().unwrap().to_owned()).or_default() += 1;

@@ -1,6 +1,6 @@
 //! The overview asks as many questions of a large subscription as of a small one, and none of them
 //! reads what ended before its window.
-use std::fs;
+use std::{fs, time::Duration};
 
 use keyward::{clock::Clock, demo::bulk, domain::Role, notices::Noticer};
 use reqwest::Method;
@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use crate::{
     plans::{explain, statement},
     support::{
-        TestApp, on_both,
+        TestApp, eventually, on_both,
         program::{Program, log_file},
     },
 };
@@ -58,16 +58,20 @@ async fn the_number_of_questions_is_the_same_and_each_is_bounded_by_the_window(a
 
 /// What a visit of the overview asks of keys and their use, in order, whatever the lengths of lists.
 async fn asked(app: &TestApp, slug: &str, admin: &str) -> Vec<String> {
-    let log = [("KEYWARD_LOG", "sqlx::query=trace"), ("KEYWARD_LOG_FORMAT", "json")];
-    let before = fs::read_to_string(log_file(&app.home)).map_or(0, |it| it.len());
+    let log = [("KEYWARD_LOG", "sqlx::query=trace,keyward=info"), ("KEYWARD_LOG_FORMAT", "json")];
+    let log_so_far = || fs::read_to_string(log_file(&app.home)).unwrap_or_default();
+    let before = log_so_far().len();
     let program = Program::start_with(&app.home, &log).await;
+    // Until then it asks for all keys.
+    let is_loaded = async || log_so_far()[before..].contains("keys are in memory");
+    assert!(eventually(Duration::from_secs(60), is_loaded).await, "it does not load");
+    let before = log_so_far().len();
     let cookie = program.sign_in_as(admin).await;
     let page = program.send(Method::GET, &format!("/s/{slug}"), &cookie, &[]).await.unwrap();
     assert_eq!(page.status(), 200);
     page.text().await.unwrap();
     drop(program);
-    let log = fs::read_to_string(log_file(&app.home)).unwrap();
-    log[before..].lines().filter_map(statement).filter(|it| is_of_the_overview(it)).collect()
+    log_so_far()[before..].lines().filter_map(statement).filter(|it| is_of_the_overview(it)).collect()
 }
 
 /// Each list of parameters as one.

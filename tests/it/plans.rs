@@ -103,6 +103,8 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
             "SCAN subscriptions",
             "SCAN notices",
             "SCAN deliveries",
+            "SCAN automation_tokens",
+            "SCAN token_notices",
             "TEMP B-TREE FOR ORDER BY",
             "Seq Scan on",
             "Sort  (",
@@ -135,7 +137,8 @@ fn paths() -> Vec<String> {
     paths.push("/s/acme/keys?from=2026-11-01&until=2026-12-01".to_owned());
     paths.extend(["/profile/keys", "/.well-known/jwks.json"].map(str::to_owned));
     paths.push("/s/acme/audit?action=member.joined".to_owned());
-    paths.extend(["/s/acme/notices", "/s/acme/settings/notices"].map(str::to_owned));
+    let others = ["/s/acme/notices", "/s/acme/settings/notices", "/s/acme/settings/tokens"];
+    paths.extend(others.map(str::to_owned));
     paths
 }
 
@@ -160,6 +163,8 @@ fn is_list(statement: &str) -> bool {
         "personal_keys",
         "notices",
         "deliveries",
+        "automation_tokens",
+        "token_notices",
     ]) && (statement.contains(" LIMIT ") || is_verification);
     // Ends per week, and the next end of each subscription.
     let is_sum = ["AS \"covered\"", "AS \"first\""].iter().any(|it| statement.contains(it));

@@ -1,7 +1,7 @@
 //! The tokens of a subscription. Dialogs are drawn over it.
 use actix_web::HttpResponse;
 use askama::Template;
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 
 use crate::{
     automation_tokens::{self, AutomationToken},
@@ -10,9 +10,6 @@ use crate::{
     http::{Admin, Page, PageError, html, page::Section, words::Moment},
     users,
 };
-
-/// An end that is nearer than this is told in colour.
-const SOON: TimeDelta = TimeDelta::days(14);
 
 pub struct TokenRow {
     pub name: String,
@@ -25,6 +22,8 @@ pub struct TokenRow {
     pub ends: Moment,
     pub state: State,
     pub revocation: String,
+    /// For one that ends soon: the form for the token that takes its place.
+    pub replacement: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,11 +35,11 @@ pub enum State {
 }
 
 impl State {
-    fn of(it: &AutomationToken, now: chrono::DateTime<chrono::Utc>) -> Self {
+    fn of(it: &AutomationToken, others: &[AutomationToken], now: DateTime<Utc>) -> Self {
         match () {
             () if it.revoked_at.is_some() => Self::Revoked,
             () if !it.is_live(now) => Self::Ended,
-            () if it.ends() - SOON <= now => Self::EndsSoon,
+            () if automation_tokens::ends_soon(it, others, now) => Self::EndsSoon,
             () => Self::Live,
         }
     }
@@ -103,20 +102,23 @@ pub async fn view(admin: &Admin) -> Result<TokenList> {
     tokens.sort_by_key(|it| !it.is_live(act.now));
     let names = users::names(&act.app.db, tokens.iter().map(|it| it.created_by).collect()).await?;
     let here = &admin.me.here;
-    let row = |it: AutomationToken| TokenRow {
+    let state = |it: &AutomationToken| State::of(it, &tokens, here.now);
+    let row = |it: &AutomationToken| TokenRow {
         scopes: it.scopes().iter().map(|it| it.as_str()).collect(),
         made: here.relative(instant(it.created_at)),
         by: names.get(&it.created_by).cloned().unwrap_or_default(),
         last_used: it.last_used_at.map(|at| here.relative(instant(at))),
         ends: here.day(it.ends()),
-        state: State::of(&it, here.now),
+        state: state(it),
+        replacement: (state(it) == State::EndsSoon)
+            .then(|| admin.path(&format!("/settings/tokens/new?like={}", it.id))),
         revocation: admin.path(&format!("/settings/tokens/{}/revocation", it.id)),
-        last_used_from: it.last_used_from.unwrap_or_default(),
-        name: it.name,
-        mask: it.mask,
+        last_used_from: it.last_used_from.clone().unwrap_or_default(),
+        name: it.name.clone(),
+        mask: it.mask.clone(),
     };
     Ok(TokenList {
-        rows: tokens.into_iter().map(row).collect(),
+        rows: tokens.iter().map(row).collect(),
         new: admin.path("/settings/tokens/new"),
         settings_path: admin.path("/settings"),
         curl: format!(

@@ -1,7 +1,7 @@
 //! API keys: each a `token` group with one policy, made with its one instance.
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::LOCATION,
+    http::{StatusCode, header::LOCATION},
     web::{Path, Payload},
 };
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     KeysRead, KeysWrite,
-    voice::Fault,
+    voice::{Catena, Fault},
     wire::{self, KeyChange, NewKey},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     domain::ApiScope,
     error::{Error, Result},
     http::{
-        fault::{self, Cause},
+        fault::{self, Cause, Told, Voice},
         listing,
     },
     key_groups::{self, Description, Filter, KeyGroup},
@@ -91,11 +91,34 @@ pub async fn made(
         Description { name: new.name, description: new.description, contact: String::new() };
     let held = Held { policy: Some(new.policy_id), ..Default::default() };
     let first = first.read(&act)?;
-    let issued = key_groups::create(&act, (&described, &held), first, submission).await?;
+    let issued = match key_groups::create(&act, (&described, &held), first, submission).await {
+        Err(Error::AlreadyDone { location }) => return Ok(made_before(&location)),
+        issued => issued?,
+    };
     let (group, _, key) = find(&act, issued.instance.key_group_id).await?;
     Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/api/v1/api_keys/{}", group.id)))
+        .insert_header((LOCATION, path(group.id)))
         .json(json!({ "api_key": key, "key": issued.secret.expose() })))
+}
+
+fn path(id: Uuid) -> String {
+    format!("/api/v1/api_keys/{id}")
+}
+
+/// The same request was sent before, and its answer had the key: where what it made is.
+fn made_before(location: &str) -> HttpResponse {
+    // .../groups/{id}/keys/{instance}/secret
+    let group = id(location.rsplit('/').nth(3).unwrap_or_default());
+    let told = Told {
+        status: StatusCode::CONFLICT,
+        code: "already_done",
+        text: "This was done already, and its answer had the key, which is not given again. If it is \
+               lost, delete this one and make another.",
+        pointer: None,
+        errors: &[],
+    };
+    let mut answer = HttpResponse::Conflict();
+    Catena::tell(answer.insert_header((LOCATION, path(group))), &told)
 }
 
 /// `PUT /api/v1/api_keys/{id}`

@@ -9,6 +9,8 @@ use super::{
     list::{self, MemberList},
 };
 use crate::{
+    automation_tokens::{self, AutomationToken},
+    clock::instant,
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
         form::Draft,
@@ -106,6 +108,13 @@ struct KnownKey {
     last_used: Option<Moment>,
 }
 
+struct TokenLine {
+    name: String,
+    scopes: String,
+    ends: Moment,
+    last_used: Option<Moment>,
+}
+
 #[derive(Template)]
 #[template(path = "members/removal.html")]
 struct RemovalPage {
@@ -117,6 +126,9 @@ struct RemovalPage {
     total: usize,
     more: usize,
     known: String,
+    /// Automation tokens that they made and that stay.
+    tokens: Vec<TokenLine>,
+    tokens_path: String,
     path: String,
     back: String,
     errors: Errors,
@@ -146,6 +158,13 @@ async fn show_removal(
             last_used: key.last_used().map(|it| here.relative(it)),
         }
     };
+    let tokens = automation_tokens::live_of(&act, user).await?;
+    let token = |it: AutomationToken| TokenLine {
+        scopes: words::list(&it.scopes().iter().map(|it| it.as_str().into()).collect::<Vec<_>>()),
+        ends: here.day(it.ends()),
+        last_used: it.last_used_at.map(|at| here.relative(instant(at))),
+        name: it.name,
+    };
     let page = RemovalPage {
         page: Page::within(admin, Section::Members),
         list: list::view(admin).await?,
@@ -155,6 +174,8 @@ async fn show_removal(
         total,
         more: total.saturating_sub(known.len()),
         known: list::keys_path(admin, user),
+        tokens: tokens.into_iter().map(token).collect(),
+        tokens_path: admin.path("/settings/tokens"),
         path: admin.path(&format!("/members/{user}/removal")),
         back: admin.path("/members"),
         errors,

@@ -39,14 +39,14 @@ impl NoticeRow {
             _ => ("hourglass", "c-soon"),
         };
         Self {
-            key: it.key_name(),
-            path: notices::key_path(&viewer.scope.subscription().slug, it),
+            key: it.name(),
+            path: it.path(&viewer.scope.subscription().slug),
             ends: if it.ends() <= here.now { "ended" } else { "ends" },
             end: here.relative(it.ends()),
             reason: text::reason(it.threshold()),
-            told: here.relative(instant(it.at)),
+            told: here.relative(instant(it.at())),
             detail: text::detail(it, here),
-            unseen: it.at > seen,
+            unseen: it.at() > seen,
             icon,
             class,
         }
@@ -74,7 +74,7 @@ pub struct After {
 pub async fn list(viewer: Viewer, query: Query<After>) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let seen = notices::seen_at(&act).await?;
-    let (rows, next) = notices::list(&act, cursor(&query.after), PAGE).await?;
+    let (rows, next) = notices::list(&act, viewer.role, cursor(&query.after), PAGE).await?;
     let path = viewer.path("/notices");
     html(&ListPage {
         page: Page::within(&viewer, Section::Notices),

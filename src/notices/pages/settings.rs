@@ -55,7 +55,7 @@ impl DeliveryRow {
                 |it| {
                     format!(
                         "{}, {}",
-                        it.key_name(),
+                        it.name(),
                         notices::text::reason(it.threshold()).to_lowercase()
                     )
                 },

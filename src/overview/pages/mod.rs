@@ -21,6 +21,9 @@ use crate::{
     subscriptions::Subscription,
 };
 
+/// Automation tokens in the list of what needs attention; more are behind a link.
+const SHOWN: usize = 5;
+
 /// One count, as a link to the list of what it counts.
 struct Stat {
     label: &'static str,
@@ -47,6 +50,7 @@ struct OverviewPage {
     /// When nothing needs attention: for how long, and what ends next.
     calm: String,
     more: Option<String>,
+    more_tokens: Option<String>,
     idle: Option<Idle>,
     axis: Axis,
     lanes: Vec<LaneRow>,
@@ -65,8 +69,9 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
     let here = &viewer.me.here;
     let window = lanes::window(here);
-    let it = super::of(&act, &window, here.today()).await?;
+    let it = super::of(&act, viewer.role, &window, here.today()).await?;
     let mut todos: Vec<Todo> = it.matters.iter().map(|it| todos::todo(it, &viewer)).collect();
+    todos.extend(it.tokens.iter().take(SHOWN).map(|it| todos::token(it, &viewer)));
     todos.extend(it.unsaved.iter().map(|it| todos::unsaved(it, &viewer)));
     let sums = viewer.scope.subscription();
     let attention = i64::from(sums.attention_groups);
@@ -76,8 +81,9 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let lanes: Vec<_> = it.covered.iter().map(|it| charts::lane(it, &viewer, &window)).collect();
     html(&OverviewPage {
         stats: stats(&viewer, &it),
-        headline: headline(attention + uncounted, it.unsaved.len() as i64),
+        headline: headline(attention + uncounted, it.tokens.len() as i64, it.unsaved.len() as i64),
         calm: calm(sums, it.next_end.as_ref(), &viewer),
+        more_tokens: (it.tokens.len() > SHOWN).then(|| viewer.path("/settings/tokens")),
         more: (more > 0).then(|| format!("{} more groups", words::count(more))),
         idle: idle(&it, &viewer),
         axis: Axis::of(&window, here),
@@ -97,18 +103,23 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     })
 }
 
-fn headline(groups: i64, unsaved: i64) -> String {
-    let keys = match unsaved {
-        1 => "1 key was never confirmed as saved".to_owned(),
-        n => format!("{} keys were never confirmed as saved", words::count(n)),
+fn headline(groups: i64, tokens: i64, unsaved: i64) -> String {
+    let of = |n: i64, one: &str, many: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{} {many}", words::count(n))),
     };
-    let groups = match groups {
-        0 if unsaved == 0 => return "Nothing needs attention.".to_owned(),
-        0 => return format!("{keys}."),
-        1 => "1 key group needs attention".to_owned(),
-        n => format!("{} key groups need attention", words::count(n)),
-    };
-    if unsaved == 0 { format!("{groups}.") } else { format!("{groups}, and {keys}.") }
+    let parts = [
+        of(groups, "key group needs attention", "key groups need attention"),
+        of(tokens, "automation token ends soon", "automation tokens end soon"),
+        of(unsaved, "key was never confirmed as saved", "keys were never confirmed as saved"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.as_slice() {
+        [] => "Nothing needs attention.".to_owned(),
+        [one] => format!("{one}."),
+        [first @ .., last] => format!("{}, and {last}.", first.join(", ")),
+    }
 }
 
 /// True whatever there is: a group may have nothing active without anybody calling it.

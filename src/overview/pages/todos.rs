@@ -1,5 +1,6 @@
 //! "Needs attention": what, why, and one button.
 use crate::{
+    automation_tokens::AutomationToken,
     clock::instant,
     domain::GroupKind,
     http::{
@@ -37,6 +38,29 @@ pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
             viewer.me.here.relative(instant(key.created_at)).text
         ),
         action: viewer.role.changes_keys().then_some(("Replace", replace)),
+        path,
+    }
+}
+
+/// An automation token that ends, and that no other replaces.
+pub fn token(it: &AutomationToken, viewer: &InPlace) -> Todo {
+    let here = &viewer.me.here;
+    let used = match it.last_used_at {
+        Some(at) => format!("Last used {}.", here.relative(instant(at)).text),
+        None => "Never used.".to_owned(),
+    };
+    let path = viewer.path("/settings/tokens");
+    Todo {
+        icon: "hourglass",
+        class: "c-soon",
+        group: format!("Token {}", it.name),
+        what: format!("ends in {}", words::span(it.ends() - here.now)),
+        why: format!(
+            "{} Its program is refused from {} on. Give it a new token of the same name.",
+            used,
+            here.minute(it.ends()).text
+        ),
+        action: Some(("Replace", format!("{path}/new?like={}", it.id))),
         path,
     }
 }

@@ -244,7 +244,7 @@ impl Scene {
             stop("replacement", format!("{future}/replacement")),
             stop("edit", format!("{group}/edit")),
             then("new-token-refused", "/s/acme/settings/tokens/new", &["dialog button.primary"]),
-            then("revoke-token", "/s/acme/settings/tokens", &["td a.btn"]),
+            then("revoke-token", "/s/acme/settings/tokens", &["td a[href$='/revocation']"]),
             stop("calendar-make", "/s/acme/settings/calendar/address"),
             stop("calendar-reset", format!("{group}/calendar")),
             then(
