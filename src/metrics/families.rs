@@ -22,6 +22,8 @@ pub(super) struct Scrape {
     pub(super) notices: Vec<(&'static str, u64)>,
     pub(super) attempts: [(&'static str, &'static str, u64); 4],
     pub(super) connections: Connections,
+    /// Instances in memory, and whether they are relied on.
+    pub(super) live: (usize, bool),
     /// `None` where the database is away.
     pub(super) stored: Option<Stored>,
 }
@@ -72,7 +74,13 @@ impl Scrape {
         let what = "Connections of this process to the database.";
         let states = [("idle", self.connections.idle), ("in_use", self.connections.in_use)];
         let rows = states.map(|(state, count)| ([("state", state)], count as f64));
-        gauges(to, ("keyward_database_connections", what), None, rows)
+        gauges(to, ("keyward_database_connections", what), None, rows)?;
+
+        let (instances, is_trusted) = self.live;
+        let what = "Key instances in the memory of this process.";
+        single(to, ("keyward_live_key_instances", what), instances as f64)?;
+        let what = "Whether verifications rely on memory; otherwise each asks the database.";
+        single(to, ("keyward_live_trusted", what), if is_trusted { 1.0 } else { 0.0 })
     }
 
     fn of_the_database(&self, it: &Stored, to: &mut DescriptorEncoder<'_>) -> fmt::Result {

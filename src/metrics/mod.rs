@@ -151,6 +151,7 @@ pub async fn scrape(app: &App, listed: u64) -> Result<String, std::fmt::Error> {
         notices: app.metrics.notices(),
         attempts: app.metrics.attempts(),
         connections,
+        live: (app.live.len(), app.live.is_trusted()),
         stored,
     };
     let mut registry = Registry::default();

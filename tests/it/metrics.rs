@@ -153,6 +153,7 @@ async fn notices_sessions_and_groups_are_told(app: &TestApp) {
     assert_eq!(it.one("keyward_sessions", &[]), 2.0);
     assert_eq!(it.one("keyward_key_groups", &[("state", "all")]), 1.0);
     assert_eq!(it.one("keyward_up_database", &[]), 1.0);
+    assert_eq!(it.one("keyward_live_trusted", &[]), 1.0);
     assert_eq!(it.all("keyward_database_connections").len(), 2);
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     assert_eq!(it.one("keyward_build_info", &version), 1.0);

@@ -71,7 +71,11 @@ async fn asked(app: &TestApp, slug: &str, admin: &str) -> Vec<String> {
     assert_eq!(page.status(), 200);
     page.text().await.unwrap();
     drop(program);
-    log_so_far()[before..].lines().filter_map(statement).filter(|it| is_of_the_overview(it)).collect()
+    log_so_far()[before..]
+        .lines()
+        .filter_map(statement)
+        .filter(|it| is_of_the_overview(it))
+        .collect()
 }
 
 /// Each list of parameters as one.
