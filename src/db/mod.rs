@@ -62,7 +62,7 @@ pub struct Tx {
     db: Db,
     /// On SQLite the newest row of the log when it began.
     log_start: i64,
-    _turn: Option<OwnedMutexGuard<()>>,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Db {
@@ -126,7 +126,7 @@ impl Db {
         let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
         let inner = self.pool.begin_with_options(options).await?;
         let log_start = if self.has_one_writer() { changes::newest(&inner).await? } else { 0 };
-        Ok(Tx { inner, db: self.clone(), log_start, _turn: turn })
+        Ok(Tx { inner, db: self.clone(), log_start, turn })
     }
 
     /// While this is held, connections that are opened live as long as the runtime in which the pool
@@ -166,7 +166,7 @@ impl Tx {
     /// next transaction begins on SQLite.
     pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
         let logged = self.logged(self.log_start).await?;
-        let Self { inner, db, log_start, _turn } = self;
+        let Self { inner, db, log_start, turn } = self;
         inner.commit().await?;
         let Some(id) = logged else { return Ok(Applied::default()) };
         let (start, follower) = (Instant::now(), db.follower.get());
@@ -176,6 +176,7 @@ impl Tx {
             let others_wait = !db.has_one_writer() || it.newest() != log_start;
             it.follow(&db, others_wait).await;
         }
+        drop(turn);
         let applied = db.applied_everywhere(id, follower.map(|it| it.node())).await;
         Ok(Applied { after: start.elapsed(), ..applied }.note())
     }

@@ -66,8 +66,13 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
         }
     }
     fs::write(folder.join(MARKER), "Everything in this folder is made anew by `keyward demo`.\n")?;
-    let database_url = format!("sqlite://{}/keyward.db", folder.display());
-    Ok(Config { database_url, database_url_file: None, pepper_file: None, ..config })
+    // Another database than a file is used as it is, if nobody is in it: its owner is made there.
+    let database_url = match config.database_url {
+        url if !db::is_sqlite(&url) => url,
+        _ => format!("sqlite://{}/keyward.db", folder.display()),
+    };
+    let pepper_file = Some(folder.join("keyward.pepper"));
+    Ok(Config { database_url, database_url_file: None, pepper_file, ..config })
 }
 
 /// Makes the people, two subscriptions, and the story of the first.

@@ -145,6 +145,7 @@ impl Live {
             let batch = load::changed(&now, &since.changes).await?;
             self.state.write().expect("no holder of this lock panics").apply(batch);
         }
+        drop(now); // it gives its connection back
         let has_news = confirm == Confirm::News && !since.changes.is_empty();
         if has_news || confirm == Confirm::InAnyCase {
             db.confirm(self.node, &since.mark).await?;

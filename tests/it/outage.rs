@@ -1,27 +1,63 @@
 //! The database is away: nothing is decided, and everything goes on when it is back.
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use crate::support::{Database, Person, TestApp, eventually, on_both, own_text, path_of};
+use keyward::key_instances;
+use tokio::task::JoinSet;
+
+use crate::support::{Database, Person, TestApp, eventually, ids, on_both, own_text, path_of};
 
 /// For the program to find its database again.
 const LIMIT: Duration = Duration::from_secs(10);
 
 on_both! { no_key_is_called_valid_or_invalid_while_the_database_is_away }
 
+const ROUNDS: usize = 5;
+
+/// Under load: what is good is accepted or cannot be decided, and what was revoked is never accepted.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_work_again_when_the_database_is_back() {
     let (app, cable) = TestApp::on_a_cable().await;
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await;
+    let ended = desk.group("billing", desk.days(90)).await;
+    key_instances::revoke(&desk.act(), ids(&ended)).await.unwrap();
     let admin = app.signed_in("admin@acme.example").await;
-    for _ in 0..3 {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut callers = JoinSet::new();
+    for n in 0..8 {
+        let (good, secret) = if n % 2 == 0 { (204, &key.secret) } else { (401, &ended.secret) };
+        let request = app.client.get(app.url("/verify")).bearer_auth(secret.expose());
+        let stop = stop.clone();
+        callers.spawn(async move {
+            let mut counts = [0_usize; 2];
+            while !stop.load(SeqCst) {
+                let answer = request.try_clone().unwrap().send().await.unwrap();
+                let status = answer.status().as_u16();
+                assert!(status == good || status == 503, "{status} instead of {good}");
+                counts[usize::from(status == 503)] += 1;
+            }
+            counts
+        });
+    }
+    for _ in 0..ROUNDS {
         cable.cut();
         app.relies_on_nothing().await;
         app.service().bearer(key.secret.expose()).await.expect(503);
         cable.mend();
         let works = async || app.service().bearer(key.secret.expose()).await.status == 204;
         assert!(eventually(LIMIT, works).await, "it does not recover");
+        assert!(eventually(LIMIT, async || app.live.is_trusted()).await, "it has no lease");
         admin.get("/s/acme").await.expect(200);
+    }
+    stop.store(true, SeqCst);
+    for counts in callers.join_all().await {
+        assert!(counts.iter().all(|it| *it > 0), "{counts:?}");
     }
     // What was called before the outage is counted afterwards.
     cable.cut();
