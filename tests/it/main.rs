@@ -48,6 +48,7 @@ mod notices_nodes;
 mod notices_webhooks;
 mod octane;
 mod octane_edges;
+mod openapi;
 mod outage;
 mod overview;
 mod overview_matters;
