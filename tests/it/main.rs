@@ -30,6 +30,7 @@ mod clients;
 mod crash;
 mod documents;
 mod exposures;
+mod fuzz;
 mod gateways;
 mod groups;
 mod guard;
