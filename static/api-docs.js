@@ -22,9 +22,19 @@
     return { components: { Markdown } };
   };
 
-  SwaggerUIBundle({
+  // Where a pattern is long, its description says the rule in words.
+  const forPeople = (text) => JSON.parse(text, (name, value) =>
+    name === "pattern" && value.length > 100 ? undefined : value);
+
+  // Each field of the dialog asks for the focus; the first one is the token's.
+  place.addEventListener("click", ({ target }) => {
+    if (!target.closest(".authorize, .authorization__btn")) return;
+    requestAnimationFrame(() => place.querySelector(".dialog-ux input")?.focus());
+  });
+
+  const begin = (spec) => SwaggerUIBundle({
     domNode: place,
-    url: place.dataset.document,
+    spec,
     plugins: [plainText],
     validatorUrl: null,
     tryItOutEnabled: true,
@@ -33,4 +43,8 @@
     // A session beside a token would be one credential too many.
     requestInterceptor: (request) => Object.assign(request, { credentials: "omit" }),
   });
+  fetch(place.dataset.document, { credentials: "omit" })
+    .then((answer) => answer.text())
+    .then((text) => begin(forPeople(text)))
+    .catch(() => { place.textContent = "The document could not be read. Reload the page."; });
 })();

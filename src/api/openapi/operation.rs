@@ -219,11 +219,18 @@ impl Operation {
             }
             answers.insert(status.to_string(), answer);
         }
+        // Viewers do not show the scope of a bearer token: it is said in words too.
+        let text = match access {
+            Access::Token(scope) | Access::TokenOrKey(scope) => {
+                format!("{}\n\nScope: `{}`.", self.text, scope.as_str())
+            }
+            _ => self.text.to_owned(),
+        };
         let mut object = json!({
             "operationId": self.id,
             "tags": [self.tag],
             "summary": self.summary,
-            "description": self.text,
+            "description": text,
             "security": security(access, self.path),
             "responses": answers,
         });

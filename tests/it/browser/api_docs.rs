@@ -25,7 +25,7 @@ async fn a_call_is_read_and_tried_with_a_token_beside_a_session(app: &TestApp) {
         it.open("/s/acme/settings/tokens").await?;
         it.click("main a[href='/api/docs']").await?;
         it.click(&format!("{LIST} .opblock-summary-control")).await?;
-        it.says("What runs out first comes before all else.").await?;
+        it.says("Scope: keys:read.").await?;
         it.click(&format!("{LIST} button.execute")).await?;
         let status = format!("{LIST} .live-responses-table tbody .response-col_status");
         it.until(format!("document.querySelector('{status}')?.innerText.startsWith('401')"))
