@@ -3,10 +3,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     caller::{AuditRead, Token},
+    openapi::texts::{Cursor, OutcomeWord, QueryText},
     paging,
     voice::Problem,
 };
@@ -17,19 +19,25 @@ use crate::{
 
 const PARAMETERS: &str = "limit, cursor, actor, action, object, since, until";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schema(as = AuditQuery)]
+pub(super) struct Asked {
+    /// Rows of a page: 50, if it is not there.
+    #[schema(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
+    #[schema(value_type = Option<Cursor>)]
     cursor: Option<String>,
-    /// A user.
+    /// Who did it: the id of a user.
     actor: Option<Uuid>,
-    /// `key_instance.revoked`, ...
+    /// What was done, such as `key_instance.revoked`.
+    #[schema(value_type = Option<QueryText>)]
     action: Option<String>,
-    /// Whatever it was done to.
+    /// To what it was done: its id.
     object: Option<Uuid>,
-    /// From this instant on, and before that one.
+    /// From this instant on.
     since: Option<DateTime<Utc>>,
+    /// Before this instant.
     until: Option<DateTime<Utc>>,
 }
 
@@ -50,42 +58,57 @@ pub async fn list(caller: Token<AuditRead>, req: HttpRequest) -> Result<HttpResp
     Ok(paging::page(&req, found.rows.iter().map(EventBody::from).collect(), next))
 }
 
-#[derive(Serialize)]
+/// Who did it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditActor)]
 struct Actor {
     /// Of a token its maker, who answers for it.
+    #[schema(required)]
     id: Option<Uuid>,
     name: String,
 }
 
-#[derive(Serialize)]
-struct Object {
+/// To what it was done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditObject)]
+struct ObjectBody {
     kind: String,
+    #[schema(required)]
     id: Option<Uuid>,
     name: String,
 }
 
-#[derive(Serialize)]
-struct EventBody {
+/// One line of the audit log. `before` and `after` are what it changed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub(super) struct EventBody {
     /// Counted within the subscription, without a gap.
     number: i64,
+    #[schema(format = DateTime)]
     at: String,
     actor: Actor,
     action: String,
-    /// done, refused
+    #[schema(value_type = OutcomeWord)]
     outcome: String,
-    object: Option<Object>,
+    #[schema(required)]
+    object: Option<ObjectBody>,
     from: String,
     user_agent: String,
     request_id: String,
+    #[schema(value_type = Value)]
     before: Value,
+    #[schema(value_type = Value)]
     after: Value,
 }
 
 impl From<&Record> for EventBody {
     fn from(it: &Record) -> Self {
         let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
-        let object =
-            || Object { kind: it.object_kind.clone(), id: it.object_id, name: it.object.clone() };
+        let object = || ObjectBody {
+            kind: it.object_kind.clone(),
+            id: it.object_id,
+            name: it.object.clone(),
+        };
         Self {
             number: it.seq,
             at: iso(instant(it.at)),

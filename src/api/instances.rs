@@ -9,14 +9,17 @@ use actix_web::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     caller::{Caller, KeysRead, KeysWrite, Token},
-    etag, paging,
+    etag,
+    openapi::texts::Cursor,
+    paging,
     reader::Reader,
     voice::{Native, Problem},
-    wire::{self, GroupBody, MadeBody, PeriodChange},
+    wire::{self, GroupBody, MadeBody, MadeGroup, PeriodChange},
 };
 use crate::{
     error::{Error, Result},
@@ -28,21 +31,32 @@ use crate::{
 const PARAMETERS: &str =
     "limit, cursor, status, expiring_before, used, used_within_days, unused_for_days";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schema(as = InstanceQuery)]
+pub(super) struct Asked {
+    /// Rows of a page: 50, if it is not there.
+    #[schema(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
+    #[schema(value_type = Option<Cursor>)]
     cursor: Option<String>,
+    /// Keys in this status.
     status: Option<Tab>,
-    /// Live keys that end before this instant.
+    /// Keys that end before this instant. Goes with no status, or with `live`, `active` or `expiring_soon`.
     expiring_before: Option<DateTime<Utc>>,
+    /// Keys that were never used. Ask for one kind of use at a time.
     used: Option<Never>,
+    /// Keys that were used within so many days.
+    #[schema(maximum = 65535)]
     used_within_days: Option<u16>,
+    /// Keys that were not used for so many days.
+    #[schema(maximum = 65535)]
     unused_for_days: Option<u16>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = InstanceTab)]
 enum Tab {
     Active,
     ExpiringSoon,
@@ -52,8 +66,9 @@ enum Tab {
     Live,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NeverWord)]
 enum Never {
     Never,
 }
@@ -116,11 +131,17 @@ pub(super) async fn made(
     key_group: Option<GroupBody>,
 ) -> Result<HttpResponse, Problem> {
     let mut bodies = wire::instances(act, std::slice::from_ref(&it.instance)).await?;
-    let instance = bodies.pop().ok_or(Error::NotFound)?;
-    Ok(HttpResponse::Created()
+    let (instance, secret) = (bodies.pop().ok_or(Error::NotFound)?, it.secret.expose());
+    let mut answer = HttpResponse::Created();
+    answer
         .insert_header((LOCATION, path(it.instance.id)))
-        .insert_header((ETAG, etag::of_instance(&it.instance)))
-        .json(MadeBody { instance, secret: it.secret.expose(), key_group }))
+        .insert_header((ETAG, etag::of_instance(&it.instance)));
+    Ok(match key_group {
+        None => answer.json(MadeBody { instance, secret }),
+        Some(key_group) => {
+            answer.json(MadeGroup { key_group, instance: Some(instance), secret: Some(secret) })
+        }
+    })
 }
 
 fn path(id: Uuid) -> String {

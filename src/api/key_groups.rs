@@ -5,13 +5,19 @@ use actix_web::{
     web::{Path, Payload},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     caller::{AccessRead, AccessWrite, KeysRead, KeysWrite, Token},
-    etag, instances, paging, request,
+    etag, instances,
+    openapi::texts::{Cursor, QueryText},
+    paging, request,
     voice::Problem,
-    wire::{self, AccessBody, GroupChange, Kind, NewInstance, NewKeyGroup, Rotation, WantedAccess},
+    wire::{
+        self, AccessBody, GroupChange, Kind, MadeGroup, NewInstance, NewKeyGroup, Rotation,
+        WantedAccess,
+    },
 };
 use crate::{
     access::{self, Catalogue, Held},
@@ -25,19 +31,27 @@ use crate::{
 
 const PARAMETERS: &str = "limit, cursor, show, q, user_group";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schema(as = KeyGroupQuery)]
+pub(super) struct Asked {
+    /// Rows of a page: 50, if it is not there.
+    #[schema(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
+    #[schema(value_type = Option<Cursor>)]
     cursor: Option<String>,
+    /// All, if it is not there.
     show: Option<Tab>,
     /// Part of the name or the description.
+    #[schema(value_type = Option<QueryText>)]
     q: Option<String>,
+    /// Groups that hold this user group: its id.
     user_group: Option<Uuid>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = KeyGroupTab)]
 enum Tab {
     All,
     ExpiringSoon,
@@ -110,15 +124,9 @@ pub async fn create(
             made => Ok(made_group(&act, &made?).await?),
         };
     }
-    let first = first.unwrap_or_default().read(&act).map_err(|it| below("instance", it))?;
+    let first = first.unwrap_or_default().read(&act).map_err(|it| below(&OF_FIRST, it))?;
     let made = key_groups::create(&act, (&described, &held), first, submission).await;
-    let of_first = |error| {
-        let error = nested(
-            error,
-            &[("until", "instance/until"), ("note", "instance/note"), ("key", "instance/key")],
-        );
-        of_access(error)
-    };
+    let of_first = |error| of_access(nested(error, &OF_FIRST));
     let issued = match made.map_err(of_first) {
         Err(Error::AlreadyDone { location }) => return Ok(instances::made_before(&location)),
         made => made?,
@@ -130,10 +138,11 @@ pub async fn create(
 
 async fn made_group(act: &Act<'_>, it: &KeyGroup) -> Result<HttpResponse> {
     let mut bodies = wire::groups(act, std::slice::from_ref(it)).await?;
+    let key_group = bodies.pop().ok_or(Error::NotFound)?;
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("/api/v1/key-groups/{}", it.id)))
         .insert_header((ETAG, etag::of_group(it)))
-        .json(serde_json::json!({ "key_group": bodies.pop() })))
+        .json(MadeGroup { key_group, instance: None, secret: None }))
 }
 
 /// The id at the end of a path of ours.
@@ -152,10 +161,20 @@ fn nested(error: Error, names: &[(&str, &'static str)]) -> Error {
     Error::Invalid(fields)
 }
 
-fn below(field: &'static str, cause: Cause) -> Cause {
-    match (field, cause) {
-        ("instance", Cause::Other(error)) => nested(error, &[("until", "instance/until")]).into(),
-        (_, other) => other,
+/// The fields of a key to be made, where they stand in the bodies that make a group or rotate a key.
+const OF_FIRST: [(&str, &str); 4] = [
+    ("from", "instance/from"),
+    ("until", "instance/until"),
+    ("note", "instance/note"),
+    ("key", "instance/key"),
+];
+const OF_NEW: [(&str, &str); 4] =
+    [("from", "new/from"), ("until", "new/until"), ("note", "new/note"), ("key", "new/key")];
+
+fn below(names: &[(&str, &'static str)], cause: Cause) -> Cause {
+    match cause {
+        Cause::Other(error) => nested(error, names).into(),
+        other => other,
     }
 }
 
@@ -275,9 +294,9 @@ pub async fn rotate(
             newest.ok_or(Refusal::NothingToRotate)?.id
         }
     };
-    let new = it.new.read(&act)?;
+    let new = it.new.read(&act).map_err(|it| below(&OF_NEW, it))?;
     let made = key_instances::rotate(&act, (group, old), new, overlap, submission).await;
-    match made {
+    match made.map_err(|it| nested(it, &OF_NEW)) {
         Err(Error::AlreadyDone { location }) => Ok(instances::made_before(&location)),
         made => instances::made(&act, &made?, None).await,
     }

@@ -7,6 +7,7 @@ pub mod caller;
 pub(crate) mod etag;
 pub mod instances;
 pub mod key_groups;
+pub mod openapi;
 pub(crate) mod paging;
 pub mod permissions;
 pub mod policies;
@@ -18,6 +19,7 @@ mod voice;
 mod whole;
 pub(crate) mod wire;
 mod wire_access;
+mod wire_verify;
 pub mod workspaces;
 
 pub use self::voice::Native;

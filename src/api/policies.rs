@@ -5,6 +5,7 @@ use actix_web::{
     web::{Path, Payload},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -86,10 +87,11 @@ pub async fn preview(
     Ok(answer::shown(etag::of_doomed(&doomed), DoomedBody::of(&policy, &doomed)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Consent {
+pub(super) struct Consent {
     /// The number of keys that die.
+    #[schema(minimum = 0)]
     expect: Option<i64>,
 }
 

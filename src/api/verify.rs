@@ -1,12 +1,15 @@
 //! `POST /api/v1/verify`: a service asks about a secret that was shown to it, and is told why it is not
 //! good. About the own subscription only: what belongs to another one is as unknown as what never was.
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
-use serde_json::{Value, json};
 
 use super::{
     caller::{Caller, KeysVerify, Token},
     voice::Problem,
     wire::Question,
+    wire_verify::{
+        AcceptedGroup, AcceptedInstance, AcceptedKey, AcceptedPerson, Denied, PersonalInstance,
+        VerdictBody,
+    },
 };
 use crate::{
     clock::iso,
@@ -16,6 +19,8 @@ use crate::{
     metrics::Outcome,
     verify::{self, Credential, Holder, Presented, Verdict, personal, usage::Call},
 };
+
+const ACCEPTED: &str = "accepted";
 
 /// `POST /api/v1/verify`
 pub async fn verify(
@@ -38,7 +43,7 @@ pub async fn verify(
     Ok(HttpResponse::Ok().json(verdict))
 }
 
-async fn answer(caller: &Caller, asked: &Question) -> Result<(Value, Option<Denial>)> {
+async fn answer(caller: &Caller, asked: &Question) -> Result<(VerdictBody, Option<Denial>)> {
     let act = caller.act();
     let slug = act.scope.subscription().slug.clone();
     let secret = asked.secret();
@@ -59,14 +64,14 @@ async fn answer(caller: &Caller, asked: &Question) -> Result<(Value, Option<Deni
         return Ok(match personal::verify(&caller.app, (secret, &presented), act.now).await? {
             Verdict::Accepted(it) => {
                 caller.app.recorder.note_personal(it.key, call(caller, asked, None), act.now);
-                let told = json!({
-                    "valid": true,
-                    "code": "accepted",
-                    "subscription": it.subscription,
-                    "user": it.email,
-                    "key_instance": { "id": it.key },
-                    "permissions": names(&it.permissions),
-                    "until": it.until.map(iso),
+                let told = VerdictBody::Person(AcceptedPerson {
+                    valid: true,
+                    code: ACCEPTED,
+                    subscription: it.subscription,
+                    user: it.email,
+                    key_instance: PersonalInstance { id: it.key },
+                    permissions: names(&it.permissions),
+                    until: it.until.map(iso),
                 });
                 (told, None)
             }
@@ -87,29 +92,29 @@ async fn answer(caller: &Caller, asked: &Question) -> Result<(Value, Option<Deni
     })
 }
 
-fn accepted(it: &Holder, act: &crate::subscriptions::Act<'_>) -> Value {
-    json!({
-        "valid": true,
-        "code": "accepted",
-        "subscription": it.subscription,
-        "key_group": { "id": it.group, "name": it.group_name },
-        "key_instance": { "id": it.instance, "label": format!("k-{}", it.label) },
-        "permissions": names(&it.permissions),
-        "from": iso(it.facts.period.from()),
-        "until": it.facts.period.until().map(iso),
-        "warning": it.facts.warning(act.now).is_some(),
+fn accepted(it: &Holder, act: &crate::subscriptions::Act<'_>) -> VerdictBody {
+    VerdictBody::Key(AcceptedKey {
+        valid: true,
+        code: ACCEPTED,
+        subscription: it.subscription.clone(),
+        key_group: AcceptedGroup { id: it.group, name: it.group_name.clone() },
+        key_instance: AcceptedInstance { id: it.instance, label: format!("k-{}", it.label) },
+        permissions: names(&it.permissions),
+        from: iso(it.facts.period.from()),
+        until: it.facts.period.until().map(iso),
+        warning: it.facts.warning(act.now).is_some(),
     })
 }
 
-fn names(it: &Permissions) -> Vec<&str> {
-    it.iter().collect()
+fn names(it: &Permissions) -> Vec<String> {
+    it.iter().map(str::to_owned).collect()
 }
 
-fn denied(denial: Denial) -> (Value, Option<Denial>) {
-    (json!({ "valid": false, "code": denial.code() }), Some(denial))
+fn denied(denial: Denial) -> (VerdictBody, Option<Denial>) {
+    (VerdictBody::Denied(Denied { valid: false, code: denial.code() }), Some(denial))
 }
 
-fn unknown() -> (Value, Option<Denial>) {
+fn unknown() -> (VerdictBody, Option<Denial>) {
     denied(Denial::Unknown)
 }
 

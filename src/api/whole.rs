@@ -1,18 +1,23 @@
 //! Pages of lists that are short enough to be read whole: the modules of these things have limits.
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::paging;
+use super::{openapi::texts::Cursor, paging};
 use crate::{
     domain::permission,
     http::{fault::Cause, listing},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schema(as = PageQuery)]
+pub(super) struct Asked {
+    /// Rows of a page: 50, if it is not there.
+    #[schema(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
+    #[schema(value_type = Option<Cursor>)]
     cursor: Option<String>,
 }
 

@@ -1,15 +1,20 @@
 //! What stands in bodies. Instants are RFC 3339 in UTC with milliseconds; ids are UUIDs.
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::openapi::texts::{
+    ChosenKey, Contact, CoverageState, Description as DescriptionText, Name, Note, OverlapWord,
+    PermissionName, StatusWord, WorkspaceSlug,
+};
 use crate::{
     access::{self, Catalogue, Held},
     clock::{instant, iso},
     domain::{ActivePeriod, SecretText, Status, access::Source, coverage::Run, lifecycle::Overlap},
-    error::{Error, Result},
+    error::{Error, FieldError, Result},
     http::fault::Cause,
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey},
@@ -37,27 +42,33 @@ impl<'de> Deserialize<'de> for Chosen {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `token`: keys that stand for themselves. `client_credentials`: a client id with at most two active
+/// secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = KeyGroupKind)]
 pub enum Kind {
     #[default]
     Token,
     ClientCredentials,
 }
 
-/// `POST /api/v1/key-groups`
-#[derive(Deserialize)]
+/// A key group to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKeyGroup {
+    #[schema(value_type = Name)]
     pub name: String,
     #[serde(default)]
+    #[schema(value_type = DescriptionText)]
     pub description: String,
     #[serde(default)]
+    #[schema(value_type = Contact)]
     pub contact: String,
     #[serde(default)]
     pub kind: Kind,
     pub access: Option<WantedAccess>,
-    /// The first one of a `token` group, which has one from the start (document 004).
+    /// The first key of a `token` group, which has one from the start. A client gets its secrets afterwards.
     pub instance: Option<NewInstance>,
 }
 
@@ -71,12 +82,16 @@ impl NewKeyGroup {
     }
 }
 
-/// `PATCH /api/v1/key-groups/{id}`: what is not there stays.
-#[derive(Deserialize)]
+/// What shall change of a key group: what is null or not there stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = KeyGroupChange)]
 pub struct GroupChange {
+    #[schema(value_type = Option<Name>)]
     pub name: Option<String>,
+    #[schema(value_type = Option<DescriptionText>)]
     pub description: Option<String>,
+    #[schema(value_type = Option<Contact>)]
     pub contact: Option<String>,
 }
 
@@ -92,13 +107,15 @@ impl GroupChange {
 }
 
 /// What a key group is to hold.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedAccess {
     pub policy: Option<Uuid>,
     #[serde(default)]
+    #[schema(value_type = Vec<Uuid>)]
     pub user_groups: BTreeSet<Uuid>,
     #[serde(default)]
+    #[schema(value_type = Vec<Uuid>)]
     pub workspace_roles: BTreeSet<Uuid>,
 }
 
@@ -109,17 +126,20 @@ impl From<WantedAccess> for Held {
 }
 
 /// A key to be made.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewInstance {
-    /// Now, if it is not there.
+    /// Its start: now, if it is null or not there.
     pub from: Option<DateTime<Utc>>,
-    /// null: never. Not there: after the subscription's default lifetime.
+    /// Its end. null: it never ends. Not there: after the subscription's default lifetime.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     pub until: Option<Option<DateTime<Utc>>>,
     #[serde(default)]
+    #[schema(value_type = Note)]
     pub note: String,
-    /// A custom key (document 004) or a client secret (document 001) of the caller's own.
+    /// A secret of your own choice, instead of a generated one.
+    #[schema(value_type = Option<ChosenKey>)]
     pub key: Option<Chosen>,
 }
 
@@ -138,17 +158,24 @@ impl NewInstance {
 }
 
 fn period(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<ActivePeriod, Cause> {
+    // Our answers could not say it: RFC 3339 has four digits for a year.
+    for (field, at) in [("from", Some(from)), ("until", until)] {
+        if at.is_some_and(|it| !(0..=9999).contains(&it.year())) {
+            let message = "Use a year up to 9999.".to_owned();
+            return Err(Error::Invalid(vec![FieldError { field, message, is_rule: true }]).into());
+        }
+    }
     let it = ActivePeriod::new(from, until);
     it.map_err(|refusal| Error::refused_at("until", refusal).into())
 }
 
-/// `PATCH /api/v1/instances/{id}` and reactivation: what is not there stays; an `until` of null takes
-/// the end away.
-#[derive(Default, Deserialize)]
+/// Another active period. What is not there stays; an `until` of null takes the end away.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PeriodChange {
     pub from: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     pub until: Option<Option<DateTime<Utc>>>,
 }
 
@@ -161,13 +188,14 @@ impl PeriodChange {
     }
 }
 
-/// `POST /api/v1/key-groups/{id}/rotation`
-#[derive(Default, Deserialize)]
+/// A new key takes the place of another one.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// The key that gives way: the newest active one, if none is named.
     pub instance: Option<Uuid>,
-    /// How long it still works: `now`, `1h`, `24h`, `7d`, or `own` for its own end.
+    /// How long that one still works: a day, if it is null or not there.
+    #[schema(value_type = Option<OverlapWord>)]
     pub overlap: Option<String>,
     #[serde(default)]
     pub new: NewInstance,
@@ -184,13 +212,21 @@ impl Rotation {
     }
 }
 
-/// `POST /api/v1/verify`
-#[derive(Deserialize)]
+/// A secret that somebody has shown.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = VerificationRequest)]
 pub struct Question {
+    /// As it was shown, whatever it is.
+    #[schema(value_type = String)]
     pub secret: Chosen,
+    /// Of a client: who shows the secret.
     pub client_id: Option<String>,
+    /// What it shall be good for.
+    #[schema(value_type = Option<PermissionName>)]
     pub permission: Option<String>,
+    /// Where it shall be good for that.
+    #[schema(value_type = Option<WorkspaceSlug>)]
     pub workspace: Option<String>,
 }
 
@@ -201,14 +237,17 @@ impl Question {
 }
 
 /// A thing by its id and its name.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Reference {
     pub id: Uuid,
     pub name: String,
 }
 
-#[derive(Serialize)]
+/// What a key group holds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Access)]
 pub struct AccessBody {
+    #[schema(required)]
     policy: Option<Reference>,
     user_groups: Vec<Reference>,
     workspace_roles: Vec<Reference>,
@@ -231,11 +270,15 @@ fn user_groups(all: &Catalogue, held: &Held) -> Vec<Reference> {
     found.map(|it| Reference { id: it.0.id, name: it.0.name.clone() }).collect()
 }
 
-#[derive(Serialize)]
+/// Until when the keys of a group follow each other without a gap, and when they go on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Coverage)]
 struct CoverageBody {
-    /// covered, runs_out, gap, forever, nothing
+    #[schema(value_type = CoverageState)]
     state: &'static str,
+    #[schema(format = DateTime, required)]
     until: Option<String>,
+    #[schema(format = DateTime, required)]
     next_start: Option<String>,
 }
 
@@ -252,7 +295,9 @@ impl CoverageBody {
     }
 }
 
-#[derive(Serialize)]
+/// How many keys of a group are in which status.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstanceCounts)]
 struct Counts {
     active: i32,
     active_in_the_future: i32,
@@ -260,20 +305,25 @@ struct Counts {
     deactivated: i32,
 }
 
-#[derive(Serialize)]
+/// A group of keys that follow each other, and what they may do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyGroup)]
 pub struct GroupBody {
     id: Uuid,
     name: String,
     description: String,
     contact: String,
+    #[schema(value_type = Kind)]
     kind: String,
     client_id: String,
     access: AccessBody,
     coverage: CoverageBody,
     instances: Counts,
-    /// An instance of it ends soon (document 004).
+    /// A key of it ends soon.
     warning: bool,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime, required)]
     last_used_at: Option<String>,
 }
 
@@ -312,28 +362,38 @@ pub async fn groups(act: &Act<'_>, groups: &[KeyGroup]) -> Result<Vec<GroupBody>
     Ok(groups.iter().map(body).collect())
 }
 
-#[derive(Serialize)]
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Instance)]
 pub struct InstanceBody {
     id: Uuid,
     /// `k-7`, counted within the group.
     label: String,
     key_group: Reference,
-    /// Of the group, live (document 004).
+    /// Of the group, as it is now.
     name: String,
     description: String,
     user_groups: Vec<Reference>,
+    #[schema(value_type = StatusWord)]
     status: &'static str,
     revoked: bool,
     warning: bool,
-    /// The active period.
+    /// When it becomes active.
+    #[schema(format = DateTime)]
     from: String,
+    /// When it ends; null: never.
+    #[schema(format = DateTime, required)]
     until: Option<String>,
     note: String,
     mask: String,
     custom: bool,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime, required)]
     deactivated_at: Option<String>,
+    #[schema(format = DateTime, required)]
     revoked_at: Option<String>,
+    #[schema(format = DateTime, required)]
     last_used_at: Option<String>,
 }
 
@@ -389,10 +449,24 @@ pub async fn instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Vec<I
 }
 
 /// A key that was just made: the only answer that has its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeInstance)]
 pub struct MadeBody<'a> {
     pub instance: InstanceBody,
+    /// The secret: nothing gives it again.
     pub secret: &'a str,
+}
+
+/// A key group that was just made. One of the kind `token` comes with its first key, and this is the
+/// only answer that has the secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeKeyGroup)]
+pub struct MadeGroup<'a> {
+    pub key_group: GroupBody,
+    /// The first key of a `token` group.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_group: Option<GroupBody>,
+    pub instance: Option<InstanceBody>,
+    /// Its secret: nothing gives it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<&'a str>,
 }

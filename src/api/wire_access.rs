@@ -2,9 +2,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::Reference;
+use super::{
+    openapi::texts::{self, Description, Name, NewSlug, PermissionName},
+    wire::Reference,
+};
 use crate::{
     access::Catalogue,
     clock::{instant, iso},
@@ -19,14 +23,17 @@ use crate::{
     workspaces::{self, Role, Workspace},
 };
 
-/// `POST /api/v1/policies`
-#[derive(Deserialize)]
+/// A policy to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPolicy {
+    #[schema(value_type = Name)]
     name: String,
     #[serde(default)]
+    #[schema(value_type = Description)]
     description: String,
     #[serde(default)]
+    #[schema(value_type = Vec<PermissionName>)]
     permissions: Vec<String>,
 }
 
@@ -37,12 +44,15 @@ impl NewPolicy {
     }
 }
 
-/// `PATCH /api/v1/policies/{id}`: what is not there stays.
-#[derive(Deserialize)]
+/// What shall change of a policy: what is null or not there stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyChange {
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
+    #[schema(value_type = Option<Description>)]
     description: Option<String>,
+    #[schema(value_type = Option<Vec<PermissionName>>)]
     permissions: Option<Vec<String>>,
 }
 
@@ -71,13 +81,17 @@ fn set(names: &[String]) -> Result<Permissions, Cause> {
     }
 }
 
-#[derive(Serialize)]
+/// A named set of permissions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Policy)]
 pub struct PolicyBody {
     id: Uuid,
     name: String,
     description: String,
     permissions: Vec<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     changed_at: String,
 }
 
@@ -94,7 +108,9 @@ impl From<&Policy> for PolicyBody {
     }
 }
 
-#[derive(Serialize)]
+/// A key group that would be deleted, with the number of its keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DoomedKeyGroup)]
 struct DoomedGroup {
     id: Uuid,
     name: String,
@@ -102,7 +118,8 @@ struct DoomedGroup {
 }
 
 /// What dies with a policy.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeletionPreview)]
 pub struct DoomedBody {
     policy: Reference,
     key_groups: Vec<DoomedGroup>,
@@ -124,17 +141,21 @@ impl DoomedBody {
     }
 }
 
-/// `POST /api/v1/user-groups`
-#[derive(Deserialize)]
+/// A user group to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUserGroup {
+    #[schema(value_type = Name)]
     name: String,
     #[serde(default)]
+    #[schema(value_type = Description)]
     description: String,
     #[serde(default)]
+    #[schema(value_type = Vec<Uuid>)]
     policies: BTreeSet<Uuid>,
-    /// Users.
+    /// The ids of members of the subscription.
     #[serde(default)]
+    #[schema(value_type = Vec<Uuid>)]
     members: BTreeSet<Uuid>,
 }
 
@@ -149,13 +170,17 @@ impl From<NewUserGroup> for user_groups::Wanted {
     }
 }
 
-/// `PATCH /api/v1/user-groups/{id}`: what is not there stays.
-#[derive(Deserialize)]
+/// What shall change of a user group: what is null or not there stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserGroupChange {
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
+    #[schema(value_type = Option<Description>)]
     description: Option<String>,
+    #[schema(value_type = Option<Vec<Uuid>>)]
     policies: Option<BTreeSet<Uuid>>,
+    #[schema(value_type = Option<Vec<Uuid>>)]
     members: Option<BTreeSet<Uuid>>,
 }
 
@@ -170,13 +195,16 @@ impl UserGroupChange {
     }
 }
 
-#[derive(Serialize)]
+/// Policies that key groups and members hold together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserGroup)]
 pub struct UserGroupBody {
     id: Uuid,
     name: String,
     description: String,
     policies: Vec<Reference>,
     members: Vec<Reference>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -218,15 +246,18 @@ impl Named {
     }
 }
 
-/// `POST /api/v1/workspaces`
-#[derive(Deserialize)]
+/// A workspace to be made.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWorkspace {
+    #[schema(value_type = Name)]
     name: String,
-    /// Made from the name, if it is not there. It never changes.
+    /// Made from the name, if it is empty or not there. It never changes.
     #[serde(default)]
+    #[schema(value_type = NewSlug)]
     slug: String,
     #[serde(default)]
+    #[schema(value_type = Description)]
     description: String,
 }
 
@@ -236,11 +267,13 @@ impl From<NewWorkspace> for workspaces::Wanted {
     }
 }
 
-/// `PATCH /api/v1/workspaces/{id}`: what is not there stays.
-#[derive(Deserialize)]
+/// What shall change of a workspace: what is null or not there stays. Its short name never changes.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceChange {
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
+    #[schema(value_type = Option<Description>)]
     description: Option<String>,
 }
 
@@ -254,13 +287,16 @@ impl WorkspaceChange {
     }
 }
 
-#[derive(Serialize)]
+/// A part of the subscription in which roles count.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Workspace)]
 pub struct WorkspaceBody {
     id: Uuid,
     name: String,
     /// How `workspace=` of a verification names it.
     slug: String,
     description: String,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -276,21 +312,27 @@ impl From<&Workspace> for WorkspaceBody {
     }
 }
 
-/// `POST /api/v1/workspace-roles`
-#[derive(Deserialize)]
+/// A policy that counts in one workspace, or everywhere.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWorkspaceRole)]
 pub struct NewRole {
     pub policy: Uuid,
-    /// null: the whole subscription.
+    /// null or not there: the whole subscription.
     pub workspace: Option<Uuid>,
 }
 
-#[derive(Serialize)]
+/// A policy that counts in one workspace (null: everywhere).
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceRole)]
 pub struct RoleBody {
     id: Uuid,
     name: String,
+    #[schema(required)]
     policy: Option<Reference>,
+    #[schema(required)]
     workspace: Option<Reference>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -308,15 +350,19 @@ impl RoleBody {
     }
 }
 
-/// `PUT /api/v1/services/{service}/permissions`: all that the service knows.
-#[derive(Deserialize)]
+/// All permissions that a service knows.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeclaredPermissions)]
 pub struct Declared {
     /// Actions with their descriptions.
+    #[schema(schema_with = texts::actions)]
     pub permissions: BTreeMap<String, String>,
 }
 
-#[derive(Serialize)]
+/// A permission that a service has declared.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Permission)]
 pub struct PermissionBody {
     name: String,
     service: String,
@@ -337,7 +383,8 @@ impl From<&Permission> for PermissionBody {
 }
 
 /// What a declaration has changed: numbers of permissions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeclarationResult)]
 pub struct ChangesBody {
     added: usize,
     described: usize,

@@ -46,7 +46,13 @@ fn content(name: &str) -> Option<(Vec<u8>, String)> {
         _ => None,
     };
     let Some((folder, kind)) = joined else {
-        let file = Files::get(name)?;
+        // What others have written has a folder of its own, with its licence.
+        let path = match name {
+            "swagger-ui.css" => "vendor/swagger-ui/swagger-ui.css",
+            "swagger-ui.js" => "vendor/swagger-ui/swagger-ui-bundle.js",
+            own => own,
+        };
+        let file = Files::get(path)?;
         return Some((file.data.into_owned(), file.metadata.mimetype().to_owned()));
     };
     let mut names: Vec<_> = Files::iter().filter(|it| it.starts_with(folder)).collect();

@@ -172,6 +172,7 @@ pub static API_ROUTES: &[Route] = &[
     delete("/api/v1/workspace-roles/{role}",                    Token(AccessWrite), || web::to(api::workspaces::delete_role)),
     get   ("/api/v1/permissions",                               Token(AccessRead),  || web::to(api::permissions::list)),
     put   ("/api/v1/services/{service}/permissions",            Token(AccessWrite), || web::to(api::permissions::declare)),
+    get   ("/api/v1/openapi.json",                              Anyone,             || web::to(api::openapi::serve)),
     get   ("/api/v1/audit",                                     Token(AuditRead),   || web::to(api::audit::list)),
     post  ("/api/v1/verify",                                    Token(KeysVerify),  || web::to(api::verify::verify)),
 ];
@@ -209,6 +210,8 @@ pub static ROUTES: &[Route] = &[
     get ("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept::form)),
     post("/invitations/{token}",                                Anyone,      || web::to(members::pages::accept::accept)),
     post("/invitations/{token}/acceptance",                     SignedIn,    || web::to(members::pages::accept::accept_signed_in)),
+    get ("/api/docs",                                           Anyone,      || web::to(api::openapi::page::docs)),
+    get ("/api/docs/",                                          Anyone,      || web::to(api::openapi::page::docs)),
     get ("/profile",                                            SignedIn,    || web::to(users::pages::profile::form)),
     post("/profile",                                            SignedIn,    || web::to(users::pages::profile::save)),
     get ("/profile/password",                                   SignedIn,    || web::to(users::pages::password::form)),

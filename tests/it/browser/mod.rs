@@ -1,5 +1,6 @@
 //! What only a browser can tell. One file per part of the product.
 mod access;
+mod api_docs;
 mod automation;
 mod bulk;
 mod calendar;
