@@ -96,8 +96,8 @@ fn accepted(it: &Holder, act: &crate::subscriptions::Act<'_>) -> VerdictBody {
     VerdictBody::Key(AcceptedKey {
         valid: true,
         code: ACCEPTED,
-        subscription: it.subscription.clone(),
-        key_group: AcceptedGroup { id: it.group, name: it.group_name.clone() },
+        subscription: it.subscription.to_string(),
+        key_group: AcceptedGroup { id: it.group, name: it.group_name.to_string() },
         key_instance: AcceptedInstance { id: it.instance, label: format!("k-{}", it.label) },
         permissions: names(&it.permissions),
         from: iso(it.facts.period.from()),

@@ -116,7 +116,7 @@ impl Walk<'_> {
                 desk.give(key.0, &Held { policy, ..Default::default() }).await;
                 "given"
             }
-            (9, Some(key), _) if n % 3 == 0 => {
+            (9, Some(key), _) if n.is_multiple_of(3) => {
                 let version = key_groups::find(&act, key.0).await.unwrap().version;
                 key_groups::delete(&act, key.0, version).await.unwrap();
                 "group deleted"
@@ -153,14 +153,14 @@ impl Walk<'_> {
                 roles.retain(|it| *it != role);
                 "role deleted"
             }
-            (16, _, Some(policy)) if n % 3 == 0 => {
+            (16, _, Some(policy)) if n.is_multiple_of(3) => {
                 let fence = policies::deletion::preview(&act, policy).await.unwrap().fence;
                 policies::deletion::delete(&act, policy, &fence).await.unwrap();
                 policies_made.retain(|it| *it != policy);
                 roles.clear(); // some are gone with it
                 "policy deleted"
             }
-            (17, ..) if n % 4 == 0 => {
+            (17, ..) if n.is_multiple_of(4) => {
                 let it = subscriptions::by_slug(&app.db, "acme").await.unwrap();
                 for suspended in [true, false] {
                     let now = act.now;

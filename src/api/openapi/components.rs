@@ -83,6 +83,11 @@ pub fn headers() -> Value {
     json!({
         "ETag": header("Stands for the thing as it is now.", text()),
         "Location": header("Where the thing is.", text()),
+        "Keyward-Applied": header(
+            "On how many nodes a change that concerns verifications is in force, how many of them have confirmed it (the leases of \
+             the others have run out), and after how many milliseconds. Not there where nothing of that kind has changed.",
+            json!({ "type": "string", "pattern": "^nodes=\\d+, confirmed=\\d+, ms=\\d+$", "examples": ["nodes=2, confirmed=2, ms=3"] })
+        ),
         "Link": header("The next page, with `rel=\"next\"`. The last page has none.", text()),
         "Retry-After": header("After so many seconds it is worth another try.", json!({ "type": "integer" })),
         "WWW-Authenticate": header("Which credential is asked for.", text()),

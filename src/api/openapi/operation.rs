@@ -214,6 +214,10 @@ impl Operation {
         }
         for (status, answer) in &self.answers {
             let mut answer = answer.clone();
+            if self.method != "GET" && access != Access::Anyone {
+                answer["headers"]["Keyward-Applied"] =
+                    json!({ "$ref": "#/components/headers/Keyward-Applied" });
+            }
             if *status < 300 && !self.leads.is_empty() {
                 answer["links"] = self.links(all);
             }
