@@ -105,13 +105,20 @@ pub async fn all(db: &Snapshot) -> Result<State> {
         let page: Vec<InstanceTuple> = page.into_tuple().all(&**db).await?;
         let Some(last) = page.last() else { return Ok(state) };
         after = last.1;
-        let mut batch = Batch::default();
-        batch.add_instances(page);
-        state.apply(batch);
+        for (digest, row) in page.into_iter().filter_map(instance) {
+            state.set_instance(digest, Some(row));
+        }
     }
 }
 
 type InstanceTuple = (Vec<u8>, Uuid, Uuid, i32, i64, Option<i64>, Option<i64>, Option<i64>);
+
+/// The database checks the length of digests.
+fn instance(it: InstanceTuple) -> Option<(Digest32, InstanceRow)> {
+    let (digest, id, group, label, from, until, deactivated_at, revoked_at) = it;
+    let row = InstanceRow { id, group, label, from, until, deactivated_at, revoked_at };
+    Some((digest.try_into().ok()?, row))
+}
 
 /// A key group; the policy, the user group or the role that it holds.
 type HeldTuple = (Uuid, Option<Uuid>, Option<Uuid>, Option<Uuid>);
@@ -149,13 +156,8 @@ fn select_roles() -> Select<roles::Entity> {
 
 impl Batch {
     fn add_instances(&mut self, rows: Vec<InstanceTuple>) {
-        for (digest, id, group, label, from, until, deactivated_at, revoked_at) in rows {
-            let row = InstanceRow { id, group, label, from, until, deactivated_at, revoked_at };
-            // The database checks its length.
-            if let Ok(digest) = Digest32::try_from(digest) {
-                self.instances.insert(digest, Some(row));
-            }
-        }
+        let rows = rows.into_iter().filter_map(instance);
+        self.instances.extend(rows.map(|(digest, row)| (digest, Some(row))));
     }
 
     fn add_policies(&mut self, rows: Vec<(Uuid, String)>) {

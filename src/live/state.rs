@@ -272,7 +272,7 @@ impl State {
         }
     }
 
-    fn set_instance(&mut self, digest: Digest32, row: Option<InstanceRow>) {
+    pub(super) fn set_instance(&mut self, digest: Digest32, row: Option<InstanceRow>) {
         // Without its group it is gone too, and the log says so soon.
         let known = row.and_then(|row| {
             let slot = *self.group_slots.get(&row.group)?;

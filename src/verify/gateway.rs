@@ -26,6 +26,21 @@ use crate::{
 
 const REALM: &str = "Bearer realm=\"keyward\"";
 
+/// Not parsed anew in each answer.
+mod named {
+    use actix_web::http::header::HeaderName;
+
+    pub const EXPIRES: HeaderName = HeaderName::from_static("keyward-expires");
+    pub const KEY_GROUP: HeaderName = HeaderName::from_static("keyward-key-group");
+    pub const KEY_INSTANCE: HeaderName = HeaderName::from_static("keyward-key-instance");
+    pub const PERMISSIONS: HeaderName = HeaderName::from_static("keyward-permissions");
+    pub const REASON: HeaderName = HeaderName::from_static("keyward-reason");
+    pub const SUBSCRIPTION: HeaderName = HeaderName::from_static("keyward-subscription");
+    pub const USER: HeaderName = HeaderName::from_static("keyward-user");
+    pub const WARNING: HeaderName = HeaderName::from_static("keyward-warning");
+    pub const SUNSET: HeaderName = HeaderName::from_static("sunset");
+}
+
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
 
@@ -149,15 +164,17 @@ fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     let until = holder.facts.period.until();
     guarded(&mut answer)
-        .insert_header(("keyward-subscription", &*holder.subscription))
-        .insert_header(("keyward-key-group", header_text(&holder.group_name)))
-        .insert_header(("keyward-key-instance", format!("k-{}", holder.label)))
-        .insert_header(("keyward-expires", expires(until)));
+        .insert_header((named::SUBSCRIPTION, &*holder.subscription))
+        .insert_header((named::KEY_GROUP, header_text(&holder.group_name)))
+        .insert_header((named::KEY_INSTANCE, format!("k-{}", holder.label)))
+        .insert_header((named::EXPIRES, expires(until)));
     add_permissions(&mut answer, &holder.permissions);
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
         // RFC 8594: the callers' own code can warn its people.
         let sunset = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        answer.insert_header(("keyward-warning", "expires_soon")).insert_header(("sunset", sunset));
+        answer
+            .insert_header((named::WARNING, "expires_soon"))
+            .insert_header((named::SUNSET, sunset));
     }
     answer.finish()
 }
@@ -165,11 +182,11 @@ fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
 fn accepted_person(person: &Person) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     guarded(&mut answer)
-        .insert_header(("keyward-user", header_text(&person.email)))
-        .insert_header(("keyward-key-instance", person.key.to_string()))
-        .insert_header(("keyward-expires", expires(person.until)));
+        .insert_header((named::USER, header_text(&person.email)))
+        .insert_header((named::KEY_INSTANCE, person.key.to_string()))
+        .insert_header((named::EXPIRES, expires(person.until)));
     if let Some(slug) = &person.subscription {
-        answer.insert_header(("keyward-subscription", slug.as_str()));
+        answer.insert_header((named::SUBSCRIPTION, slug.as_str()));
     }
     add_permissions(&mut answer, &person.permissions);
     answer.finish()
@@ -182,7 +199,7 @@ fn expires(until: Option<DateTime<Utc>>) -> String {
 /// Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
 fn add_permissions(answer: &mut HttpResponseBuilder, permissions: &Permissions) {
     if permissions.as_str().len() <= LONGEST_LIST {
-        answer.insert_header(("keyward-permissions", permissions.as_str()));
+        answer.insert_header((named::PERMISSIONS, permissions.as_str()));
     }
 }
 
@@ -230,7 +247,7 @@ fn unanswered(error: &Error) -> Counted {
 
 fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
-    guarded(&mut answer).insert_header(("keyward-reason", code));
+    guarded(&mut answer).insert_header((named::REASON, code));
     answer
 }
 
