@@ -85,6 +85,7 @@ async fn a_database_that_is_away_is_neither_a_verdict_nor_a_refusal(app: &TestAp
     let key = desk.group("quote-engine", desk.days(90)).await.secret;
     let (admin, nobody) = (app.admin("acme").await, app.anonymous());
     app.db.clone().close().await.unwrap();
+    app.relies_on_nothing().await;
     for answer in [
         admin.get("/s/acme/groups").await,
         admin.post("/s/acme/settings", &[]).await,
