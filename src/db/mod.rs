@@ -40,13 +40,12 @@ pub struct Db {
 
 /// Keeps a copy of what the log of changes is about.
 pub trait Follower: Send + Sync {
-    /// The highest number of the log that it has applied.
-    fn newest(&self) -> i64;
     /// As what it renews its lease.
     fn node(&self) -> Uuid;
-    /// Applies what was committed, and confirms it if others may wait for that. If it cannot, it must
-    /// not rely on its copy any more.
-    fn follow<'a>(&'a self, db: &'a Db, confirm: bool) -> BoxFuture<'a, ()>;
+    /// Applies what was committed, and confirms it, so that others need not wait, unless all of it is in
+    /// the own part of the log: behind the first number, up to the second. If it cannot, it must not rely
+    /// on its copy any more.
+    fn follow<'a>(&'a self, db: &'a Db, own: Option<(i64, i64)>) -> BoxFuture<'a, ()>;
 }
 
 /// How many connections there are.
@@ -171,10 +170,8 @@ impl Tx {
         let Some(id) = logged else { return Ok(Applied::default()) };
         let (start, follower) = (Instant::now(), db.follower.get());
         if let Some(it) = follower {
-            // On SQLite a commit is applied here before the next transaction begins: whatever else there
-            // is to apply is of other processes.
-            let others_wait = !db.has_one_writer() || it.newest() != log_start;
-            it.follow(&db, others_wait).await;
+            // On SQLite nobody else writes meanwhile.
+            it.follow(&db, db.has_one_writer().then_some((log_start, id))).await;
         }
         drop(turn);
         let applied = db.applied_everywhere(id, follower.map(|it| it.node())).await;

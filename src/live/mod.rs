@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +28,7 @@ use uuid::{Builder, Uuid};
 pub use self::state::Found;
 use self::state::State;
 use crate::{
-    db::{Db, Follower, changes::Mark, nodes::LEASE},
+    db::{Db, Follower, changes::{Mark, Since}, nodes::LEASE},
     error::Result,
     pepper::Digest32,
 };
@@ -47,7 +47,6 @@ pub struct Live {
     start: Instant,
     /// Up to where the log is applied; `None`: nothing is loaded.
     mark: Mutex<Option<Mark>>,
-    newest: AtomicI64,
     node: Uuid,
 }
 
@@ -58,18 +57,30 @@ impl Default for Live {
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
             mark: Mutex::default(),
-            newest: AtomicI64::new(0),
             node: random_id(),
         }
     }
 }
 
-/// Whether others are told of what was applied. Nobody waits for that of one's own.
+/// When others are told of what was applied: always before it is relied on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Confirm {
-    Nothing,
+    /// Unless nothing else is new than this part of the log, which nobody waits for: it is one's own.
+    Beyond((i64, i64)),
     News,
     InAnyCase,
+}
+
+impl Confirm {
+    fn is_needed(self, before: &Mark, since: &Since) -> bool {
+        match self {
+            Self::InAnyCase => true,
+            Self::News => !since.changes.is_empty(),
+            Self::Beyond(own) => {
+                !since.changes.is_empty() && own != (before.newest(), since.mark.newest())
+            }
+        }
+    }
 }
 
 fn random_id() -> Uuid {
@@ -146,11 +157,9 @@ impl Live {
             self.state.write().expect("no holder of this lock panics").apply(batch);
         }
         drop(now); // it gives its connection back
-        let has_news = confirm == Confirm::News && !since.changes.is_empty();
-        if has_news || confirm == Confirm::InAnyCase {
+        if confirm.is_needed(known, &since) {
             db.confirm(self.node, &since.mark).await?;
         }
-        self.newest.store(since.mark.newest(), Ordering::Release);
         *mark = Some(since.mark);
         Ok(())
     }
@@ -164,19 +173,20 @@ impl Live {
         let mut mark = self.mark.lock().await;
         tracing::info!(instances = state.len(), elapsed = ?start.elapsed(), "keys are in memory");
         *self.state.write().expect("no holder of this lock panics") = state;
-        self.newest.store(at.newest(), Ordering::Release);
         *mark = Some(at);
         Ok(())
     }
 
     /// Renews the lease: from now on it runs anew, if there is a state that could be brought up.
     async fn renew(&self, db: &Db) -> Result<()> {
-        if self.mark.lock().await.is_none() {
+        // What was loaded was never confirmed, and somebody may wait for it.
+        let mut is_new = self.mark.lock().await.is_none();
+        if is_new {
             self.load(db).await?;
         }
         let since = Instant::now();
-        let has_entered = db.enter_nodes(self.node).await?;
-        let confirm = if has_entered { Confirm::InAnyCase } else { Confirm::News };
+        is_new |= db.enter_nodes(self.node).await?;
+        let confirm = if is_new { Confirm::InAnyCase } else { Confirm::News };
         let mut mark = self.mark.lock().await;
         let done = self.bring_up(db, &mut mark, confirm).await;
         match &done {
@@ -203,17 +213,13 @@ impl Live {
 }
 
 impl Follower for Live {
-    fn newest(&self) -> i64 {
-        self.newest.load(Ordering::Acquire)
-    }
-
     fn node(&self) -> Uuid {
         self.node
     }
 
-    fn follow<'a>(&'a self, db: &'a Db, confirm: bool) -> BoxFuture<'a, ()> {
+    fn follow<'a>(&'a self, db: &'a Db, own: Option<(i64, i64)>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let confirm = if confirm { Confirm::News } else { Confirm::Nothing };
+            let confirm = own.map_or(Confirm::News, Confirm::Beyond);
             if let Err(error) = self.catch_up(db, confirm).await {
                 tracing::warn!(?error, "the state in memory is not relied on until it can follow");
             }
@@ -285,7 +291,8 @@ async fn keep(live: Arc<Live>, db: Db) {
             if let Err(error) = db.prune_changes(kept.0).await {
                 tracing::warn!(?error, "the log of changes cannot be shortened; it is tried again");
             }
-            kept = (live.newest(), Instant::now());
+            let newest = live.mark.lock().await.as_ref().map_or(0, Mark::newest);
+            kept = (newest, Instant::now());
         }
     }
 }

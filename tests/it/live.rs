@@ -198,15 +198,19 @@ async fn a_change_behind_the_back_of_the_program_is_seen_soon(app: &TestApp) {
     db.close().await.unwrap();
 }
 
-/// Of a log that was cut, memory knows that it has missed something.
+/// Of a log that was cut, memory knows that it has missed something; and nobody waits in vain for it.
 async fn what_was_missed_for_too_long_is_read_anew(app: &TestApp) {
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await;
-    let db = app.home.connect().await;
+    let other = app.second_node().await;
     let cut = "UPDATE subscriptions SET suspended_at = 1; DELETE FROM changes; \
                UPDATE subscriptions SET suspended_at = suspended_at";
-    db.execute_unprepared(&format!("BEGIN; {cut}; COMMIT")).await.unwrap();
-    db.close().await.unwrap();
+    let tx = other.db.write().await.unwrap();
+    tx.execute_unprepared(cut).await.unwrap();
+    let start = Instant::now();
+    tx.commit().await.unwrap();
+    assert!(start.elapsed() < LEASE, "what was read anew is not confirmed");
+    other.stop().await;
     let service = app.service();
     let refused = async || service.bearer(key.secret.expose()).await.status == 401;
     assert!(eventually(SOON, refused).await, "it is not seen");
