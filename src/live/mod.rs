@@ -28,7 +28,11 @@ use uuid::{Builder, Uuid};
 pub use self::state::Found;
 use self::state::State;
 use crate::{
-    db::{Db, Follower, changes::{Mark, Since}, nodes::LEASE},
+    db::{
+        Db, Follower,
+        changes::{Mark, Since},
+        nodes::LEASE,
+    },
     error::Result,
     pepper::Digest32,
 };
