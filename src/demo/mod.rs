@@ -110,8 +110,7 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
         let act = Act { app, scope: &scope, actor, now };
         let keys = bulk::fill(&act, instances).await?;
         let text = keys.iter().take(1_000).fold(String::new(), |all, it| all + it.expose() + "\n");
-        let folder = db::sqlite_file(&app.config.database_url).context("a demo is on SQLite")?;
-        fs::write(folder.with_file_name(KEYS), text)?;
+        fs::write(app.config.pepper_file()?.with_file_name(KEYS), text)?;
     }
     Ok(())
 }
