@@ -27,41 +27,48 @@ const CHUNK: usize = 500;
 pub async fn changed(db: &Snapshot, changes: &[Change]) -> Result<Batch> {
     let mut batch = Batch::default();
     for chunk in changes.chunks(CHUNK) {
-        let ids = |of: fn(&Change) -> Option<Uuid>| -> Vec<Uuid> {
-            chunk.iter().filter_map(of).collect()
-        };
-        let mut digests = Vec::new();
+        let (mut digests, mut groups, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut policies, mut user_groups, mut roles) = (Vec::new(), Vec::new(), Vec::new());
+        // What is not found below is gone.
         for it in chunk {
-            if let Change::Instance(digest) = it {
-                batch.instances.insert(*digest, None);
-                digests.push(digest.to_vec());
+            match *it {
+                Change::Instance(digest) => {
+                    batch.instances.insert(digest, None);
+                    digests.push(digest.to_vec());
+                }
+                Change::Group(id) => groups.push(id),
+                Change::Subscription(id) => subscriptions.push(id),
+                Change::Policy(id) => {
+                    batch.policies.insert(id, None);
+                    policies.push(id);
+                }
+                Change::UserGroup(id) => {
+                    batch.user_groups.insert(id, Vec::new());
+                    user_groups.push(id);
+                }
+                Change::Role(id) => {
+                    batch.roles.insert(id, None);
+                    roles.push(id);
+                }
             }
         }
+        batch.read_groups(db, groups).await?;
+        batch.read_subscriptions(db, subscriptions).await?;
         if !digests.is_empty() {
             let found = select_instances().filter(instances::Column::Digest.is_in(digests));
             batch.add_instances(found.into_tuple().all(&**db).await?);
         }
-        let groups = ids(|it| if let Change::Group(id) = it { Some(*id) } else { None });
-        batch.read_groups(db, groups).await?;
-        let found = ids(|it| if let Change::Subscription(id) = it { Some(*id) } else { None });
-        batch.read_subscriptions(db, found).await?;
-        let found = ids(|it| if let Change::Policy(id) = it { Some(*id) } else { None });
-        if !found.is_empty() {
-            batch.policies.extend(found.iter().map(|it| (*it, None)));
-            let found = select_policies().filter(policies::COLUMN.id.is_in(found));
+        if !policies.is_empty() {
+            let found = select_policies().filter(policies::COLUMN.id.is_in(policies));
             batch.add_policies(found.into_tuple().all(&**db).await?);
         }
-        let found = ids(|it| if let Change::UserGroup(id) = it { Some(*id) } else { None });
-        if !found.is_empty() {
-            batch.user_groups.extend(found.iter().map(|it| (*it, Vec::new())));
-            let found =
-                select_user_groups().filter(in_user_groups::COLUMN.user_group_id.is_in(found));
+        if !user_groups.is_empty() {
+            let found = select_user_groups()
+                .filter(in_user_groups::COLUMN.user_group_id.is_in(user_groups));
             batch.add_user_groups(found.into_tuple().all(&**db).await?);
         }
-        let found = ids(|it| if let Change::Role(id) = it { Some(*id) } else { None });
-        if !found.is_empty() {
-            batch.roles.extend(found.iter().map(|it| (*it, None)));
-            let found = select_roles().filter(roles::COLUMN.id.is_in(found));
+        if !roles.is_empty() {
+            let found = select_roles().filter(roles::COLUMN.id.is_in(roles));
             batch.add_roles(found.into_tuple().all(&**db).await?);
         }
     }
