@@ -80,23 +80,23 @@ impl From<&String> for Submission {
 }
 
 /// Claims a submission within the transaction that creates its result, which will be at
-/// `location`. The second one is told where the first one's result is.
+/// `location`. The second one is told where the first one's result is, and its transaction is given up.
 pub async fn claim(
     act: &Act<'_>,
-    tx: &Tx,
+    tx: Tx,
     it: impl Into<Submission>,
     location: String,
-) -> Result<()> {
+) -> Result<Tx> {
     claim_at(act.app, tx, (it, location), act.now).await
 }
 
 /// The same outside of any subscription.
 pub async fn claim_at(
     app: &App,
-    tx: &Tx,
+    tx: Tx,
     (it, location): (impl Into<Submission>, String),
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<Tx> {
     let Submission { digest, fingerprint, .. } = it.into();
     let digest = digest.ok_or(Error::Malformed("This form is incomplete. Load its page again."))?;
     let row = entity::ActiveModel {
@@ -105,8 +105,11 @@ pub async fn claim_at(
         created_at: Set(clock::millis(now)),
         fingerprint: Set(fingerprint.clone()),
     };
-    match entity::Entity::insert(row).exec_without_returning(&**tx).await {
+    match entity::Entity::insert(row).exec_without_returning(&*tx).await {
         Err(error) if is_duplicate(&error) => {
+            drop(tx);
+            // Its result is there when its transaction is committed.
+            app.db.settled().await;
             let first = entity::Entity::find_by_id(digest).one(app.db.read()).await?;
             let first = first.ok_or(Error::NotFound)?;
             if first.fingerprint != fingerprint {
@@ -114,7 +117,8 @@ pub async fn claim_at(
             }
             Err(Error::AlreadyDone { location: first.location })
         }
-        other => other.map(|_| ()).map_err(Error::from),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(tx),
     }
 }
 

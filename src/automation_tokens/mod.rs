@@ -94,7 +94,7 @@ pub async fn create(
     let id = new_id(act.now);
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/settings/tokens/{id}/secret"));
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     if store::count_live(&tx, act.scope, act.now).await? >= MOST as u64 {
         return Err(Refusal::TooMany { most: MOST, what: "automation tokens" }.into());
     }

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use tokio::time::sleep;
 
-use super::{Db, Tx};
+use super::Db;
 use crate::pepper::Digest32;
 
 const CHANNEL: &str = "keyward_changes";
@@ -231,22 +231,10 @@ impl Listener {
     }
 }
 
-impl Tx {
-    /// Whether this transaction has changed something that is in the log, and which one it is.
-    pub(super) async fn logged(&self, since: i64) -> Result<Option<i64>, DbErr> {
-        let backend = self.get_database_backend();
-        let asked = match backend {
-            DbBackend::Postgres => Statement::from_string(
-                backend,
-                "SELECT pg_current_xact_id()::text::bigint AS id WHERE \
-                 EXISTS (SELECT 1 FROM changes WHERE xid = pg_current_xact_id_if_assigned())",
-            ),
-            _ => Statement::from_sql_and_values(
-                backend,
-                "SELECT max(seq) AS id FROM changes HAVING max(seq) > $1",
-                [since.into()],
-            ),
-        };
-        self.query_one_raw(asked).await?.map(|it| it.try_get("", "id")).transpose()
-    }
+/// The id of this transaction of Postgres, if it has changed something that is in the log.
+pub(super) async fn transaction(tx: &DatabaseTransaction) -> Result<Option<i64>, DbErr> {
+    let sql = "SELECT pg_current_xact_id()::text::bigint AS id WHERE \
+               EXISTS (SELECT 1 FROM changes WHERE xid = pg_current_xact_id_if_assigned())";
+    let asked = Statement::from_string(DbBackend::Postgres, sql);
+    tx.query_one_raw(asked).await?.map(|it| it.try_get("", "id")).transpose()
 }

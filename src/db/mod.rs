@@ -2,6 +2,7 @@
 //! database it talks to.
 pub mod changes;
 pub mod nodes;
+mod writer;
 
 use std::{
     path::PathBuf,
@@ -17,23 +18,26 @@ use sea_orm::{
     DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Select, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
     prelude::Uuid,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        self, Connection,
+        sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use tokio::{
     runtime::{EnterGuard, Handle},
-    sync::{Mutex, OwnedMutexGuard},
     time::{Instant, sleep},
 };
 
 pub use self::nodes::Applied;
+use self::writer::{Turn, Writer};
 
 /// The pool. On SQLite writers queue here: its own lock is polled and unfair.
 #[derive(Clone)]
 pub struct Db {
     pool: DatabaseConnection,
-    writer: Option<Arc<Mutex<()>>>,
-    /// Where it was opened, if its connections are sockets, which belong to a runtime.
-    runtime: Option<Handle>,
+    writer: Option<Writer>,
+    /// Where it was opened: the one that lives as long as the process.
+    runtime: Handle,
     /// Who is told of each commit that changes a verdict, before it is acknowledged.
     follower: Arc<OnceLock<Arc<dyn Follower>>>,
 }
@@ -57,11 +61,14 @@ pub struct Connections {
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: Inner,
     db: Db,
-    /// On SQLite the newest row of the log when it began.
-    log_start: i64,
-    turn: Option<OwnedMutexGuard<()>>,
+}
+
+enum Inner {
+    Own(DatabaseTransaction),
+    /// A part of the one that writers of SQLite share.
+    Shared(Turn),
 }
 
 impl Db {
@@ -88,6 +95,7 @@ impl Db {
                     .pragma("trusted_schema", "OFF")
                     .pragma("temp_store", "MEMORY")
             })
+            .map_sqlx_sqlite_before_acquire(|it, _| Box::pin(is_outside(it)))
             .set_application_name("keyward")
             .statement_timeout(Duration::from_secs(15))
             .map_sqlx_postgres_opts(|it| {
@@ -95,8 +103,8 @@ impl Db {
             });
         let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
-        let runtime = (!sqlite).then(Handle::current);
-        Ok(Self { pool, writer: sqlite.then(Default::default), runtime, follower: Arc::default() })
+        let (writer, runtime) = (sqlite.then(Writer::default), Handle::current());
+        Ok(Self { pool, writer, runtime, follower: Arc::default() })
     }
 
     /// From now on `it` is told of each commit. There is one for each pool.
@@ -114,24 +122,36 @@ impl Db {
         &self.pool
     }
 
-    /// Begins a transaction that will write. On SQLite it holds the write lock from its start; on
-    /// Postgres the verb's first statement must write the parent row whose rule it checks.
+    /// Begins a transaction that will write. On SQLite it holds the write lock from its start, and sees
+    /// what those before it did, which may be committed together with it; on Postgres the verb's first
+    /// statement must write the parent row whose rule it checks.
     pub async fn write(&self) -> Result<Tx, DbErr> {
-        let turn = match &self.writer {
-            Some(writer) => Some(Arc::clone(writer).lock_owned().await),
-            None => None,
+        let inner = match &self.writer {
+            Some(writer) => Inner::Shared(writer.begin(self).await?),
+            None => Inner::Own(self.pool.begin().await?),
         };
-        let mode = self.writer.is_some().then_some(SqliteTransactionMode::Immediate);
-        let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
-        let inner = self.pool.begin_with_options(options).await?;
-        let log_start = if self.has_one_writer() { changes::newest(&inner).await? } else { 0 };
-        Ok(Tx { inner, db: self.clone(), log_start, turn })
+        Ok(Tx { inner, db: self.clone() })
+    }
+
+    /// Comes back when everything that a transaction before this moment could see is committed.
+    pub async fn settled(&self) {
+        if let Some(writer) = &self.writer {
+            writer.settled(self).await;
+        }
+    }
+
+    /// Whoever keeps a copy applies what was committed: an own part of the log, if this is known.
+    async fn follow(&self, own: Option<(i64, i64)>) {
+        if let Some(it) = self.follower.get() {
+            it.follow(self, own).await;
+        }
     }
 
     /// While this is held, connections that are opened live as long as the runtime in which the pool
     /// was opened: that of the main thread, not of the worker that happens to need one more.
     pub fn enter(&self) -> Option<EnterGuard<'_>> {
-        self.runtime.as_ref().map(Handle::enter)
+        // Those of SQLite are threads.
+        self.writer.is_none().then(|| self.runtime.enter())
     }
 
     /// Connections of the pool, for monitoring.
@@ -161,21 +181,25 @@ impl Tx {
         self.commit_everywhere().await.map(drop)
     }
 
-    /// The same, and tells where it is in force: in the memory of this node in any case, before the
-    /// next transaction begins on SQLite.
+    /// The same, and tells where it is in force: in the memory of this node in any case.
     pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
-        let logged = self.logged(self.log_start).await?;
-        let Self { inner, db, log_start, turn } = self;
-        inner.commit().await?;
-        let Some(id) = logged else { return Ok(Applied::default()) };
-        let (start, follower) = (Instant::now(), db.follower.get());
-        if let Some(it) = follower {
-            // On SQLite nobody else writes meanwhile.
-            it.follow(&db, db.has_one_writer().then_some((log_start, id))).await;
-        }
-        drop(turn);
-        let applied = db.applied_everywhere(id, follower.map(|it| it.node())).await;
-        Ok(Applied { after: start.elapsed(), ..applied }.note())
+        let Self { inner, db } = self;
+        let applied = match inner {
+            Inner::Own(inner) => {
+                let logged = changes::transaction(&inner).await?;
+                inner.commit().await?;
+                let committed = Instant::now();
+                match logged {
+                    Some(id) => {
+                        db.follow(None).await;
+                        db.applied_everywhere(id, committed).await
+                    }
+                    None => Applied::default(),
+                }
+            }
+            Inner::Shared(turn) => turn.commit().await?,
+        };
+        Ok(applied.note())
     }
 }
 
@@ -183,7 +207,10 @@ impl std::ops::Deref for Tx {
     type Target = DatabaseTransaction;
 
     fn deref(&self) -> &DatabaseTransaction {
-        &self.inner
+        match &self.inner {
+            Inner::Own(it) => it,
+            Inner::Shared(turn) => turn,
+        }
     }
 }
 
@@ -213,6 +240,12 @@ async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
             done => return done,
         }
     }
+}
+
+/// False for one that sqlx takes for being in a transaction, which a failure has made SQLite roll back:
+/// it would never begin another one.
+async fn is_outside(it: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!it.is_in_transaction())
 }
 
 /// SQLITE_BUSY; no code of Postgres looks like it.

@@ -33,13 +33,27 @@ pub struct Applied {
 tokio::task_local! {
     /// Of the request that is answered.
     static APPLIED: Cell<Applied>;
+    /// Whether its answer rests on what another one did, and which is not committed yet.
+    static IS_UNSETTLED: Cell<bool>;
 }
 
 impl Applied {
-    /// Runs a request, and notes where what it has changed is in force.
-    pub async fn noted<T>(request: impl Future<Output = T>) -> (T, Option<Self>) {
-        let noted = async { (request.await, Self::of_this_request()) };
-        APPLIED.scope(Cell::default(), noted).await
+    /// Runs a request, and notes where what it has changed is in force. What its answer rests on is
+    /// committed then: a second one who hears "this is done already" can rely on it like the first.
+    pub async fn noted<T>(db: &Db, request: impl Future<Output = T>) -> (T, Option<Self>) {
+        let noted = async {
+            let answer = request.await;
+            if IS_UNSETTLED.with(Cell::get) {
+                db.settled().await;
+            }
+            (answer, Self::of_this_request())
+        };
+        IS_UNSETTLED.scope(Cell::default(), APPLIED.scope(Cell::default(), noted)).await
+    }
+
+    pub(super) fn is_unsettled() {
+        // Outside of a request nobody is answered.
+        let _ = IS_UNSETTLED.try_with(|it| it.set(true));
     }
 
     /// Where the last change of this request that concerns verifications is in force; `None` if there was
@@ -100,10 +114,10 @@ impl Db {
         self.pool.execute_raw(leave).await.map(drop)
     }
 
-    /// Comes back when what was just committed is in force on every node: on Postgres the transaction
-    /// `id`, on SQLite the log up to this number.
-    pub(super) async fn applied_everywhere(&self, id: i64, own: Option<Uuid>) -> Applied {
-        let committed = Instant::now();
+    /// Comes back when what was committed at a moment is in force on every node: on Postgres the
+    /// transaction `id`, on SQLite the log up to this number.
+    pub(super) async fn applied_everywhere(&self, id: i64, committed: Instant) -> Applied {
+        let own = self.follower.get().map(|it| it.node());
         let mut pause = Duration::from_millis(1);
         loop {
             let others = self.others(id, own.unwrap_or_default()).await;

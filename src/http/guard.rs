@@ -39,7 +39,7 @@ pub async fn log<B: MessageBody>(
     let started = Instant::now();
     let method = req.method().clone();
     let route = req.match_pattern().unwrap_or_else(|| "-".to_owned());
-    let answered = Applied::noted(REQUEST_ID.scope(id.clone(), next.call(req))).await;
+    let answered = Applied::noted(&app.db, REQUEST_ID.scope(id.clone(), next.call(req))).await;
     let (mut answered, applied) = answered;
     let status = match &answered {
         Ok(response) => response.status().as_u16(),

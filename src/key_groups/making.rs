@@ -38,7 +38,7 @@ pub async fn create(
     let issued_id = new_id(act.now);
     let tx = act.begin().await?;
     let location = key_instances::secret_path(act, group.id, issued_id);
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     let group = add(act, &tx, group, &new, held).await?;
     let (issued, event) = key_instances::insert(act, &tx, &group, first, issued_id).await?;
     summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
@@ -56,7 +56,7 @@ pub async fn create_client(
     let group = blank(act, &new, GroupKind::ClientCredentials)?;
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/groups/{}", group.id));
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     let group = add(act, &tx, group, &new, held).await?;
     tx.commit().await?;
     Ok(group)

@@ -136,7 +136,7 @@ pub async fn carry_out(
     let pictures: HashMap<Uuid, &str> =
         seen.iter().map(|it| (it.id, it.picture.as_str())).collect();
     let tx = act.begin().await?;
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     let rules = subscriptions::rules(&tx, act.scope).await?;
     let keys = store::find_all(&*tx, act.scope, &ids).await?;
     let groups: Vec<Uuid> = keys.iter().map(|it| it.key_group_id).collect();

@@ -192,7 +192,7 @@ async fn begin(act: &Act<'_>, group: Uuid, submission: Submission) -> Result<(Tx
     let id = new_id(act.now);
     let tx = act.begin().await?;
     let location = secret_path(act, group, id);
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     let group = key_groups::touch(act, &tx, group).await?;
     access::demand_policy(act, &tx, group.id).await?;
     Ok((tx, group, id))

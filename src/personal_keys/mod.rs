@@ -120,9 +120,9 @@ pub(crate) fn secret_path(id: Uuid) -> String {
 pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Result<Issued> {
     let (note, until) = checked(own, new)?;
     let id = new_id(own.now);
-    let tx = own.begin().await?;
+    let mut tx = own.begin().await?;
     if let Some(token) = submission {
-        submissions::claim_at(own.app, &tx, (token, secret_path(id)), own.now).await?;
+        tx = submissions::claim_at(own.app, tx, (token, secret_path(id)), own.now).await?;
     }
     if store::count_live(&tx, own.user.id, own.now).await? >= MOST as u64 {
         return Err(Refusal::TooManyPersonalKeys { most: MOST }.into());

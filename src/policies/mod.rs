@@ -76,7 +76,7 @@ pub async fn create(
     };
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/policies/{}", policy.id));
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     if store::all(&*tx, act.scope).await?.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "policies" }.into());
     }

@@ -73,7 +73,7 @@ pub async fn create(
     };
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/user-groups/{}", group.id));
-    submissions::claim(act, &tx, submission, location).await?;
+    let tx = submissions::claim(act, tx, submission, location).await?;
     let world = World::load(act, &tx).await?;
     if world.all.user_groups.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "user groups" }.into());

@@ -65,7 +65,7 @@ pub async fn create(
         number: 0,
     };
     let tx = act.begin().await?;
-    submissions::claim(act, &tx, submission, place(act, it.id)).await?;
+    let tx = submissions::claim(act, tx, submission, place(act, it.id)).await?;
     let all = store::all(&*tx, act.scope).await?;
     if all.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "workspaces" }.into());
@@ -156,7 +156,7 @@ pub async fn create_role(
 ) -> Result<Role> {
     let id = new_id(act.now);
     let tx = act.begin().await?;
-    submissions::claim(act, &tx, submission, place(act, id)).await?;
+    let tx = submissions::claim(act, tx, submission, place(act, id)).await?;
     let all = Catalogue::load_in(act, &tx).await?;
     if all.policy(policy).is_none() {
         return Err(Error::field("policy", "Choose a policy."));

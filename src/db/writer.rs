@@ -1,0 +1,204 @@
+//! SQLite has one writer at a time, and a commit that survives a power failure waits for the disk. So
+//! those who queue share one (group commit): each transaction is a savepoint of an outer one, which is
+//! committed when all who came before that are through. Nobody is told of a commit before it is on the
+//! disk, and a transaction that is dropped takes back its own savepoint only.
+//!
+//! Some failures, such as a full disk, make SQLite roll back the outer transaction behind our back, and
+//! a savepoint outside of one would begin another. So nobody joins after a transaction that did not end
+//! well: what was released before it is committed at once, which fails if it is gone.
+use std::{ops::Deref, sync::Arc};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use tokio::{
+    sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
+    time::Instant,
+};
+
+use super::{Applied, Db, changes};
+
+/// Who writes, one after the other in the order of their coming.
+#[derive(Clone, Default)]
+pub(super) struct Writer(Arc<Mutex<Option<Outer>>>);
+
+/// The one whose turn it is, with a savepoint of its own.
+pub(super) struct Turn(OwnedMappedMutexGuard<Option<Outer>, Outer>);
+
+/// A transaction that several share.
+struct Outer {
+    inner: DatabaseTransaction,
+    /// The newest row of the log at its start, and of what was released.
+    log: (i64, i64),
+    /// So far. Their names are never used twice, so that none takes back what is of another.
+    savepoints: u64,
+    /// The last one was not released.
+    is_unfinished: bool,
+    /// Who released one.
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    /// Whether it changed something that is in the log.
+    is_logged: bool,
+    told: oneshot::Sender<Result<Applied, DbErr>>,
+}
+
+impl Writer {
+    pub async fn begin(&self, db: &Db) -> Result<Turn, DbErr> {
+        loop {
+            let mut guard = self.0.clone().lock_owned().await;
+            match &*guard {
+                None => {
+                    *guard = Some(Outer::begin(db).await?);
+                    let (writer, db) = (self.0.clone(), db.clone());
+                    let runtime = db.runtime.clone();
+                    // Behind all who wait now.
+                    runtime.spawn(async move { end(&db, writer.lock_owned().await).await });
+                }
+                Some(it) if it.is_unfinished => {
+                    self.end_now(db, guard);
+                    continue;
+                }
+                Some(_) => {}
+            }
+            if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, Option::as_mut) {
+                outer.savepoint().await?;
+                return Ok(Turn(outer));
+            }
+        }
+    }
+
+    /// Comes back when everything before this moment is committed, or taken back.
+    pub async fn settled(&self, db: &Db) {
+        self.end_now(db, self.0.clone().lock_owned().await);
+        drop(self.0.lock().await);
+    }
+
+    /// In a task of its own: who asks for it may be dropped at any time.
+    fn end_now(&self, db: &Db, guard: OwnedMutexGuard<Option<Outer>>) {
+        let db = db.clone();
+        let runtime = db.runtime.clone();
+        runtime.spawn(async move { end(&db, guard).await });
+    }
+}
+
+impl Turn {
+    /// Comes back when it is on the disk and in force.
+    pub async fn commit(mut self) -> Result<Applied, DbErr> {
+        let told = self.0.release().await?;
+        drop(self); // it is the next one's turn
+        told.await.unwrap_or_else(|_| Err(not_committed("the process ends")))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // It gave up, perhaps because of what somebody did who is not committed yet.
+        if self.0.is_unfinished && !self.0.waiting.is_empty() {
+            Applied::is_unsettled();
+        }
+    }
+}
+
+impl Deref for Turn {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.0.inner
+    }
+}
+
+impl Outer {
+    async fn begin(db: &Db) -> Result<Self, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let inner = db.pool.begin_with_options(options).await?;
+        let newest = changes::newest(&inner).await?;
+        let log = (newest, newest);
+        Ok(Self { inner, log, savepoints: 0, is_unfinished: false, waiting: Vec::new() })
+    }
+
+    async fn run(&self, what: &str) -> Result<(), DbErr> {
+        let sql = format!("{what} w{}", self.savepoints);
+        self.inner.execute_unprepared(&sql).await.map(drop)
+    }
+
+    async fn savepoint(&mut self) -> Result<(), DbErr> {
+        self.savepoints += 1;
+        self.is_unfinished = true;
+        self.run("SAVEPOINT").await
+    }
+
+    /// From here on it is committed with the others, even if nobody waits any more.
+    async fn release(&mut self) -> Result<oneshot::Receiver<Result<Applied, DbErr>>, DbErr> {
+        let newest = changes::newest(&self.inner).await?;
+        let (told, receiver) = oneshot::channel();
+        self.waiting.push(Waiting { is_logged: newest > self.log.1, told });
+        self.log.1 = newest;
+        // Before the statement: left on the stack, a savepoint is committed as well.
+        self.is_unfinished = false;
+        let released = self.run("RELEASE").await;
+        if released.is_err() {
+            self.is_unfinished = true;
+            self.waiting.pop();
+        }
+        released.map(|()| receiver)
+    }
+
+    async fn end(self) -> Result<Vec<Waiting>, (Vec<Waiting>, DbErr)> {
+        if self.is_unfinished {
+            // If it fails, there is no such savepoint, or no transaction at all any more.
+            let _ = self.run("ROLLBACK TO").await;
+        }
+        let done = match self.waiting.len() {
+            0 => self.inner.rollback().await,
+            _ => self.inner.commit().await,
+        };
+        match done {
+            Ok(()) => Ok(self.waiting),
+            Err(error) => Err((self.waiting, error)),
+        }
+    }
+}
+
+/// Commits what was released, applies it on every node, and tells those who wait.
+async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
+    let Some(outer) = guard.take() else { return };
+    let (from, to) = outer.log;
+    let waiting = match outer.end().await {
+        Ok(waiting) => waiting,
+        Err((waiting, error)) => {
+            tracing::error!(?error, transactions = waiting.len(), "a commit failed");
+            tell(waiting, || Err(not_committed(&error)));
+            return;
+        }
+    };
+    let committed = Instant::now();
+    let (logged, others): (Vec<_>, _) = waiting.into_iter().partition(|it| it.is_logged);
+    if !logged.is_empty() {
+        // Nobody else writes meanwhile.
+        db.follow(Some((from, to))).await;
+    }
+    drop(guard);
+    tell(others, || Ok(Applied::default()));
+    if !logged.is_empty() {
+        let applied = db.applied_everywhere(to, committed).await;
+        tell(logged, || Ok(applied));
+    }
+}
+
+fn tell(waiting: Vec<Waiting>, result: impl Fn() -> Result<Applied, DbErr>) {
+    for it in waiting {
+        // Who is gone need not know.
+        let _ = it.told.send(result());
+    }
+}
+
+/// For each who shared it: the same failure, of which it is not known whose it was.
+fn not_committed(why: impl std::fmt::Display) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(format!("the shared commit failed: {why}")))
+}
