@@ -33,6 +33,7 @@ mod exposures;
 mod five_dialects;
 mod fuzz;
 mod gateways;
+mod group_commit;
 mod groups;
 mod guard;
 mod guard_faces;

@@ -1,0 +1,140 @@
+//! C1: writers of SQLite share a commit. None is told before it is on the disk, none loses by what
+//! another one did, and what ends the whole transaction is told to everybody in it.
+use std::{pin::pin, task::Poll};
+
+use futures_util::poll;
+use keyward::db::{Db, Tx};
+use sea_orm::{ConnectionTrait, Statement};
+use tokio::task::JoinSet;
+
+use crate::support::{Database, TestApp, on_both};
+
+on_both! { a_transaction_that_is_dropped_anywhere_leaves_no_half }
+
+async fn scratch(app: &TestApp) -> Db {
+    let db = app.db.clone();
+    db.read().execute_unprepared("CREATE TABLE scratch (n BIGINT NOT NULL)").await.unwrap();
+    db
+}
+
+async fn write(tx: &Tx, n: i64) {
+    tx.execute_unprepared(&format!("INSERT INTO scratch VALUES ({n})")).await.unwrap();
+}
+
+async fn seen(db: &impl ConnectionTrait) -> Vec<i64> {
+    let sql = "SELECT n FROM scratch ORDER BY n";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql));
+    rows.await.unwrap().iter().map(|it| it.try_get("", "n").unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_next_one_sees_what_is_released_and_nobody_is_told_before_it_is_committed() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let db = scratch(&app).await;
+    let before = db.write().await.unwrap();
+    let (mut first, mut second) = (pin!(db.write()), pin!(db.write()));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    drop(before);
+    let first = first.await.unwrap();
+    write(&first, 1).await;
+    let mut first = pin!(first.commit());
+    assert!(poll!(&mut first).is_pending());
+    let second = tokio::select! {
+        _ = &mut first => panic!("committed while the next one writes"),
+        it = &mut second => it.unwrap(),
+    };
+    assert_eq!((seen(&*second).await, seen(db.read()).await), (vec![1], vec![]));
+    write(&second, 2).await;
+    assert!(poll!(&mut first).is_pending());
+    // It takes back its own part only.
+    drop(second);
+    first.await.unwrap();
+    assert_eq!(seen(db.read()).await, [1]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn when_the_whole_transaction_is_lost_everybody_in_it_is_told_and_writing_goes_on() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let db = scratch(&app).await;
+    let before = db.write().await.unwrap();
+    let (mut first, mut second) = (pin!(db.write()), pin!(db.write()));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    drop(before);
+    let first = first.await.unwrap();
+    write(&first, 1).await;
+    let mut first = pin!(first.commit());
+    assert!(poll!(&mut first).is_pending());
+    let second = tokio::select! {
+        _ = &mut first => panic!("committed while the next one writes"),
+        it = &mut second => it.unwrap(),
+    };
+    // What SQLite does by itself when the disk is full.
+    second.execute_unprepared("ROLLBACK").await.unwrap();
+    let mut third = pin!(db.write());
+    assert!(poll!(&mut third).is_pending());
+    assert!(second.commit().await.is_err());
+    let third = third.await.unwrap();
+    write(&third, 3).await;
+    let error = keyward::error::Error::from(first.await.unwrap_err());
+    assert!(matches!(error, keyward::error::Error::Unavailable(_)), "{error:?}");
+    third.commit().await.unwrap();
+    for n in 4..20 {
+        let tx = db.write().await.unwrap();
+        write(&tx, n).await;
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(seen(db.read()).await, Vec::from_iter(3..20));
+    app.stop().await;
+}
+
+/// Drops a future after it was polled this often.
+async fn cut<T>(after: usize, it: impl Future<Output = T>) -> Option<T> {
+    let (mut it, mut left) = (pin!(it), after);
+    std::future::poll_fn(|context| match it.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+async fn a_transaction_that_is_dropped_anywhere_leaves_no_half(app: &TestApp) {
+    let db = scratch(app).await;
+    let mut writers = JoinSet::new();
+    for writer in 0..8_i64 {
+        let db = db.clone();
+        writers.spawn(async move {
+            let mut told = Vec::new();
+            for n in 0..40 {
+                let at = 2 * (writer * 100 + n);
+                let both = async {
+                    let tx = db.write().await.unwrap();
+                    write(&tx, at).await;
+                    write(&tx, at + 1).await;
+                    tx.commit().await.unwrap();
+                };
+                // Often in time, otherwise each time at another place.
+                let after = if n % 2 == 0 { usize::MAX } else { (n as usize) / 2 };
+                told.extend(cut(after, both).await.map(|()| at));
+            }
+            told
+        });
+    }
+    let mut told = Vec::new();
+    while let Some(it) = writers.join_next().await {
+        told.extend(it.unwrap());
+    }
+    db.settled().await;
+    let seen = seen(db.read()).await;
+    assert!(told.len() >= 8 * 20, "{} were told", told.len());
+    for at in told {
+        assert!(seen.contains(&at), "{at} was acknowledged and is gone");
+    }
+    for n in &seen {
+        assert!(seen.contains(&(n ^ 1)), "one half of {n}");
+    }
+}
