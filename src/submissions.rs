@@ -9,7 +9,7 @@ use crate::{
     domain::Refusal,
     error::{Error, Result, is_duplicate},
     http::App,
-    pepper::{self, hex, random_token, token_digest},
+    pepper::{self, hex, token_digest},
     subscriptions::Act,
 };
 
@@ -34,7 +34,8 @@ pub(crate) mod entity {
 
 /// By what a request to create something is known when it comes again.
 pub struct Submission {
-    /// `None`: it has no token that could be anybody's own.
+    /// `None`: a form has no token that could be anybody's own; a program does not say how it would
+    /// repeat it.
     digest: Option<String>,
     fingerprint: Option<String>,
     is_of_program: bool,
@@ -54,9 +55,9 @@ impl Submission {
         }
     }
 
-    /// Of a program that does not say how it would be repeated.
+    /// Of a program that does not say how it would be repeated: sent twice, it is done twice.
     pub fn unique() -> Self {
-        Self { is_of_program: true, ..Self::from(random_token().as_str()) }
+        Self { digest: None, fingerprint: None, is_of_program: true }
     }
 
     /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
@@ -97,7 +98,10 @@ pub async fn claim_at(
     (it, location): (impl Into<Submission>, String),
     now: DateTime<Utc>,
 ) -> Result<Tx> {
-    let Submission { digest, fingerprint, .. } = it.into();
+    let Submission { digest, fingerprint, is_of_program } = it.into();
+    if is_of_program && digest.is_none() {
+        return Ok(tx);
+    }
     let digest = digest.ok_or(Error::Malformed("This form is incomplete. Load its page again."))?;
     let row = entity::ActiveModel {
         digest: Set(digest.clone()),

@@ -19,6 +19,7 @@ use crate::{
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey},
     subscriptions::Act,
+    user_groups::{self, UserGroup},
 };
 
 /// An id of a path: the nil one for rubbish, which nothing has.
@@ -259,15 +260,15 @@ impl AccessBody {
         let role = |id: &Uuid| Reference { id: *id, name: all.name(Source::Role(*id)) };
         Self {
             policy: held.policy.and_then(policy),
-            user_groups: user_groups(all, held),
+            user_groups: user_groups(|id| Some(&all.user_group(id)?.0), held),
             workspace_roles: held.roles.iter().map(role).collect(),
         }
     }
 }
 
-fn user_groups(all: &Catalogue, held: &Held) -> Vec<Reference> {
-    let found = held.user_groups.iter().filter_map(|id| all.user_group(*id));
-    found.map(|it| Reference { id: it.0.id, name: it.0.name.clone() }).collect()
+fn user_groups<'a>(find: impl Fn(Uuid) -> Option<&'a UserGroup>, held: &Held) -> Vec<Reference> {
+    let found = held.user_groups.iter().filter_map(|id| find(*id));
+    found.map(|it| Reference { id: it.id, name: it.name.clone() }).collect()
 }
 
 /// Until when the keys of a group follow each other without a gap, and when they go on.
@@ -437,13 +438,16 @@ pub async fn instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Vec<I
     let groups = key_groups::of_instances(act, instances).await?;
     let groups: HashMap<Uuid, KeyGroup> = groups.into_iter().map(|it| (it.id, it)).collect();
     let ids: Vec<Uuid> = groups.keys().copied().collect();
-    let (all, held) = (Catalogue::load(act).await?, access::of_groups(act, &ids).await?);
+    let held = access::of_groups(act, &ids).await?;
+    let in_any = held.values().any(|it| !it.user_groups.is_empty());
+    let named = if in_any { user_groups::names(act).await? } else { Vec::new() };
     let nothing = Held::default();
     let body = |it: &KeyInstance| {
         // A group that was deleted a moment ago took its instances along.
         let group = groups.get(&it.key_group_id)?;
         let held = held.get(&group.id).unwrap_or(&nothing);
-        Some(InstanceBody::of(it, group, user_groups(&all, held), act))
+        let named = user_groups(|id| named.iter().find(|it| it.id == id), held);
+        Some(InstanceBody::of(it, group, named, act))
     };
     Ok(instances.iter().filter_map(body).collect())
 }

@@ -14,16 +14,15 @@ use crate::{
 /// Takes the next place of the chain: a write, so that it locks the head on either database.
 pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
     let first = chain::ActiveModel { scope: Set(scope), seq: Set(0), hash: Set(vec![0; 32]) };
-    chain::Entity::insert(first)
+    let head = chain::Entity::insert(first)
         .on_conflict(
             OnConflict::column(chain::Column::Scope)
                 .value(chain::Column::Seq, Expr::col((chain::Entity, chain::Column::Seq)).add(0))
                 .to_owned(),
         )
-        .exec_without_returning(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    let head = chain::Entity::find_by_id(scope).one(&**tx).await?;
-    head.ok_or_else(|| anyhow::anyhow!("the chain of {scope} has no head").into())
+    Ok(head)
 }
 
 /// Rows that end with this head.

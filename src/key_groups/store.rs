@@ -240,14 +240,14 @@ fn taken(error: DbErr) -> Error {
 
 /// Counts one change of the group or of its instances.
 pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid, now: DateTime<Utc>) -> Result<Model> {
-    Entity::update_many()
+    let rows = Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    find(&**tx, scope, id).await
+    rows.into_iter().next().ok_or(Error::NotFound)
 }
 
 /// The same for several groups, which are locked in order.
@@ -271,13 +271,13 @@ pub(crate) async fn touch_all(
 
 /// The next label of the group, never used again.
 pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> {
-    Entity::update_many()
+    let rows = Entity::update_many()
         .col_expr(Column::LastLabel, Expr::col(Column::LastLabel).add(1))
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    Ok(find(&**tx, scope, id).await?.last_label)
+    Ok(rows.first().ok_or(Error::NotFound)?.last_label)
 }
 
 /// With their instances, which are locked first and in order, as batches of usage do.

@@ -109,12 +109,12 @@ pub(super) async fn insert(
 
 /// Writes the row without changing it, which locks it on either database.
 pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<entity::Model>> {
-    entity::Entity::update_many()
+    let rows = entity::Entity::update_many()
         .col_expr(entity::Column::GroupCount, Expr::col(entity::Column::GroupCount))
         .filter(entity::COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    Ok(entity::Entity::find_by_id(id).one(&**tx).await?)
+    Ok(rows.into_iter().next())
 }
 
 pub(super) async fn set_name(tx: &Tx, id: Uuid, name: &str) -> Result<()> {
@@ -151,12 +151,12 @@ pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()>
 
 /// Takes the next `n` numbers, and gives the first of them.
 pub(super) async fn take_numbers(tx: &Tx, id: Uuid, n: i32) -> Result<i32> {
-    entity::Entity::update_many()
+    let rows = entity::Entity::update_many()
         .col_expr(entity::Column::NextNumber, Expr::col(entity::Column::NextNumber).add(n))
         .filter(entity::COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec_with_returning(&**tx)
         .await?;
-    Ok(by_id(&**tx, id).await?.next_number - n)
+    Ok(rows.first().ok_or(Error::NotFound)?.next_number - n)
 }
 
 pub(super) async fn count_workspaces(tx: &Tx, id: Uuid, by: i32) -> Result<()> {
