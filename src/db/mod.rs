@@ -1,5 +1,6 @@
 //! Opens the pool and begins transactions: the only place, besides `migrations/`, that knows which
 //! database it talks to.
+mod alive;
 pub mod changes;
 pub mod nodes;
 
@@ -36,6 +37,8 @@ pub struct Db {
     runtime: Option<Handle>,
     /// Who is told of each commit that changes a verdict, before it is acknowledged.
     follower: Arc<OnceLock<Arc<dyn Follower>>>,
+    /// On SQLite.
+    alive: Arc<alive::Alive>,
 }
 
 /// Keeps a copy of what the log of changes is about.
@@ -96,7 +99,8 @@ impl Db {
         let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
         let runtime = (!sqlite).then(Handle::current);
-        Ok(Self { pool, writer: sqlite.then(Default::default), runtime, follower: Arc::default() })
+        let writer = sqlite.then(Default::default);
+        Ok(Self { pool, writer, runtime, follower: Arc::default(), alive: Arc::default() })
     }
 
     /// From now on `it` is told of each commit. There is one for each pool.

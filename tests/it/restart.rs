@@ -16,7 +16,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Postgres, TestApp, eventually, ids};
+use crate::support::{TestApp, eventually, ids};
 
 /// For two nodes to find their database again.
 const LIMIT: Duration = Duration::from_secs(20);
