@@ -49,11 +49,11 @@ impl Change {
 pub struct Mark {
     /// The highest number that was read.
     newest: i64,
-    /// Every transaction before this one was over when it was read.
+    /// Every transaction in the log before this one was over when it was read.
     horizon: i64,
     /// Of the transactions behind it, what was read already.
     read: HashSet<i64>,
-    /// What was visible.
+    /// What of the log was visible.
     pub(super) seen: String,
 }
 
@@ -137,8 +137,14 @@ impl Snapshot {
     }
 
     async fn see(&self, mark: &mut Mark) -> Result<(), DbErr> {
-        let sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, \
-                   pg_current_snapshot()::text AS seen";
+        // Not beyond the newest transaction that is in the log. What comes behind it has written nothing
+        // there, and after a crash Postgres can give its numbers to others.
+        let sql = "WITH now AS (SELECT s, pg_snapshot_xmin(s)::text::bigint AS lowest, 1 + coalesce( \
+                   (SELECT xid::text::bigint FROM changes WHERE xid < pg_snapshot_xmax(s) \
+                   ORDER BY xid DESC LIMIT 1), 0) AS next FROM pg_current_snapshot() AS s) \
+                   SELECT least(lowest, next) AS horizon, concat(least(lowest, next), ':', next, ':', \
+                   (SELECT string_agg(x::text, ',' ORDER BY x) FROM pg_snapshot_xip(s) AS x \
+                   WHERE x::text::bigint < next)) AS seen FROM now";
         let asked = Statement::from_string(DbBackend::Postgres, sql);
         if let Some(it) = Seen::find_by_statement(asked).one(&self.0).await? {
             (mark.horizon, mark.seen) = (it.horizon, it.seen);

@@ -1,5 +1,6 @@
 //! Opens the pool and begins transactions: the only place, besides `migrations/`, that knows which
 //! database it talks to.
+mod alive;
 pub mod changes;
 pub mod nodes;
 mod writer;
@@ -40,6 +41,8 @@ pub struct Db {
     runtime: Handle,
     /// Who is told of each commit that changes a verdict, before it is acknowledged.
     follower: Arc<OnceLock<Arc<dyn Follower>>>,
+    /// On SQLite.
+    alive: Arc<alive::Alive>,
 }
 
 /// Keeps a copy of what the log of changes is about.
@@ -104,7 +107,8 @@ impl Db {
         let pool = connect(options).await?;
         let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
         let (writer, runtime) = (sqlite.then(Writer::default), Handle::current());
-        Ok(Self { pool, writer, runtime, follower: Arc::default() })
+        let (follower, alive) = (Arc::default(), Arc::default());
+        Ok(Self { pool, writer, runtime, follower, alive })
     }
 
     /// From now on `it` is told of each commit. There is one for each pool.

@@ -6,7 +6,8 @@
 //! A lease begins before its node reads what it may have missed, so [`LEASE`] after a commit, measured by
 //! whoever made it, nobody can still rely on a state from before. Who has not confirmed until then is
 //! struck from the table, unless it confirmed meanwhile; a node that is not in the table has no lease,
-//! and enters before it reads.
+//! and enters before it reads. Where all processes are on one machine, one that is surely gone is struck
+//! at once (`alive.rs`).
 use std::{cell::Cell, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value, prelude::Uuid};
@@ -77,7 +78,11 @@ struct Node {
 }
 
 impl Db {
-    fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    pub(super) fn statement(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Statement {
         Statement::from_sql_and_values(self.pool.get_database_backend(), sql, values)
     }
 
@@ -87,6 +92,7 @@ impl Db {
         if self.pool.query_one_raw(own).await?.is_some() {
             return Ok(false);
         }
+        self.show_alive(node).await;
         let sql = "INSERT INTO nodes (id, seen) VALUES ($1, '')";
         self.pool.execute_raw(self.statement(sql, [node.into()])).await?;
         Ok(true)
@@ -111,7 +117,9 @@ impl Db {
     /// A node stops: nobody has to wait for it. It must not rely on its memory any more.
     pub async fn leave_nodes(&self, node: Uuid) -> Result<(), DbErr> {
         let leave = self.statement("DELETE FROM nodes WHERE id = $1", [node.into()]);
-        self.pool.execute_raw(leave).await.map(drop)
+        self.pool.execute_raw(leave).await?;
+        self.hide();
+        Ok(())
     }
 
     /// Comes back when what was committed at a moment is in force on every node: on Postgres the
@@ -120,7 +128,7 @@ impl Db {
         let own = self.follower.get().map(|it| it.node());
         let mut pause = Duration::from_millis(1);
         loop {
-            let others = self.others(id, own.unwrap_or_default()).await;
+            let others = self.living_others(id, own.unwrap_or_default()).await;
             let (after, own) = (committed.elapsed(), usize::from(own.is_some()));
             let is_over = after > LEASE + MARGIN;
             match others {
@@ -144,6 +152,22 @@ impl Db {
         }
     }
 
+    /// Without those that are surely gone: nobody waits for them, now or later.
+    async fn living_others(&self, id: i64, own: Uuid) -> Result<Vec<Node>, DbErr> {
+        let mut living = Vec::new();
+        for it in self.others(id, own).await? {
+            let dead = if it.has_applied { None } else { self.lock_of_the_dead(it.id).await };
+            match dead {
+                Some(lock) => {
+                    self.strike(&it).await;
+                    lock.remove();
+                }
+                None => living.push(it),
+            }
+        }
+        Ok(living)
+    }
+
     async fn others(&self, id: i64, own: Uuid) -> Result<Vec<Node>, DbErr> {
         let sql = if self.has_one_writer() {
             "SELECT id, seen, CAST(seen AS INTEGER) >= CAST($2 AS INTEGER) AS has_applied \
@@ -157,7 +181,7 @@ impl Db {
         Node::find_by_statement(asked).all(&self.pool).await
     }
 
-    /// The lease of this one is over. If it has confirmed something meanwhile, it stays.
+    /// The lease of this one is over, or its process. If it has confirmed something meanwhile, it stays.
     async fn strike(&self, it: &Node) {
         let sql = "DELETE FROM nodes WHERE id = $1 AND seen = $2";
         let strike = self.statement(sql, [it.id.into(), it.seen.clone().into()]);

@@ -1,6 +1,6 @@
 //! O11 where a node is not well: stopped, killed, cut off from the database, or with a wrong clock. What
 //! was acknowledged on one node holds for every call that is sent to any other one afterwards.
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use keyward::{db::nodes::LEASE, key_instances};
@@ -41,21 +41,30 @@ impl Pair {
         it
     }
 
-    /// Through the first node: how long it took.
-    async fn revoke(&self) -> Duration {
+    /// Through the first node: where it is in force, and how long it took.
+    async fn revoke(&self) -> (String, Duration) {
         let (path, start) = (format!("{}/revocation", self.key), Instant::now());
         let fields = [("confirm", "k-1")];
         let done = self.first.send(Method::POST, &path, &self.cookie, &fields).await.unwrap();
+        let applied = done.headers().get("keyward-applied").map(|it| it.to_str().unwrap().into());
         assert_eq!(done.status(), 303, "{}", done.text().await.unwrap());
-        start.elapsed()
+        (applied.expect("it says so"), start.elapsed())
+    }
+
+    /// Files by which processes can be seen to live.
+    fn locks(&self) -> usize {
+        let files = fs::read_dir(self.home.folder()).unwrap();
+        let names = files.map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.filter(|it| it.contains("-node-")).count()
     }
 }
 
 async fn a_stopped_node_accepts_nothing_that_was_revoked_meanwhile(database: &Database) {
     let it = Pair::new(*database).await;
     it.second.signal("-STOP");
-    let took = it.revoke().await;
+    let (told, took) = it.revoke().await;
     assert!(took >= LEASE, "{took:?}: it cannot have confirmed");
+    assert!(told.starts_with("nodes=2, confirmed=1, "), "{told}");
     // Sent after the acknowledgement, while it sleeps, and answered when it goes on.
     let mut calls = JoinSet::new();
     for _ in 0..20 {
@@ -73,12 +82,23 @@ async fn a_stopped_node_accepts_nothing_that_was_revoked_meanwhile(database: &Da
 async fn a_killed_node_comes_back_with_what_was_revoked_meanwhile(database: &Database) {
     let it = Pair::new(*database).await;
     it.second.kill_now();
-    it.revoke().await;
+    let (told, _) = it.revoke().await;
+    // On one machine it is known to be gone, and nobody waits for its lease.
+    let (expected, locks) = match database {
+        Database::Sqlite => ("nodes=1, confirmed=1, ", 1),
+        Database::Postgres => ("nodes=2, confirmed=1, ", 0),
+    };
+    assert!(told.starts_with(expected), "{told}");
+    assert_eq!(it.locks(), locks, "what it left is not removed");
     let again = Program::start(&it.home).await;
     for _ in 0..20 {
         assert_eq!(again.verify(&it.secret).await.unwrap().status(), 401);
     }
-    drop(again);
+    for it in [&again, &it.first] {
+        it.terminate();
+        it.ended().await;
+    }
+    assert_eq!(it.locks(), 0, "who stops leaves nothing");
     it.home.clean_up().await;
 }
 

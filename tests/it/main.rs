@@ -66,6 +66,7 @@ mod plans;
 mod process;
 mod profile;
 mod races;
+mod restart;
 mod roles;
 mod rotation;
 mod safety;

@@ -30,7 +30,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// For an empty database to be read.
 const LOADED: Duration = Duration::from_secs(10);
 /// At which every test starts.
-const START: &str = "2026-11-20T10:30:00Z";
+pub(super) const START: &str = "2026-11-20T10:30:00Z";
 const OWNER: &str = "owner@example.com";
 
 pub(crate) struct TestApp {

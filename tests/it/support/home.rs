@@ -74,6 +74,12 @@ impl Home {
         }
     }
 
+    /// On a database that somebody else keeps.
+    pub(crate) fn at(database_url: String) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { folder: tempfile::tempdir().unwrap(), database_url, on_server: None }
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -18,6 +18,7 @@ mod load;
 mod parser;
 mod person;
 mod personal;
+mod postgres;
 pub(crate) mod program;
 mod reading;
 mod refused;
@@ -40,6 +41,7 @@ pub(crate) use self::{
     load::Load,
     parser::read_with,
     person::Person,
+    postgres::Postgres,
     refused::{blamed, refusal},
     routes::path_to,
     service::basic,
