@@ -31,7 +31,7 @@ use crate::{
     http::App,
     installation::{self, SetUp},
     key_groups,
-    live::Keeper,
+    live::{Keeper, Live},
     metrics::Metrics,
     notices::{self, Noticer, Senders},
     permissions, server, sessions, submissions,
@@ -99,14 +99,15 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     db::migrate(&url).await.context("the database cannot be brought to this version's schema")?;
     let db = Db::open(&url).await.context("cannot open the database")?;
     restrict(&url)?;
-    let peppers = installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?;
+    let peppers =
+        Arc::new(installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?);
     let passwords = Passwords::new(peppers.derive("passwords"))?;
     let senders = Senders::new(&config)?;
     Ok(App {
         client_secrets: ClientSecrets::new(&passwords),
         passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
-        live: Arc::default(),
+        live: Arc::new(Live::new(peppers.clone())),
         recorder: usage::Recorder::default(),
         metrics: Metrics::new(clock.now()),
         senders,

@@ -21,6 +21,7 @@ mod m20261128_000011_review;
 mod m20261128_000012_automation;
 mod m20261128_000013_changes;
 mod m20261128_000014_token_ends;
+mod m20261128_000015_more_changes;
 
 pub struct Migrator;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000012_automation::Migration),
             Box::new(m20261128_000013_changes::Migration),
             Box::new(m20261128_000014_token_ends::Migration),
+            Box::new(m20261128_000015_more_changes::Migration),
         ]
     }
 }

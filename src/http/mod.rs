@@ -47,7 +47,7 @@ pub struct App {
     pub clock: Clock,
     pub config: Config,
     pub site: Site,
-    pub peppers: Keyring,
+    pub peppers: Arc<Keyring>,
     pub passwords: Passwords,
     pub client_secrets: ClientSecrets,
     pub recorder: Recorder,

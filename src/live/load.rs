@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     key_groups::entity as groups,
     key_instances::entity as instances,
-    pepper::Digest32,
+    pepper::{Digest32, Keyring},
     policies::entity as policies,
     subscriptions::entity as subscriptions,
     user_groups::entity::policies as in_user_groups,
@@ -24,7 +24,7 @@ const PAGE: u64 = 5_000;
 const CHUNK: usize = 500;
 
 /// What these things are now.
-pub async fn changed(db: &Snapshot, changes: &[Change]) -> Result<Batch> {
+pub async fn changed(db: &Snapshot, ours: &Keyring, changes: &[Change]) -> Result<Batch> {
     let mut batch = Batch::default();
     for chunk in changes.chunks(CHUNK) {
         let (mut digests, mut groups, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ pub async fn changed(db: &Snapshot, changes: &[Change]) -> Result<Batch> {
         batch.read_subscriptions(db, subscriptions).await?;
         if !digests.is_empty() {
             let found = select_instances().filter(instances::Column::Digest.is_in(digests));
-            batch.add_instances(found.into_tuple().all(&**db).await?);
+            batch.add_instances(found.into_tuple().all(&**db).await?, ours);
         }
         if !policies.is_empty() {
             let found = select_policies().filter(policies::COLUMN.id.is_in(policies));
@@ -76,7 +76,7 @@ pub async fn changed(db: &Snapshot, changes: &[Change]) -> Result<Batch> {
 }
 
 /// Everything.
-pub async fn all(db: &Snapshot) -> Result<State> {
+pub async fn all(db: &Snapshot, ours: &Keyring) -> Result<State> {
     let n = instances::Entity::find().count(&**db).await?;
     let mut state = State::with_room_for(usize::try_from(n).unwrap_or_default());
     let mut batch = Batch::default();
@@ -112,18 +112,20 @@ pub async fn all(db: &Snapshot) -> Result<State> {
         let page: Vec<InstanceTuple> = page.into_tuple().all(&**db).await?;
         let Some(last) = page.last() else { return Ok(state) };
         after = last.1;
-        for (digest, row) in page.into_iter().filter_map(instance) {
+        for (digest, row) in page.into_iter().filter_map(|it| instance(it, ours)) {
             state.set_instance(digest, Some(row));
         }
     }
 }
 
-type InstanceTuple = (Vec<u8>, Uuid, Uuid, i32, i64, Option<i64>, Option<i64>, Option<i64>);
+type InstanceTuple =
+    (Vec<u8>, Uuid, Uuid, i32, i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
 
 /// The database checks the length of digests.
-fn instance(it: InstanceTuple) -> Option<(Digest32, InstanceRow)> {
-    let (digest, id, group, label, from, until, deactivated_at, revoked_at) = it;
-    let row = InstanceRow { id, group, label, from, until, deactivated_at, revoked_at };
+fn instance(it: InstanceTuple, ours: &Keyring) -> Option<(Digest32, InstanceRow)> {
+    let (digest, id, group, label, from, until, deactivated_at, revoked_at, hash) = it;
+    let chosen = hash.map(|it| ours.is_hash_digest(&it, &digest));
+    let row = InstanceRow { id, group, label, from, until, deactivated_at, revoked_at, chosen };
     Some((digest.try_into().ok()?, row))
 }
 
@@ -141,6 +143,7 @@ fn select_instances() -> Select<instances::Entity> {
         I::ActiveUntil,
         I::DeactivatedAt,
         I::RevokedAt,
+        I::SecretHash,
     ])
 }
 
@@ -162,8 +165,8 @@ fn select_roles() -> Select<roles::Entity> {
 }
 
 impl Batch {
-    fn add_instances(&mut self, rows: Vec<InstanceTuple>) {
-        let rows = rows.into_iter().filter_map(instance);
+    fn add_instances(&mut self, rows: Vec<InstanceTuple>, ours: &Keyring) {
+        let rows = rows.into_iter().filter_map(|it| instance(it, ours));
         self.instances.extend(rows.map(|(digest, row)| (digest, Some(row))));
     }
 

@@ -4,6 +4,7 @@
 //!
 //! It is relied on only while a lease runs, which begins before the last look for changes. Without one,
 //! and until all is loaded, each call asks the database.
+mod chosen;
 mod load;
 mod state;
 
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use rand::{TryRng, rngs::SysRng};
 use tokio::{
@@ -34,7 +36,7 @@ use crate::{
         nodes::LEASE,
     },
     error::Result,
-    pepper::Digest32,
+    pepper::{Digest32, Keyring},
 };
 
 /// Between two looks for what other processes did, where nobody tells of it.
@@ -52,18 +54,7 @@ pub struct Live {
     /// Up to where the log is applied; `None`: nothing is loaded.
     mark: Mutex<Option<Mark>>,
     node: Uuid,
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        Self {
-            state: RwLock::default(),
-            trusted_until: AtomicU64::new(0),
-            start: Instant::now(),
-            mark: Mutex::default(),
-            node: random_id(),
-        }
-    }
+    peppers: Arc<Keyring>,
 }
 
 /// When others are told of what was applied: always before it is relied on.
@@ -94,6 +85,17 @@ fn random_id() -> Uuid {
 }
 
 impl Live {
+    pub fn new(peppers: Arc<Keyring>) -> Self {
+        Self {
+            state: RwLock::default(),
+            trusted_until: AtomicU64::new(0),
+            start: Instant::now(),
+            mark: Mutex::default(),
+            node: random_id(),
+            peppers,
+        }
+    }
+
     /// What is known of the first of these digests that is one of an instance. `None` outside: it cannot
     /// be relied on now; `None` inside: there is none.
     pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Option<Found>> {
@@ -103,6 +105,16 @@ impl Live {
     /// The id of the subscription with this slug, in the same way.
     pub fn subscription_id(&self, slug: &str) -> Option<Option<Uuid>> {
         self.is_trusted().then(|| self.read(|it| it.subscription_id(slug)))
+    }
+
+    /// Digests of what a client's chosen secret could be, in the same way.
+    pub fn chosen(
+        &self,
+        client_id: &str,
+        most: usize,
+        now: DateTime<Utc>,
+    ) -> Option<Vec<Digest32>> {
+        self.is_trusted().then(|| self.read(|it| it.chosen(client_id, most, now)))
     }
 
     fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {
@@ -157,7 +169,7 @@ impl Live {
             return Ok(());
         }
         if !since.changes.is_empty() {
-            let batch = load::changed(&now, &since.changes).await?;
+            let batch = load::changed(&now, &self.peppers, &since.changes).await?;
             self.state.write().expect("no holder of this lock panics").apply(batch);
         }
         drop(now); // it gives its connection back
@@ -172,7 +184,7 @@ impl Live {
     async fn load(&self, db: &Db) -> Result<()> {
         let start = Instant::now();
         let now = db.snapshot().await?;
-        let (at, state) = (now.mark().await?, load::all(&now).await?);
+        let (at, state) = (now.mark().await?, load::all(&now, &self.peppers).await?);
         drop(now);
         let mut mark = self.mark.lock().await;
         tracing::info!(instances = state.len(), elapsed = ?start.elapsed(), "keys are in memory");
@@ -202,7 +214,7 @@ impl Live {
 
     /// How memory and database differ: nothing. For tests, and to look at.
     pub async fn differences(&self, db: &Db) -> Result<BTreeMap<String, [String; 2]>> {
-        let stored = load::all(&db.snapshot().await?).await?.described();
+        let stored = load::all(&db.snapshot().await?, &self.peppers).await?.described();
         let mut known = self.read(State::described);
         let mut differ = BTreeMap::new();
         for (name, stored) in stored {

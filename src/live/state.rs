@@ -2,17 +2,20 @@
 //! records that all groups share that hold the same. It knows no verdict: period, access and suspension
 //! are looked at in each call.
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use slab::Slab;
 use uuid::Uuid;
 
+use super::chosen::{Chosen, Secret};
 use crate::{
-    clock::instant,
+    clock::{instant, millis},
     domain::{
         Access, ActivePeriod, Facts, Permissions,
         access::{Holding, Place, Source},
@@ -66,6 +69,8 @@ pub struct InstanceRow {
     pub until: Option<i64>,
     pub deactivated_at: Option<i64>,
     pub revoked_at: Option<i64>,
+    /// Of a secret that a user chose: whether its hash was written under our pepper.
+    pub chosen: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +151,7 @@ pub struct Found {
 #[derive(Default)]
 pub struct State {
     instances: IndexMap<Digest32, Instance, BuildHasherDefault<OfDigest>>,
+    chosen: Chosen,
     groups: Slab<Group>,
     group_slots: HashMap<Uuid, usize>,
     subscriptions: HashMap<Uuid, Subscription>,
@@ -195,6 +201,22 @@ impl State {
             facts: it.facts()?,
             permissions,
         })
+    }
+
+    /// Digests of what the client's chosen secret could be, `most` at most: what is accepted now before
+    /// what is not, then what ends last. As `verify/client_secrets.rs` asks the database for them.
+    pub fn chosen(&self, client_id: &str, most: usize, now: DateTime<Utc>) -> Vec<Digest32> {
+        let Some((group, secrets)) = self.chosen.of(client_id) else { return Vec::new() };
+        if self.groups.get(group).is_none_or(|it| it.is_deleted) {
+            return Vec::new();
+        }
+        let with_row = |it: &Secret| Some((*it, *self.instances.get(&it.digest)?));
+        let mut found: Vec<(Secret, Instance)> = secrets.iter().filter_map(with_row).collect();
+        found.retain(|(_, it)| !it.is_off());
+        found.sort_unstable_by_key(|(_, it)| Reverse((it.ends_at(), it.id)));
+        found.truncate(most);
+        found.sort_by_key(|(_, it)| !(it.from..it.ends_at()).contains(&millis(now)));
+        found.into_iter().filter(|(it, _)| it.is_ours).map(|(it, _)| it.digest).collect()
     }
 
     /// Brings all of it to what the batch says.
@@ -261,6 +283,7 @@ impl State {
         match self.group_slots.get(&id) {
             Some(slot) => {
                 let old = &mut self.groups[*slot];
+                self.chosen.rename(*slot, &old.client_id, &group.client_id);
                 let before = old.record;
                 *old = Group { instances: old.instances, ..group };
                 self.free_record(before);
@@ -278,6 +301,7 @@ impl State {
             let slot = *self.group_slots.get(&row.group)?;
             Some((slot, u32::try_from(slot).ok()?, row))
         });
+        let chosen = known.as_ref().and_then(|(slot, _, row)| Some((*slot, row.chosen?)));
         let old = match known {
             Some((slot, group, row)) => {
                 self.groups[slot].instances += 1;
@@ -287,8 +311,13 @@ impl State {
         };
         if let Some(old) = old {
             let slot = old.group as usize;
+            self.chosen.remove(slot, &self.groups[slot].client_id, &digest);
             self.groups[slot].instances -= 1;
             self.free_group(slot);
+        }
+        if let Some((slot, is_ours)) = chosen {
+            let secret = Secret { digest, is_ours };
+            self.chosen.add(slot, &self.groups[slot].client_id, secret);
         }
     }
 
@@ -391,7 +420,8 @@ impl State {
         let counts = [self.group_slots.len(), self.groups.len(), self.records.len()];
         let counts = ("counts".to_owned(), format!("{counts:?}"));
         let instances = self.instances.iter().map(of_instance);
-        instances.chain(self.subscriptions.iter().map(of_subscription)).chain([counts]).collect()
+        let all = instances.chain(self.subscriptions.iter().map(of_subscription));
+        all.chain(self.chosen.described()).chain([counts]).collect()
     }
 }
 
@@ -419,6 +449,17 @@ impl Instance {
             deactivated_at: it.deactivated_at.unwrap_or(NEVER),
             revoked_at: it.revoked_at.unwrap_or(NEVER),
         }
+    }
+
+    /// As the database keeps it in a column of this name.
+    fn is_off(&self) -> bool {
+        self.deactivated_at != NEVER && self.revoked_at == NEVER
+    }
+
+    /// The effective end, as the database keeps it in a column of this name.
+    fn ends_at(&self) -> i64 {
+        let ends = [self.until, self.revoked_at].into_iter().filter(|it| *it != NEVER);
+        ends.min().unwrap_or(i64::MAX)
     }
 
     fn facts(&self) -> Option<Facts> {

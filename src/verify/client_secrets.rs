@@ -1,6 +1,6 @@
 //! Whether a client secret that a user chose is the right one (document 001): argon2id in a pool of
-//! its own, and a memory of what was proved. It remembers proofs, never a state: the row of the
-//! secret is read at each verification.
+//! its own, and a memory of what was proved. It remembers proofs, never a state: which secrets the
+//! client has is looked at in each verification, in the live state or in the database.
 use std::{collections::HashMap, net::IpAddr, sync::Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -125,26 +125,46 @@ pub(super) async fn find(
     from: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<Option<Digest32>> {
-    let known = candidates(app, client_id, now).await?;
     let ours = &app.client_secrets;
-    // Of exactly these secrets: one more, or one that ends, and it is proved anew which it is.
-    let digests = known.iter().map(|it| it.0).collect::<Vec<_>>().concat();
-    let proof = ours.name(&[b"proof", &digests, client_id.as_bytes(), secret.as_bytes()]);
-    if let Some(n) = ours.recall(proof, now) {
-        return Ok(known.get(n).map(|it| it.0));
+    let mut stored = None;
+    let digests = match app.live.chosen(client_id, TRIED, now) {
+        Some(digests) => digests,
+        None => digests_of(stored.insert(candidates(app, client_id, now).await?)),
+    };
+    // Of exactly these secrets: one more, or one that ends, and it is proved anew which it is. That is
+    // also why the hash is not needed here. A digest is a MAC of its hash under the pepper, and is
+    // among these only while the stored hash is that one. What was proved is thus that the secret is
+    // behind the very hash that is stored now; with another hash in its row the digest is not among
+    // these, the proof has another name, and nothing is recalled.
+    let proof = |digests: &[Digest32]| {
+        let parts = [b"proof", &*digests.concat(), client_id.as_bytes(), secret.as_bytes()];
+        ours.name(&parts)
+    };
+    if let Some(n) = ours.recall(proof(&digests), now) {
+        return Ok(digests.get(n).copied());
     }
     let address = from.to_string();
     let who = ours.name(&[b"who", client_id.as_bytes(), address.as_bytes()]);
     ours.admit(who, now)?;
-    let mut stored: Vec<_> = known.iter().map(|it| Some(it.1.clone())).collect();
-    stored.resize(TRIED, None);
+    let known = match stored {
+        Some(known) => known,
+        None => candidates(app, client_id, now).await?,
+    };
+    let digests = digests_of(&known);
+    let mut hashes: Vec<_> = known.into_iter().map(|it| Some(it.1)).collect();
+    // Whoever has fewer, or does not exist, takes as long.
+    hashes.resize(TRIED, None);
     let typed = Password::new(secret.to_owned());
-    let Some(n) = ours.pool.which(stored, typed).await? else {
+    let Some(n) = ours.pool.which(hashes, typed).await? else {
         ours.count_failure(who, now);
         return Ok(None);
     };
-    ours.remember(proof, n, now);
-    Ok(known.get(n).map(|it| it.0))
+    ours.remember(proof(&digests), n, now);
+    Ok(digests.get(n).copied())
+}
+
+fn digests_of(known: &[(Digest32, String)]) -> Vec<Digest32> {
+    known.iter().map(|it| it.0).collect()
 }
 
 /// Digests and hashes of what the client's secret could be: what is accepted now before what is not,

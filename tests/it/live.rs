@@ -53,7 +53,7 @@ async fn memory_is_what_the_database_says_after_any_sequence_of_acts(app: &TestA
             assert!(differ.is_empty(), "step {step}: {differ:?}");
         }
     }
-    assert_eq!(walk.done.len(), 17, "{:?}", walk.done);
+    assert_eq!(walk.done.len(), 19, "{:?}", walk.done);
     for node in [app, &other] {
         assert!(eventually(SOON, async || node.live.is_trusted()).await, "it has no lease");
     }
@@ -77,10 +77,12 @@ impl Walk<'_> {
         let filter = key_instances::Filter::default();
         let keys = key_instances::list(&act, &filter, 1_000).await.unwrap().instances;
         let key = keys.choose(rng).map(|it| (it.key_group_id, it.id));
+        let chosen: Vec<_> = keys.iter().filter(|it| it.secret_hash.is_some()).collect();
+        let client = chosen.choose(rng).map(|it| it.key_group_id);
         let (policy, place) = (policies_made.choose(rng).copied(), places.choose(rng).copied());
         let (group, role) = (people.choose(rng).copied(), roles.choose(rng).copied());
         let (name, token) = (format!("thing {n}"), random_token());
-        let act = match (rng.random_range(0..18), key, policy) {
+        let act = match (rng.random_range(0..20), key, policy) {
             (0, ..) => {
                 policies_made.push(desk.policy(&name, &["orders:read"]).await.id);
                 "policy"
@@ -130,7 +132,7 @@ impl Walk<'_> {
                 key_groups::edit(&act, key.0, &described, Some(version)).await.unwrap();
                 "renamed"
             }
-            (11, Some(key), _) => {
+            (11, Some(key), _) if client != Some(key.0) => {
                 desk.key(key.0, desk.days(30)).await;
                 "key"
             }
@@ -174,6 +176,16 @@ impl Walk<'_> {
                     assert!(differ.is_empty(), "suspended {suspended}: {differ:?}");
                 }
                 "suspended"
+            }
+            (18, ..) => {
+                let group = desk.client(&name).await.id;
+                desk.own_key(group, &format!("Chosen-{n:06}"), desk.days(90)).await;
+                "client"
+            }
+            (19, ..) if let Some(client) = client => {
+                // It may have two.
+                let _ = desk.try_own_key(client, &format!("Chosen-{n:06}"), desk.days(60)).await;
+                "chosen secret"
             }
             _ => return,
         };
@@ -232,6 +244,11 @@ async fn without_memory_the_same_verdicts_come_from_the_database(database: &Data
     key_instances::revoke(&desk.act(), (ended.instance.key_group_id, ended.instance.id))
         .await
         .unwrap();
+    let client = desk.client("shop").await;
+    let both = ["Chosen-000001", "Chosen-000002"];
+    for secret in both {
+        desk.own_key(client.id, secret, desk.days(90)).await;
+    }
     let mut told = Vec::new();
     for memory in [true, false] {
         if !memory {
@@ -251,10 +268,15 @@ async fn without_memory_the_same_verdicts_come_from_the_database(database: &Data
             let permissions = answer.header("keyward-permissions").map(str::to_owned);
             answers.push((answer.status, answer.text().to_owned(), permissions));
         }
+        for secret in [both[0], both[1], both[0], "Chosen-000003"] {
+            let answer = app.service().basic(&client.client_id, secret).await;
+            let label = answer.header("keyward-key-instance").map(str::to_owned);
+            answers.push((answer.status, answer.text().to_owned(), label));
+        }
         told.push(answers);
     }
     let statuses: Vec<u16> = told[0].iter().map(|it| it.0).collect();
-    assert_eq!(statuses, [204, 204, 403, 204, 403, 401]);
+    assert_eq!(statuses, [204, 204, 403, 204, 403, 401, 204, 204, 204, 401]);
     assert_eq!(told[0], told[1]);
     app.stop().await;
 }

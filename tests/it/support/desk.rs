@@ -5,6 +5,7 @@ use keyward::{
     audit,
     automation_tokens::{self, NewToken},
     domain::{ActivePeriod, ApiScopes, Role, SecretText},
+    error::Result,
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     members,
@@ -97,9 +98,18 @@ impl<'a> Desk<'a> {
 
     /// A further key of a group, with a text of one's own.
     pub(crate) async fn own_key(&self, group: Uuid, text: &str, period: ActivePeriod) -> Issued {
+        self.try_own_key(group, text, period).await.unwrap()
+    }
+
+    pub(crate) async fn try_own_key(
+        &self,
+        group: Uuid,
+        text: &str,
+        period: ActivePeriod,
+    ) -> Result<Issued> {
         let source = Source::Own(SecretText::from_text(text.to_owned()));
         let new = NewKey { source, period, note: String::new() };
-        key_instances::create(&self.act(), group, new, &random_token()).await.unwrap()
+        key_instances::create(&self.act(), group, new, &random_token()).await
     }
 
     /// An automation token for thirty days: its id and its text.

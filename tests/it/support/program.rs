@@ -116,6 +116,12 @@ impl Program {
         self.client.get(url).bearer_auth(key).send().await
     }
 
+    /// As a client with its secret does.
+    pub(crate) async fn basic(&self, id: &str, secret: &str) -> reqwest::Result<Response> {
+        let request = self.client.get(format!("{}/verify", self.origin));
+        request.basic_auth(id, Some(secret)).send().await
+    }
+
     /// A page asked for by a browser that calls itself so.
     pub(crate) async fn agent(&self, name: &str) -> Response {
         let request = self.client.get(format!("{}/sign-in", self.origin));
