@@ -74,11 +74,11 @@ class Api:
             raise Refused(f"{method} {path}: {answer.status} {text[:300]!r}")
         return json.loads(text) if text else None
 
-    def pages(self, path, most):
+    def pages(self, path, most, limit=200):
         """Pages of a list, with the cursor behind each, until `most` rows were seen."""
         seen, cursor = 0, None
         while seen < most:
-            page = self.ask("GET", f"{path}?limit=200" + (f"&cursor={cursor}" if cursor else ""))
+            page = self.ask("GET", f"{path}?limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
             seen, cursor = seen + len(page["data"]), page["next_cursor"]
             yield page["data"], cursor
             if not cursor:
