@@ -12,7 +12,8 @@ SLUG = "lab"
 class Place:
     """Data with N instances: a folder, and on Postgres a database."""
 
-    def __init__(self, program, instances, postgres=None):
+    def __init__(self, program, instances, postgres=None, keep=None):
+        """`keep`: a folder in which data of this size is looked for, and left for the next time (SQLite)."""
         self.program, self.instances, self.postgres = program, instances, postgres
         self.holder = tempfile.TemporaryDirectory(prefix="keyward-bench-")
         self.folder = Path(self.holder.name)
@@ -21,15 +22,26 @@ class Place:
         url = postgres.url(self.database) if postgres else f"sqlite://{self.demo}/keyward.db"
         self.env = dict(os.environ, KEYWARD_LOG="error,keyward::live=info", KEYWARD_DATABASE_URL=url,
                         KEYWARD_PEPPER_FILE=str(self.demo / "keyward.pepper"))
+        kept = keep / str(instances) if keep and not postgres else None
         started = time.monotonic()
-        seeding = Process(self, ["demo", "--folder", self.demo, "--instances", str(instances)])
+        if kept and kept.exists():
+            shutil.copytree(kept, self.demo)
+            machine.say(f"# {instances} instances as they were kept")
+        else:
+            self._seed()
+            machine.say(f"# {instances} instances made in {time.monotonic() - started:.1f} s")
+            if kept:
+                shutil.copytree(self.demo, kept)
+        #: Of no meaning where it was a copy.
+        self.seeded_in = time.monotonic() - started
+        self.keys = (self.demo / "keys.txt").read_text().split()
+
+    def _seed(self):
+        seeding = Process(self, ["demo", "--folder", self.demo, "--instances", str(self.instances)])
         try:
-            seeding.wait_until_ready(1200)
+            seeding.wait_until_ready(3600)
         finally:
             seeding.stop()
-        self.seeded_in = time.monotonic() - started
-        machine.say(f"# {instances} instances made in {self.seeded_in:.1f} s")
-        self.keys = (self.demo / "keys.txt").read_text().split()
 
     def serve(self):
         return Server(self)
