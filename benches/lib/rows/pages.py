@@ -110,6 +110,7 @@ def run(bench, server):
         add("L2", f"{list}, 90 % down vs first page, CPU", n, median(ratios), "", 1.5, 1.1)
     if n > bench.reference_size:
         small = bench.reference()
+        small.settle()
         few = Visitor(small)
         wanted = filters(server), filters(small)
         ratios, times = compared(bench, visitor, few, *wanted, seconds)
