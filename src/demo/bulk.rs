@@ -48,6 +48,8 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             let days = i64::try_from(n % 45).unwrap_or_default();
             let used_at = millis(act.now - chrono::TimeDelta::days(days));
             (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
+            // The next key of this group has a label of its own.
+            blank.last_label = i32::try_from(PER_GROUP).unwrap_or(i32::MAX);
             let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
             let facts = facts.collect::<Result<Vec<_>>>()?;
             for (label, facts) in (1..).zip(&facts) {

@@ -37,6 +37,8 @@ const MARKER: &str = "this-is-a-keyward-demo";
 
 /// Some keys of `--instances`, for a load generator.
 const KEYS: &str = "keys.txt";
+/// As many as no cache of the processor holds at once.
+const KEYS_WRITTEN: usize = 20_000;
 
 /// Known to everybody: the reason why the demonstration listens on this machine only.
 const PASSWORD: &str = "a password for the demo";
@@ -109,7 +111,8 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     if instances > 0 {
         let act = Act { app, scope: &scope, actor, now };
         let keys = bulk::fill(&act, instances).await?;
-        let text = keys.iter().take(1_000).fold(String::new(), |all, it| all + it.expose() + "\n");
+        let keys = keys.iter().take(KEYS_WRITTEN);
+        let text = keys.fold(String::new(), |all, it| all + it.expose() + "\n");
         fs::write(app.config.pepper_file()?.with_file_name(KEYS), text)?;
     }
     Ok(())

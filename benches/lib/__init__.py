@@ -1,0 +1,1 @@
+"""What the benchmarks share: servers, load, floors, and the table of ratios."""
