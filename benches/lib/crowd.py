@@ -1,6 +1,8 @@
 """HTTP/1.1 by hand over asyncio, on connections that are kept: thousands of calls a second from one thread, in
 which what was read comes before what is sent afterwards."""
-import asyncio, json
+import asyncio, json, time
+
+from .web import IDLE
 
 
 class Caller(asyncio.Protocol):
@@ -64,10 +66,13 @@ class Program:
     """A client of the native interface, one request after the other."""
 
     def __init__(self, port, token):
-        self.port, self.token, self.streams = port, token, None
+        self.port, self.token, self.streams, self.used = port, token, None, 0
 
     async def ask(self, method, path, body=None, headers=None):
         """Status, headers in lower case, and the JSON of the body."""
+        if self.streams and time.monotonic() > self.used + IDLE:
+            self.close()
+            self.streams = None
         if not self.streams:
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
@@ -81,7 +86,7 @@ class Program:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         told = dict(it.lower().split(": ", 1) for it in head[1:] if it)
         read = await reader.readexactly(int(told.get("content-length", 0)))
-        status = int(head[0].split()[1])
+        status, self.used = int(head[0].split()[1]), time.monotonic()
         return status, told, json.loads(read) if read[:1] in (b"{", b"[") else None
 
     async def done(self, method, path, body=None):

@@ -1,5 +1,8 @@
 """Speaking to a server as a person or a program does: signing in, making a token, JSON."""
-import http.client, json, re, urllib.parse
+import http.client, json, re, time, urllib.parse
+
+#: Seconds after which a connection is opened anew: the server closes those that lie idle for five.
+IDLE = 3
 
 PASSWORD = "a password for the demo"
 PEOPLE = [f"{it}@northwind.example" for it in ("ida", "tomas", "jonas", "noor")]
@@ -60,16 +63,18 @@ class Api:
 
     def __init__(self, port, token):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self.headers = {"Authorization": f"Bearer {token}"}
+        self.headers, self.used = {"Authorization": f"Bearer {token}"}, time.monotonic()
 
     def ask(self, method, path, body=None):
         headers = dict(self.headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body)
+        if time.monotonic() > self.used + IDLE:
+            self.connection.close()
         self.connection.request(method, f"/api/v1{path}", body, headers)
         answer = self.connection.getresponse()
-        text = answer.read()
+        text, self.used = answer.read(), time.monotonic()
         if answer.status >= 300:
             raise Refused(f"{method} {path}: {answer.status} {text[:300]!r}")
         return json.loads(text) if text else None

@@ -13,21 +13,27 @@ class Visitor:
     def __init__(self, server):
         self.server = server
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        self.used = time.monotonic()
+
+    def _ask(self, *request, **more):
+        if time.monotonic() > self.used + web.IDLE:
+            self.connection.close()
+        self.connection.request(*request, **more)
 
     def get(self, path):
-        self.connection.request("GET", f"/s/{SLUG}{path}", headers={"Cookie": self.server.cookie})
+        self._ask("GET", f"/s/{SLUG}{path}", headers={"Cookie": self.server.cookie})
         return self._answer(path, 200)
 
     def search(self, key):
         fields = urllib.parse.urlencode({"query": key, "list": f"/s/{SLUG}/keys"})
         headers = {"Cookie": self.server.cookie, "Origin": f"http://127.0.0.1:{self.server.port}",
                    "Content-Type": "application/x-www-form-urlencoded"}
-        self.connection.request("POST", f"/s/{SLUG}/search", fields, headers)
+        self._ask("POST", f"/s/{SLUG}/search", fields, headers)
         return self._answer("/search", 303)
 
     def _answer(self, path, wanted):
         answer = self.connection.getresponse()
-        body = answer.read()
+        body, self.used = answer.read(), time.monotonic()
         if answer.status != wanted:
             raise SystemExit(f"{path}: {answer.status}")
         if wanted == 303 and "/keys/" not in answer.headers["Location"]:
