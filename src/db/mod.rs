@@ -21,7 +21,7 @@ use sea_orm::{
     prelude::Uuid,
     sqlx::{
         self, Connection,
-        sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
 };
 use tokio::{
@@ -32,10 +32,10 @@ use tokio::{
 pub use self::nodes::Applied;
 use self::writer::{Turn, Writer};
 
-/// The pool. On SQLite writers queue here: its own lock is polled and unfair.
 #[derive(Clone)]
 pub struct Db {
     pool: DatabaseConnection,
+    /// On SQLite, whose own lock is polled and unfair.
     writer: Option<Writer>,
     /// Where it was opened: the one that lives as long as the process.
     runtime: Handle,
@@ -76,9 +76,10 @@ enum Inner {
 
 impl Db {
     pub async fn open(url: &str) -> Result<Self, DbErr> {
+        let sqlite = is_sqlite(url);
         let mut options = ConnectOptions::new(url);
         options
-            .max_connections(if is_sqlite(url) { 8 } else { 16 })
+            .max_connections(if sqlite { 8 } else { 16 })
             .acquire_timeout(Duration::from_secs(2))
             .connect_timeout(Duration::from_secs(5))
             .sqlx_logging_level(tracing::log::LevelFilter::Trace)
@@ -88,26 +89,16 @@ impl Db {
             )
             .record_stmt_in_spans(false)
             .test_before_acquire_if_idle_for(Duration::from_secs(30))
-            // FULL: an acknowledged revocation must survive a power failure.
-            .map_sqlx_sqlite_opts(|it| {
-                it.create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(5))
-                    .pragma("trusted_schema", "OFF")
-                    .pragma("temp_store", "MEMORY")
-            })
+            .map_sqlx_sqlite_opts(sqlite_options)
             .map_sqlx_sqlite_before_acquire(|it, _| Box::pin(is_outside(it)))
             .set_application_name("keyward")
             .statement_timeout(Duration::from_secs(15))
             .map_sqlx_postgres_opts(|it| {
                 it.options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
             });
-        let pool = connect(options).await?;
-        let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
-        let (writer, runtime) = (sqlite.then(Writer::default), Handle::current());
-        let (follower, alive) = (Arc::default(), Arc::default());
+        let pool = connect(options.clone()).await?;
+        let writer = if sqlite { Some(Writer::open(options).await?) } else { None };
+        let (runtime, follower, alive) = (Handle::current(), Arc::default(), Arc::default());
         Ok(Self { pool, writer, runtime, follower, alive })
     }
 
@@ -176,6 +167,9 @@ impl Db {
     }
 
     pub async fn close(self) -> Result<(), DbErr> {
+        if let Some(writer) = self.writer {
+            writer.close().await?;
+        }
         self.pool.close().await
     }
 }
@@ -216,6 +210,17 @@ impl std::ops::Deref for Tx {
             Inner::Shared(turn) => turn,
         }
     }
+}
+
+fn sqlite_options(it: SqliteConnectOptions) -> SqliteConnectOptions {
+    it.create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged revocation must survive a power failure.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("trusted_schema", "OFF")
+        .pragma("temp_store", "MEMORY")
 }
 
 /// Locks the rows of a query by rising ids, so that no two who lock many wait for each other.

@@ -9,8 +9,8 @@
 use std::{ops::Deref, sync::Arc};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
@@ -19,9 +19,19 @@ use tokio::{
 
 use super::{Applied, Db, changes};
 
-/// Who writes, one after the other in the order of their coming.
-#[derive(Clone, Default)]
-pub(super) struct Writer(Arc<Mutex<Option<Outer>>>);
+/// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
+/// the disk once more.
+const CHECKPOINT: &str = "4000";
+/// At most, in KiB and as a negative number: what is written is read again soon.
+const CACHE: &str = "-32768";
+
+/// Who writes, one after the other in the order of their coming, on a connection of their own: one that
+/// others write beside must forget what it has read.
+#[derive(Clone)]
+pub(super) struct Writer {
+    turn: Arc<Mutex<Option<Outer>>>,
+    connection: DatabaseConnection,
+}
 
 /// The one whose turn it is, with a savepoint of its own.
 pub(super) struct Turn(OwnedMappedMutexGuard<Option<Outer>, Outer>);
@@ -46,16 +56,29 @@ struct Waiting {
 }
 
 impl Writer {
+    pub async fn open(mut options: ConnectOptions) -> Result<Self, DbErr> {
+        options.max_connections(1).map_sqlx_sqlite_opts(|it| {
+            super::sqlite_options(it)
+                .pragma("cache_size", CACHE)
+                .pragma("wal_autocheckpoint", CHECKPOINT)
+        });
+        Ok(Self { turn: Arc::default(), connection: super::connect(options).await? })
+    }
+
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.connection.close().await
+    }
+
     pub async fn begin(&self, db: &Db) -> Result<Turn, DbErr> {
         loop {
-            let mut guard = self.0.clone().lock_owned().await;
+            let mut guard = self.turn.clone().lock_owned().await;
             match &*guard {
                 None => {
-                    *guard = Some(Outer::begin(db).await?);
-                    let (writer, db) = (self.0.clone(), db.clone());
+                    *guard = Some(Outer::begin(&self.connection).await?);
+                    let (turn, db) = (self.turn.clone(), db.clone());
                     let runtime = db.runtime.clone();
                     // Behind all who wait now.
-                    runtime.spawn(async move { end(&db, writer.lock_owned().await).await });
+                    runtime.spawn(async move { end(&db, turn.lock_owned().await).await });
                 }
                 Some(it) if it.is_unfinished => {
                     self.end_now(db, guard);
@@ -72,8 +95,8 @@ impl Writer {
 
     /// Comes back when everything before this moment is committed, or taken back.
     pub async fn settled(&self, db: &Db) {
-        self.end_now(db, self.0.clone().lock_owned().await);
-        drop(self.0.lock().await);
+        self.end_now(db, self.turn.clone().lock_owned().await);
+        drop(self.turn.lock().await);
     }
 
     /// In a task of its own: who asks for it may be dropped at any time.
@@ -111,12 +134,12 @@ impl Deref for Turn {
 }
 
 impl Outer {
-    async fn begin(db: &Db) -> Result<Self, DbErr> {
+    async fn begin(connection: &DatabaseConnection) -> Result<Self, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let inner = db.pool.begin_with_options(options).await?;
+        let inner = connection.begin_with_options(options).await?;
         let newest = changes::newest(&inner).await?;
         let log = (newest, newest);
         Ok(Self { inner, log, savepoints: 0, is_unfinished: false, waiting: Vec::new() })

@@ -4,11 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveValue::{NotSet, Unchanged},
-    ExprTrait, FromQueryResult, QueryOrder, QuerySelect,
-    entity::prelude::*,
-};
+use sea_orm::{ExprTrait, FromQueryResult, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
@@ -142,14 +138,23 @@ pub(crate) async fn refresh(
         let fresh = Model { woken_at: Some(millis(now)), ..summarised(group, &coverage, now) };
         sums.subtract(group);
         sums.add(&fresh);
-        let mut row = ActiveModel::from(fresh).reset_all();
-        row.last_used_at = NotSet;
-        row.last_refused_at = NotSet;
-        row.idle_since = NotSet;
-        row.id = Unchanged(group.id);
-        Entity::update(row).exec_without_returning(&**tx).await?;
+        Entity::update(changed(group, fresh)).exec_without_returning(&**tx).await?;
     }
     sums.apply(tx, subscription).await
+}
+
+/// Only what differs is written: each column that is named costs the indexes that have it.
+fn changed(before: &Model, after: Model) -> ActiveModel {
+    let mut row = ActiveModel::from(before.clone());
+    let after = ActiveModel::from(after);
+    for column in Column::iter() {
+        if let Some(value) = after.get(column).into_value()
+            && row.get(column).into_value().as_ref() != Some(&value)
+        {
+            row.set(column, value);
+        }
+    }
+    row
 }
 
 /// A group with the summary of these instances, all of which it has.
