@@ -20,10 +20,11 @@ use uuid::Uuid;
 use super::{App, Flash, PageError, guard, words::Here};
 use crate::{
     audit::{Actor, Client},
+    clock::millis,
     domain::Role,
     error::Error,
     key_groups, notices, sessions,
-    subscriptions::{self, Act, Scope, Subscription},
+    subscriptions::{self, Act, Place, Scope, Subscription},
     users::User,
 };
 
@@ -85,14 +86,14 @@ pub struct SignedIn {
     pub client: Client,
     pub here: Here,
     pub flash: Option<Flash>,
-    /// The person's subscriptions and roles, by name; the first 50.
-    pub places: Vec<(Subscription, Role)>,
+    /// The person's subscriptions, by name; the first 50.
+    pub places: Vec<Place>,
 }
 
 impl SignedIn {
     async fn of(req: HttpRequest) -> Result<Self, PageError> {
         let app = app_of(&req)?;
-        let Some(user) = sessions::user_of(&app, &req.get_session()).await? else {
+        let Some((user, places)) = sessions::person_of(&app, &req.get_session()).await? else {
             return Err(match way_back(&req) {
                 Some(way) => PageError::coming_back_to(Error::Unauthenticated, way),
                 None => Error::Unauthenticated.into(),
@@ -103,7 +104,7 @@ impl SignedIn {
             here: Here { now: app.clock.now(), zone },
             client: client(&req, &app),
             flash: Flash::take(&app, &req),
-            places: subscriptions::of_user(&app.db, user.id).await?,
+            places,
             user,
             app,
         })
@@ -208,14 +209,19 @@ impl InPlace {
         let slug = req.match_info().get("slug").unwrap_or_default();
         let entered = subscriptions::enter(&me.app.db, me.user.id, &me.places, slug).await;
         let (scope, role) = entered?;
+        let known = me.places.iter().find(|it| it.subscription.id == scope.id());
         let unseen = if role.sees_keys(scope.subscription().members_see_keys) {
-            notices::unseen(&me.app.db, &scope, me.user.id, role).await?
+            let seen = known.map(|it| it.notices_seen_at);
+            notices::unseen(&me.app.db, &scope, (me.user.id, seen), role).await?
         } else {
             0
         };
+        // Whoever has more subscriptions than are read with the person asks once more.
+        let first = known.map_or(Some(0), |it| it.changes_at);
+        let is_due = first.is_some_and(|at| at <= millis(me.here.now));
         let mut it = Self { me, scope, role, unseen };
         // What time has changed is brought up to date before a page reads it.
-        if key_groups::bring_up_to_date(&it.act()).await? {
+        if is_due && key_groups::bring_up_to_date(&it.act()).await? {
             let fresh = subscriptions::enter(&it.me.app.db, it.me.user.id, &[], slug).await?;
             it.scope = fresh.0;
         }

@@ -235,13 +235,14 @@ impl Page {
     pub fn within(it: &InPlace, section: Section) -> Self {
         let mut page = Self::of(&it.me, section);
         let subscription = it.scope.subscription().clone();
-        let others = it.me.places.iter().filter(|other| other.0.id != subscription.id);
+        let others = it.me.places.iter().map(|it| &it.subscription);
+        let others = others.filter(|it| it.id != subscription.id);
         if let Some(person) = &mut page.user {
             person.title = it.role.title();
         }
         page.place = Some(Place {
             sees_keys: it.role.sees_keys(subscription.members_see_keys),
-            others: others.map(|(it, _)| (it.name.clone(), it.slug.clone())).collect(),
+            others: others.map(|it| (it.name.clone(), it.slug.clone())).collect(),
             unseen: match it.unseen {
                 0 => None,
                 n @ 1..=99 => Some(n.to_string()),

@@ -2,13 +2,12 @@
 //! that the window bounds: what ended before it is not read, however much that is.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ExprTrait, Order, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait,
+    ExprTrait, FromQueryResult, Order, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{Alias, Query, SelectStatement, SimpleExpr},
 };
 
 use super::{
-    KeyInstance,
     entity::{COLUMN, Column, Entity},
     store,
 };
@@ -19,12 +18,22 @@ use crate::{
     subscriptions::Act,
 };
 
+/// One that ends or starts, as the overview tells of it: read in dozens, shown as a line.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Event {
+    pub id: Uuid,
+    pub key_group_id: Uuid,
+    pub label: i32,
+    pub active_from: i64,
+    pub ends_at: i64,
+}
+
 /// Those that end after `from` and before `until`, the first one first.
 pub async fn ending(
     act: &Act<'_>,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     limit: u64,
-) -> Result<Vec<KeyInstance>> {
+) -> Result<Vec<Event>> {
     between(act, Column::EndsAt, (from, until), (Order::Asc, limit)).await
 }
 
@@ -33,7 +42,7 @@ pub async fn ended(
     act: &Act<'_>,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     limit: u64,
-) -> Result<Vec<KeyInstance>> {
+) -> Result<Vec<Event>> {
     between(act, Column::EndsAt, (from, until), (Order::Desc, limit)).await
 }
 
@@ -43,7 +52,7 @@ pub async fn starting(
     act: &Act<'_>,
     times: (DateTime<Utc>, DateTime<Utc>),
     limit: u64,
-) -> Result<Vec<KeyInstance>> {
+) -> Result<Vec<Event>> {
     between(act, Column::ActiveFrom, times, (Order::Asc, limit)).await
 }
 
@@ -52,19 +61,27 @@ async fn between(
     column: Column,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     (order, limit): (Order, u64),
-) -> Result<Vec<KeyInstance>> {
+) -> Result<Vec<Event>> {
     let mut rows = store::of(act.scope).filter(COLUMN.is_off.eq(false));
     // One that was revoked has ended; it never starts.
     if matches!(column, Column::ActiveFrom) {
         rows = rows.filter(COLUMN.revoked_at.is_null());
     }
     let rows = rows
+        .select_only()
+        .columns([
+            Column::Id,
+            Column::KeyGroupId,
+            Column::Label,
+            Column::ActiveFrom,
+            Column::EndsAt,
+        ])
         .filter(column.gt(millis(from)))
         .filter(column.lt(millis(until)))
         .order_by(column, order.clone())
         .order_by(Column::Id, order)
         .limit(limit);
-    Ok(rows.all(act.app.db.read()).await?)
+    Ok(rows.into_model().all(act.app.db.read()).await?)
 }
 
 /// How many end in each of the weeks from `today` on, counted from 0, apart by whether another one

@@ -143,19 +143,26 @@ pub async fn seen_at(act: &Act<'_>) -> Result<i64> {
 }
 
 /// How many notices a member has not seen, counted up to [`MOST_COUNTED`]. Asks the database only
-/// where there has been one lately.
-pub async fn unseen(db: &Db, scope: &Scope, user: Uuid, role: Role) -> Result<u64> {
+/// where there has been one lately. `seen`: until when, if that is known.
+pub async fn unseen(
+    db: &Db,
+    scope: &Scope,
+    (user, seen): (Uuid, Option<i64>),
+    role: Role,
+) -> Result<u64> {
     let Some(last) = scope.subscription().last_notice_at else { return Ok(0) };
-    let seen = store::seen_at(db, scope, user).await?;
+    let seen = match seen {
+        Some(seen) => seen,
+        None => store::seen_at(db, scope, user).await?,
+    };
     if seen >= last {
         return Ok(0);
     }
-    let keys = store::count_since(db, scope, seen, MOST_COUNTED).await?;
-    let tokens = match role.changes_keys() {
-        true => tokens::count_since(db, scope, seen, MOST_COUNTED).await?,
-        false => 0,
-    };
-    Ok((keys + tokens).min(MOST_COUNTED))
+    let mut newer = vec![store::newer(scope, seen, MOST_COUNTED)];
+    if role.changes_keys() {
+        newer.push(tokens::newer(scope, seen, MOST_COUNTED));
+    }
+    Ok(store::count(db, newer).await?.min(MOST_COUNTED))
 }
 
 /// A member has seen all of them. No audit row: it changes nothing but a badge.

@@ -3,7 +3,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ActiveValue::Set, Condition, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    ActiveValue::Set,
+    Condition, QueryOrder, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{Query, SelectStatement, SubQueryStatement},
 };
 
 pub(super) use super::entity::Model as Notice;
@@ -323,15 +326,35 @@ pub(super) async fn list(
 }
 
 /// How many notices came since `since`, counted up to `limit`.
-pub(super) async fn count_since(db: &Db, scope: &Scope, since: i64, limit: u64) -> Result<u64> {
-    use sea_orm::PaginatorTrait;
-    let newer = Entity::find()
+/// Those since an instant.
+pub(super) fn newer(scope: &Scope, since: i64, limit: u64) -> SelectStatement {
+    Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.at.gt(since))
-        .limit(limit);
-    Ok(newer.count(db.read()).await?)
+        .limit(limit)
+        .into_query()
+}
+
+/// How many rows these have together: one question, because each page asks it.
+pub(super) async fn count(db: &Db, of: Vec<SelectStatement>) -> Result<u64> {
+    let mut query = Query::select();
+    for (n, rows) in of.into_iter().enumerate() {
+        let count =
+            Query::select().expr(Expr::cust("count(*)")).from_subquery(rows, "counted").take();
+        query.expr_as(Expr::from(SubQueryStatement::from(count)), format!("n{n}"));
+    }
+    let row = db.read().query_one(&query).await?;
+    let counts: Vec<i64> = match row {
+        Some(row) => row
+            .column_names()
+            .iter()
+            .map(|it| row.try_get("", it))
+            .collect::<std::result::Result<_, DbErr>>()?,
+        None => Vec::new(),
+    };
+    Ok(counts.into_iter().sum::<i64>().unsigned_abs())
 }
 
 pub(super) async fn seen_at(db: &Db, scope: &Scope, user: Uuid) -> Result<i64> {

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{Condition, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    Condition, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*, sea_query::SelectStatement,
+};
 
 use super::{
     entity::tokens::{ActiveModel, COLUMN, Column, Entity, Model as TokenNotice},
@@ -179,14 +181,15 @@ pub(super) async fn list(
 }
 
 /// How many came since `since`, counted up to `limit`.
-pub(super) async fn count_since(db: &Db, scope: &Scope, since: i64, limit: u64) -> Result<u64> {
-    let newer = Entity::find()
+/// Those since an instant.
+pub(super) fn newer(scope: &Scope, since: i64, limit: u64) -> SelectStatement {
+    Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.at.gt(since))
-        .limit(limit);
-    Ok(newer.count(db.read()).await?)
+        .limit(limit)
+        .into_query()
 }
 
 /// Those whose ids are smaller are forgotten.

@@ -65,8 +65,8 @@ pub struct Overview {
     /// Ends by week and by whether another instance takes over: see `outlook::weeks`.
     pub weeks: Vec<(i64, bool, i64)>,
     /// The next ends and the next starts, with the names of their groups.
-    pub ends: Vec<(KeyInstance, String)>,
-    pub starts: Vec<(KeyInstance, String)>,
+    pub ends: Vec<(outlook::Event, String)>,
+    pub starts: Vec<(outlook::Event, String)>,
     /// Active keys that were not used for [`IDLE_DAYS`], counted up to [`IDLE_COUNTED`].
     pub idle: u64,
 }
@@ -82,10 +82,8 @@ impl Known {
         self.instances.get(&group).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn named(&self, it: KeyInstance) -> (KeyInstance, String) {
-        let group = self.groups.get(&it.key_group_id);
-        let name = group.map(|it| it.name.clone()).unwrap_or_default();
-        (it, name)
+    fn name(&self, group: Uuid) -> String {
+        self.groups.get(&group).map(|it| it.name.clone()).unwrap_or_default()
     }
 }
 
@@ -110,8 +108,8 @@ pub async fn of(
 
     let known = urgent.iter().chain(&shown).map(|it| (it.id, it.clone())).collect();
     let mut known = Known { groups: known, instances: HashMap::new() };
-    let named = unsaved.iter().chain(ends.iter().take(SHOWN as usize));
-    let named = named.chain(starts.iter().take(SHOWN as usize)).map(|it| it.key_group_id);
+    let told = ends.iter().take(SHOWN as usize).chain(starts.iter().take(SHOWN as usize));
+    let named = unsaved.iter().map(|it| it.key_group_id).chain(told.map(|it| it.key_group_id));
     let missing: HashSet<Uuid> =
         named.chain(ending.iter().copied()).filter(|it| !known.groups.contains_key(it)).collect();
     if !missing.is_empty() {
@@ -138,8 +136,16 @@ pub async fn of(
     };
     let covered =
         shown.into_iter().map(|group| Covered { instances: known.of(group.id).to_vec(), group });
-    let few = |keys: Vec<KeyInstance>| {
-        keys.into_iter().take(SHOWN as usize).map(|it| known.named(it)).collect()
+    let few = |keys: Vec<outlook::Event>| {
+        let named = |it: outlook::Event| {
+            let name = known.name(it.key_group_id);
+            (it, name)
+        };
+        keys.into_iter().take(SHOWN as usize).map(named).collect()
+    };
+    let named = |it: KeyInstance| {
+        let name = known.name(it.key_group_id);
+        (it, name)
     };
     Ok(Overview {
         covered: covered.collect(),
@@ -149,7 +155,7 @@ pub async fn of(
         weeks: outlook::weeks(act, today).await?,
         idle: outlook::idle(act, IDLE_DAYS, IDLE_COUNTED).await?,
         tokens,
-        unsaved: few(unsaved),
+        unsaved: unsaved.into_iter().map(named).collect(),
         ends: few(ends),
         starts: few(starts),
     })
@@ -160,8 +166,8 @@ pub async fn of(
 async fn shown(
     act: &Act<'_>,
     window: &Window,
-    ends: &[KeyInstance],
-    starts: &[KeyInstance],
+    ends: &[outlook::Event],
+    starts: &[outlook::Event],
 ) -> Result<Vec<KeyGroup>> {
     let all = act.scope.subscription().group_count <= SHOWN as i32;
     let until = (!all).then(|| window.until());
@@ -183,7 +189,7 @@ async fn shown(
 }
 
 /// Groups in which an instance is about to end, and that need no attention for another reason.
-fn soon(ends: &[KeyInstance], urgent: &[KeyGroup], now: DateTime<Utc>) -> Vec<Uuid> {
+fn soon(ends: &[outlook::Event], urgent: &[KeyGroup], now: DateTime<Utc>) -> Vec<Uuid> {
     let last = now + TimeDelta::hours(coverage::LAST_HOURS);
     let mut seen: HashSet<Uuid> = urgent.iter().map(|it| it.id).collect();
     let soon = ends.iter().filter(|it| instant(it.ends_at) <= last);

@@ -27,6 +27,7 @@ use crate::{
     error::{Error, Result},
     http::App,
     pepper::{random_token, token_digest},
+    subscriptions::{self, Place},
     throttle::{self, Ticket},
     users::{self, Password, User},
 };
@@ -73,9 +74,20 @@ fn fingerprint(user: &User) -> String {
 /// Who has this session.
 pub async fn user_of(app: &App, session: &Session) -> Result<Option<User>> {
     let Some(id) = session.get(USER).unwrap_or_default() else { return Ok(None) };
-    let began: Option<String> = session.get(PASSWORD).unwrap_or_default();
     let user = users::find(&app.db, id).await?;
-    Ok(user.filter(|it| began == Some(fingerprint(it))))
+    Ok(user.filter(|it| is_theirs(session, it)))
+}
+
+/// The same with the person's subscriptions.
+pub async fn person_of(app: &App, session: &Session) -> Result<Option<(User, Vec<Place>)>> {
+    let Some(id) = session.get(USER).unwrap_or_default() else { return Ok(None) };
+    let person = subscriptions::person(&app.db, id).await?;
+    Ok(person.filter(|it| is_theirs(session, &it.0)))
+}
+
+fn is_theirs(session: &Session, user: &User) -> bool {
+    let began: Option<String> = session.get(PASSWORD).unwrap_or_default();
+    began == Some(fingerprint(user))
 }
 
 /// Whether the password was shown a short while ago in this session.

@@ -245,8 +245,8 @@ pub async fn sign_out(me: SignedIn, session: Session) -> Result<HttpResponse, Pa
 /// `GET /`: the one subscription whose keys the person sees, or the list.
 pub async fn home(me: SignedIn) -> HttpResponse {
     match me.places.as_slice() {
-        [(only, role)] if role.sees_keys(only.members_see_keys) => {
-            see_other(&format!("/s/{}", only.slug))
+        [only] if only.role.sees_keys(only.subscription.members_see_keys) => {
+            see_other(&format!("/s/{}", only.subscription.slug))
         }
         _ => see_other("/subscriptions"),
     }

@@ -18,6 +18,7 @@ use crate::{
     error::{Error, FieldError, Result},
     http::App,
     members,
+    users::User,
     verify::Holder,
 };
 
@@ -116,10 +117,26 @@ pub(crate) async fn rules(tx: &Tx, scope: &Scope) -> Result<PeriodRules> {
     Ok(current(tx, scope).await?.period_rules())
 }
 
+/// A subscription of a person, with what each of its pages asks for.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub subscription: Subscription,
+    pub role: Role,
+    /// Until when the person has seen its notices.
+    pub notices_seen_at: i64,
+    /// When time changes the summary of one of its key groups, or has changed it.
+    pub changes_at: Option<i64>,
+}
+
 /// By what a subscription is asked for.
 enum Name<'a> {
     Slug(&'a str),
     Number(i32),
+}
+
+/// A user with their subscriptions, by name; at most 50: one question, because each page asks it.
+pub(crate) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Place>)>> {
+    store::person(db, user).await
 }
 
 /// The subscriptions of a user and the roles in them, by name; at most 50.
@@ -129,14 +146,9 @@ pub async fn of_user(db: &Db, user: Uuid) -> Result<Vec<(Subscription, Role)>> {
 
 /// The door to a subscription: for whoever is no member of it, it does not exist. `known` are
 /// memberships that this request has read already.
-pub async fn enter(
-    db: &Db,
-    user: Uuid,
-    known: &[(Subscription, Role)],
-    slug: &str,
-) -> Result<(Scope, Role)> {
-    if let Some((subscription, role)) = known.iter().find(|it| it.0.slug == slug) {
-        return Ok((Scope(subscription.clone()), *role));
+pub async fn enter(db: &Db, user: Uuid, known: &[Place], slug: &str) -> Result<(Scope, Role)> {
+    if let Some(it) = known.iter().find(|it| it.subscription.slug == slug) {
+        return Ok((Scope(it.subscription.clone()), it.role));
     }
     let found = store::of_user(db, user, Some(Name::Slug(slug))).await?;
     found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)

@@ -86,9 +86,9 @@ async fn view(me: &SignedIn, after: &str) -> Result<SubscriptionList> {
     let more = all.len() as u64 > PAGE;
     all.truncate(PAGE as usize);
     let next = all.last().filter(|_| more).map(|it| format!("/subscriptions?after={}", it.slug));
-    let role_in = |it: &Subscription| me.places.iter().find(|(place, _)| place.id == it.id);
+    let role_in = |it: &Subscription| me.places.iter().find(|place| place.subscription.id == it.id);
     let ends = ends(me, all.iter().map(|it| it.id)).await?;
-    let rows = all.iter().map(|it| row(me, it, role_in(it).map(|it| it.1), &ends)).collect();
+    let rows = all.iter().map(|it| row(me, it, role_in(it).map(|it| it.role), &ends)).collect();
     Ok(SubscriptionList { rows, is_owner: true, next })
 }
 

@@ -1,17 +1,23 @@
 //! The queries of subscriptions.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, entity::prelude::*,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ExprTrait, FromQueryResult, IdenStatic, Iterable, Order, QueryOrder, QueryResult, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Query, SubQueryStatement},
 };
 
-use super::{Name, NewSubscription, Settings, entity};
+use super::{Name, NewSubscription, Place, Settings, entity};
 use crate::{
     clock,
     db::{Db, Tx},
     domain::{Refusal, Role},
     error::{Error, Result, is_duplicate},
     installation,
+    key_groups::entity as groups,
     members::entity as members,
+    users::{User, entity as users},
 };
 
 /// As in document 001.
@@ -36,6 +42,58 @@ pub(super) async fn of_user(
         Some((subscription?, Role::parse(&member.role)?))
     };
     Ok(rows.into_iter().filter_map(known).collect())
+}
+
+/// A user with their subscriptions by name, at most 50.
+pub(super) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Place>)>> {
+    let first_change = Query::select()
+        .expr(groups::Column::ChangesAt.min())
+        .from(groups::Entity)
+        .and_where(Expr::col((groups::Entity, groups::Column::SubscriptionId)).equals(ID))
+        .take();
+    let mut query = Query::select();
+    for it in users::Column::iter() {
+        query.expr_as(it.into_expr(), format!("u_{}", it.as_str()));
+    }
+    for it in entity::Column::iter() {
+        query.expr_as(it.into_expr(), format!("s_{}", it.as_str()));
+    }
+    query
+        .column((members::Entity, members::Column::Role))
+        .column((members::Entity, members::Column::NoticesSeenAt))
+        .expr_as(Expr::from(SubQueryStatement::from(first_change)), "first_change")
+        .from(users::Entity)
+        .left_join(
+            members::Entity,
+            Expr::col((members::Entity, members::Column::UserId))
+                .equals((users::Entity, users::Column::Id)),
+        )
+        .left_join(
+            entity::Entity,
+            Expr::col((members::Entity, members::Column::SubscriptionId)).equals(ID),
+        )
+        .and_where(users::COLUMN.id.eq(user))
+        .order_by((entity::Entity, entity::Column::Name), Order::Asc)
+        .limit(50);
+    let rows = db.read().query_all(&query).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let user = User::from_query_result(first, "u_")?;
+    let places: Result<Vec<Option<Place>>> = rows.iter().map(place).collect();
+    Ok(Some((user, places?.into_iter().flatten().collect())))
+}
+
+const ID: (entity::Entity, entity::Column) = (entity::Entity, entity::Column::Id);
+
+/// `None`: a member of nothing.
+fn place(row: &QueryResult) -> Result<Option<Place>> {
+    let Some(subscription) = entity::Model::from_query_result_optional(row, "s_")? else {
+        return Ok(None);
+    };
+    let role: String = row.try_get("", "role")?;
+    let Some(role) = Role::parse(&role) else { return Ok(None) };
+    let notices_seen_at = row.try_get("", "notices_seen_at")?;
+    let changes_at = row.try_get("", "first_change")?;
+    Ok(Some(Place { subscription, role, notices_seen_at, changes_at }))
 }
 
 /// All subscriptions by slug, from behind `after` on.

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::support::{TestApp, eventually, ids};
 
 /// For two nodes to find their database again.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 const UNAVAILABLE: &str = "Keyward cannot reach its database. Try again in a moment.";
 
 /// How Postgres goes, and whether it is away until nobody has a lease any more.

@@ -12,7 +12,7 @@ use crate::{
     },
     key_groups::pages::CoverageView,
     key_instances::{
-        KeyInstance,
+        outlook,
         pages::lanes::{self, LaneView},
     },
     overview::{Covered, Overview},
@@ -131,10 +131,10 @@ pub struct Event {
 
 /// The next ones, the first one first: as many as there is room for beside so many things to do.
 pub fn events(it: &Overview, viewer: &InPlace, todos: usize) -> Vec<Event> {
-    let event = |key: &KeyInstance, group: &String, at: i64, what| {
+    let event = |key: &outlook::Event, group: &String, at: i64, what| {
         let path = viewer.path(&format!("/groups/{}/keys/{}", key.key_group_id, key.id));
         let day = viewer.me.here.day(instant(at));
-        (at, Event { day, key: key.name(), group: group.clone(), path, what })
+        (at, Event { day, key: format!("k-{}", key.label), group: group.clone(), path, what })
     };
     let ends = it.ends.iter().map(|(key, group)| event(key, group, key.ends_at, "ends"));
     let starts = it.starts.iter().map(|(key, group)| event(key, group, key.active_from, "starts"));

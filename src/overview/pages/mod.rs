@@ -14,10 +14,7 @@ use crate::{
     clock::instant,
     http::{InPlace, Page, PageError, Viewer, html, page::Section, words},
     key_groups::KeyGroup,
-    key_instances::{
-        KeyInstance,
-        pages::lanes::{self, Axis},
-    },
+    key_instances::pages::lanes::{self, Axis},
     subscriptions::Subscription,
 };
 
@@ -163,9 +160,10 @@ fn stats(viewer: &InPlace, overview: &Overview) -> Vec<Stat> {
         n => format!("{n} groups have no successor"),
     };
     let soon = if it.soon_count == 0 { "none now".to_owned() } else { soon };
-    let next = overview.starts.first().map(|(it, _): &(KeyInstance, String)| {
-        format!("next starts {}", viewer.me.here.day(instant(it.active_from)).text)
-    });
+    let next = overview
+        .starts
+        .first()
+        .map(|(it, _)| format!("next starts {}", viewer.me.here.day(instant(it.active_from)).text));
     vec![
         stat(("Expiring soon", "hourglass", "c-soon"), it.soon_count, soon, "soon"),
         stat(

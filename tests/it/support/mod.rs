@@ -41,7 +41,6 @@ pub(crate) use self::{
     load::Load,
     parser::read_with,
     person::Person,
-    postgres::Postgres,
     refused::{blamed, refusal},
     routes::path_to,
     service::basic,
