@@ -16,11 +16,11 @@ pub(crate) struct Migration;
 
 /// What decides a verdict: a table, the columns that do, the kind of thing that a change of a row is
 /// told as (`src/db/changes.rs` reads them), and the column that names that thing.
-struct Watched {
-    table: &'static str,
-    columns: &'static str,
-    kind: i16,
-    what: &'static str,
+pub(crate) struct Watched {
+    pub(crate) table: &'static str,
+    pub(crate) columns: &'static str,
+    pub(crate) kind: i16,
+    pub(crate) what: &'static str,
 }
 
 const WATCHED: &[Watched] = &[
@@ -80,21 +80,7 @@ async fn sqlite(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     let nodes =
         Table::create().table("nodes").col(uuid("id").primary_key()).col(text("seen")).to_owned();
     m.create_table(nodes).await?;
-    for it in WATCHED {
-        let Watched { table, columns, kind, what } = it;
-        let sql = format!(
-            "CREATE TRIGGER changes_i_{table} AFTER INSERT ON {table} BEGIN
-               INSERT INTO changes (kind, what) VALUES ({kind}, NEW.{what}); END;
-             CREATE TRIGGER changes_d_{table} AFTER DELETE ON {table} BEGIN
-               INSERT INTO changes (kind, what) VALUES ({kind}, OLD.{what}); END;
-             CREATE TRIGGER changes_u_{table} AFTER UPDATE OF {columns} ON {table} BEGIN
-               INSERT INTO changes (kind, what) VALUES ({kind}, OLD.{what});
-               INSERT INTO changes (kind, what)
-                 SELECT {kind}, NEW.{what} WHERE NEW.{what} IS NOT OLD.{what}; END;"
-        );
-        m.get_connection().execute_unprepared(&sql).await?;
-    }
-    Ok(())
+    watch(m, WATCHED).await
 }
 
 async fn postgres(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -111,15 +97,42 @@ CREATE TABLE nodes (
   seen text NOT NULL);";
     m.get_connection().execute_unprepared(tables).await?;
     m.create_index(index("ix_changes_xid", "changes", &["xid"])).await?;
-    for it in WATCHED {
-        let Watched { table, columns, kind, what } = it;
-        let bytes = |row: &str| match *what {
-            "digest" => format!("{row}.{what}"),
-            _ => format!("uuid_send({row}.{what})"),
+    watch(m, WATCHED).await
+}
+
+/// Makes the triggers of these tables.
+pub(crate) async fn watch(m: &SchemaManager<'_>, tables: &[Watched]) -> Result<(), DbErr> {
+    for it in tables {
+        let sql = match m.get_database_backend() {
+            DbBackend::Sqlite => sqlite_triggers(it),
+            _ => postgres_triggers(it),
         };
-        let (old, new) = (bytes("OLD"), bytes("NEW"));
-        let sql = format!(
-            "CREATE FUNCTION changed_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+        m.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+fn sqlite_triggers(Watched { table, columns, kind, what }: &Watched) -> String {
+    format!(
+        "CREATE TRIGGER changes_i_{table} AFTER INSERT ON {table} BEGIN
+           INSERT INTO changes (kind, what) VALUES ({kind}, NEW.{what}); END;
+         CREATE TRIGGER changes_d_{table} AFTER DELETE ON {table} BEGIN
+           INSERT INTO changes (kind, what) VALUES ({kind}, OLD.{what}); END;
+         CREATE TRIGGER changes_u_{table} AFTER UPDATE OF {columns} ON {table} BEGIN
+           INSERT INTO changes (kind, what) VALUES ({kind}, OLD.{what});
+           INSERT INTO changes (kind, what)
+             SELECT {kind}, NEW.{what} WHERE NEW.{what} IS NOT OLD.{what}; END;"
+    )
+}
+
+fn postgres_triggers(Watched { table, columns, kind, what }: &Watched) -> String {
+    let bytes = |row: &str| match *what {
+        "digest" => format!("{row}.{what}"),
+        _ => format!("uuid_send({row}.{what})"),
+    };
+    let (old, new) = (bytes("OLD"), bytes("NEW"));
+    format!(
+        "CREATE FUNCTION changed_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     INSERT INTO changes (kind, what) VALUES ({kind}, {old});
@@ -132,8 +145,5 @@ BEGIN
 END $$;
 CREATE TRIGGER changes AFTER INSERT OR DELETE OR UPDATE OF {columns} ON {table}
 FOR EACH ROW EXECUTE FUNCTION changed_{table}();"
-        );
-        m.get_connection().execute_unprepared(&sql).await?;
-    }
-    Ok(())
+    )
 }

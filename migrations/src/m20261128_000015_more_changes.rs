@@ -1,12 +1,37 @@
 //! More of what decides verdicts is in the log of changes (migration 13): the hashes of chosen client
-//! secrets.
+//! secrets, personal keys, and of what their people are members.
 use sea_orm_migration::{
     prelude::*,
     sea_orm::{ConnectionTrait, DbBackend},
 };
 
+use crate::m20261128_000013_changes::{Watched, watch};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
+
+const WATCHED: &[Watched] = &[
+    Watched {
+        table: "personal_keys",
+        columns: "user_id, public_key, active_until",
+        kind: 7,
+        what: "id",
+    },
+    Watched {
+        table: "personal_key_user_groups",
+        columns: "personal_key_id, subscription_id, user_group_id",
+        kind: 7,
+        what: "personal_key_id",
+    },
+    Watched { table: "users", columns: "email", kind: 8, what: "id" },
+    Watched { table: "members", columns: "subscription_id, user_id", kind: 8, what: "user_id" },
+    Watched {
+        table: "user_group_members",
+        columns: "user_group_id, user_id",
+        kind: 8,
+        what: "user_id",
+    },
+];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -28,6 +53,7 @@ impl MigrationTrait for Migration {
                  ON key_instances FOR EACH ROW EXECUTE FUNCTION changed_key_instances();"
             ),
         };
-        m.get_connection().execute_unprepared(&sql).await.map(drop)
+        m.get_connection().execute_unprepared(&sql).await?;
+        watch(m, WATCHED).await
     }
 }

@@ -68,7 +68,7 @@ async fn answer(caller: &Caller, asked: &Question) -> Result<(VerdictBody, Optio
                     valid: true,
                     code: ACCEPTED,
                     subscription: it.subscription,
-                    user: it.email,
+                    user: it.email.to_string(),
                     key_instance: PersonalInstance { id: it.key },
                     permissions: names(&it.permissions),
                     until: it.until.map(iso),

@@ -27,6 +27,9 @@ pub enum Change {
     /// The policies in it.
     UserGroup(Uuid),
     Role(Uuid),
+    PersonalKey(Uuid),
+    /// What a user is a member of, and the user's address.
+    Person(Uuid),
 }
 
 impl Change {
@@ -39,6 +42,8 @@ impl Change {
             4 => id().map(Self::Policy),
             5 => id().map(Self::UserGroup),
             6 => id().map(Self::Role),
+            7 => id().map(Self::PersonalKey),
+            8 => id().map(Self::Person),
             _ => None,
         }
     }

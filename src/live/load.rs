@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 
-use super::state::{Batch, GroupRow, InstanceRow, RoleRow, State, SubscriptionRow};
+use super::{
+    people::PeopleBatch,
+    state::{Batch, GroupRow, InstanceRow, RoleRow, State, SubscriptionRow},
+};
 use crate::{
     access::entity as access,
     db::changes::{Change, Snapshot},
@@ -29,6 +32,7 @@ pub async fn changed(db: &Snapshot, ours: &Keyring, changes: &[Change]) -> Resul
     for chunk in changes.chunks(CHUNK) {
         let (mut digests, mut groups, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut policies, mut user_groups, mut roles) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut personal_keys, mut people) = (Vec::new(), Vec::new());
         // What is not found below is gone.
         for it in chunk {
             match *it {
@@ -50,10 +54,13 @@ pub async fn changed(db: &Snapshot, ours: &Keyring, changes: &[Change]) -> Resul
                     batch.roles.insert(id, None);
                     roles.push(id);
                 }
+                Change::PersonalKey(id) => personal_keys.push(id),
+                Change::Person(id) => people.push(id),
             }
         }
         batch.read_groups(db, groups).await?;
         batch.read_subscriptions(db, subscriptions).await?;
+        batch.people.read(db, personal_keys, people).await?;
         if !digests.is_empty() {
             let found = select_instances().filter(instances::Column::Digest.is_in(digests));
             batch.add_instances(found.into_tuple().all(&**db).await?, ours);
@@ -79,7 +86,7 @@ pub async fn changed(db: &Snapshot, ours: &Keyring, changes: &[Change]) -> Resul
 pub async fn all(db: &Snapshot, ours: &Keyring) -> Result<State> {
     let n = instances::Entity::find().count(&**db).await?;
     let mut state = State::with_room_for(usize::try_from(n).unwrap_or_default());
-    let mut batch = Batch::default();
+    let mut batch = Batch { people: PeopleBatch::all(db).await?, ..Default::default() };
     let found = subscriptions::Entity::find().select_only().column(subscriptions::Column::Id);
     batch.read_subscriptions(db, found.into_tuple().all(&**db).await?).await?;
     batch.add_policies(select_policies().into_tuple().all(&**db).await?);

@@ -5,7 +5,10 @@
 //! It is relied on only while a lease runs, which begins before the last look for changes. Without one,
 //! and until all is loaded, each call asks the database.
 mod chosen;
+mod hashing;
 mod load;
+mod load_people;
+mod people;
 mod state;
 
 use std::{
@@ -27,8 +30,8 @@ use tokio::{
 };
 use uuid::{Builder, Uuid};
 
-pub use self::state::Found;
 use self::state::State;
+pub use self::{people::FoundPerson, state::Found};
 use crate::{
     db::{
         Db, Follower,
@@ -115,6 +118,21 @@ impl Live {
         now: DateTime<Utc>,
     ) -> Option<Vec<Digest32>> {
         self.is_trusted().then(|| self.read(|it| it.chosen(client_id, most, now)))
+    }
+
+    /// What is known of the personal key with this id, in the same way.
+    pub fn person(
+        &self,
+        key: Uuid,
+        slug: Option<&str>,
+        workspace: Option<&str>,
+    ) -> Option<Option<FoundPerson>> {
+        self.is_trusted().then(|| self.read(|it| it.person(key, slug, workspace)))
+    }
+
+    /// Whether a person is a member of any of these subscriptions that is not suspended.
+    pub fn is_member_of_any(&self, user: Uuid, slugs: &[&str]) -> Option<bool> {
+        self.is_trusted().then(|| self.read(|it| it.is_member_of_any(user, slugs)))
     }
 
     fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {

@@ -4,7 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     sync::Arc,
 };
 
@@ -13,7 +13,11 @@ use indexmap::IndexMap;
 use slab::Slab;
 use uuid::Uuid;
 
-use super::chosen::{Chosen, Secret};
+use super::{
+    chosen::{Chosen, Secret},
+    hashing::OfDigest,
+    people::{People, PeopleBatch},
+};
 use crate::{
     clock::{instant, millis},
     domain::{
@@ -22,27 +26,6 @@ use crate::{
     },
     pepper::Digest32,
 };
-
-/// A digest is a keyed hash already, whose key nobody outside knows.
-#[derive(Default)]
-pub struct OfDigest(u64);
-
-impl Hasher for OfDigest {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut first = [0; 8];
-        let n = bytes.len().min(8);
-        first[..n].copy_from_slice(&bytes[..n]);
-        self.0 ^= u64::from_le_bytes(first);
-    }
-
-    fn write_usize(&mut self, _: usize) {
-        // The length of a digest, which is always the same.
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 /// `None` in 8 bytes: no instant of a key lies there.
 const NEVER: i64 = i64::MIN;
@@ -106,6 +89,7 @@ pub struct Batch {
     pub roles: BTreeMap<Uuid, Option<RoleRow>>,
     pub groups: BTreeMap<Uuid, Option<GroupRow>>,
     pub instances: BTreeMap<Digest32, Option<InstanceRow>>,
+    pub people: PeopleBatch,
 }
 
 struct Group {
@@ -119,10 +103,10 @@ struct Group {
     is_deleted: bool,
 }
 
-struct Subscription {
+pub(super) struct Subscription {
     slug: Arc<str>,
-    suspended: bool,
-    workspaces: HashMap<String, Uuid>,
+    pub(super) suspended: bool,
+    pub(super) workspaces: HashMap<String, Uuid>,
 }
 
 /// What some groups hold.
@@ -154,13 +138,14 @@ pub struct State {
     chosen: Chosen,
     groups: Slab<Group>,
     group_slots: HashMap<Uuid, usize>,
-    subscriptions: HashMap<Uuid, Subscription>,
+    pub(super) subscriptions: HashMap<Uuid, Subscription>,
     slugs: HashMap<Arc<str>, Uuid>,
     policies: HashMap<Uuid, Permissions>,
     user_groups: HashMap<Uuid, Vec<Uuid>>,
     roles: HashMap<Uuid, RoleRow>,
     records: Slab<Record>,
     record_slots: HashMap<Vec<Source>, usize>,
+    pub(super) people: People,
 }
 
 impl State {
@@ -221,6 +206,7 @@ impl State {
 
     /// Brings all of it to what the batch says.
     pub fn apply(&mut self, batch: Batch) {
+        self.people.apply(batch.people);
         for (id, row) in batch.subscriptions {
             self.set_subscription(id, row);
         }
@@ -356,7 +342,7 @@ impl State {
         (Arc::new(access), Arc::new(everywhere))
     }
 
-    fn holdings(&self, source: Source) -> Vec<Holding> {
+    pub(super) fn holdings(&self, source: Source) -> Vec<Holding> {
         let one = |policy: &Uuid, workspace| {
             let permissions = self.policies.get(policy)?.clone();
             Some(Holding { source, policy: *policy, workspace, permissions })
@@ -421,7 +407,8 @@ impl State {
         let counts = ("counts".to_owned(), format!("{counts:?}"));
         let instances = self.instances.iter().map(of_instance);
         let all = instances.chain(self.subscriptions.iter().map(of_subscription));
-        all.chain(self.chosen.described()).chain([counts]).collect()
+        let all = all.chain(self.chosen.described()).chain(self.people.described());
+        all.chain([counts]).collect()
     }
 }
 
@@ -431,7 +418,7 @@ struct Touched {
     sources: std::collections::HashSet<Source>,
 }
 
-fn replace<T>(all: &mut HashMap<Uuid, T>, id: Uuid, now: Option<T>) {
+pub(super) fn replace<T>(all: &mut HashMap<Uuid, T>, id: Uuid, now: Option<T>) {
     match now {
         Some(it) => all.insert(id, it),
         None => all.remove(&id),

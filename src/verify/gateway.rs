@@ -2,7 +2,7 @@
 //! stands outside of sessions, the request log and compression.
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header},
+    http::{StatusCode, header, header::HeaderValue},
     web::Data,
 };
 
@@ -23,8 +23,6 @@ use crate::{
     metrics::Outcome,
     sessions,
 };
-
-const REALM: &str = "Bearer realm=\"keyward\"";
 
 /// Not parsed anew in each answer.
 mod named {
@@ -139,7 +137,8 @@ impl<'a> Asked<'a> {
         }
         let shown = Shown::read(req.headers()).map_err(|Ambiguous| "ambiguous_credentials")?;
         // A key beside a cookie is one too many, and a cookie alone is no key.
-        if req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some() {
+        let has_cookies = req.headers().contains_key(header::COOKIE);
+        if has_cookies && req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some() {
             return Err("ambiguous_credentials");
         }
         Ok(Self { shown, permission, workspace })
@@ -218,15 +217,55 @@ fn header_text(name: &str) -> String {
 
 /// 401, or 403 where only the permission lacks. Strangers get one constant answer.
 fn denied(denial: Denial, is_holder: bool) -> Counted {
-    let (status, error) = match denial {
-        Denial::InsufficientPermissions => (StatusCode::FORBIDDEN, "insufficient_scope"),
-        _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+    let told = Told::of(if is_holder { denial } else { Denial::Unknown });
+    let answer = problem(told.status, told.code)
+        .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static(told.challenge)))
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+        .body(told.body);
+    (Outcome::Denied(denial), answer)
+}
+
+/// What a refused caller is told: the compiler puts it together, so that to refuse costs no more than to
+/// accept.
+struct Told {
+    status: StatusCode,
+    code: &'static str,
+    challenge: &'static str,
+    body: &'static str,
+}
+
+macro_rules! told {
+    ($status:ident, $error:literal, $code:literal) => {
+        Told {
+            status: StatusCode::$status,
+            code: $code,
+            challenge: concat!(
+                r#"Bearer realm="keyward", error=""#,
+                $error,
+                r#"", error_description=""#,
+                $code,
+                r#"""#
+            ),
+            body: concat!(r#"{"valid":false,"code":""#, $code, r#""}"#),
+        }
     };
-    let code = if is_holder { denial.code() } else { Denial::Unknown.code() };
-    let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{code}\"");
-    let mut answer = problem(status, code);
-    answer.insert_header((header::WWW_AUTHENTICATE, challenge));
-    (Outcome::Denied(denial), answer.json(code_body(code)))
+}
+
+impl Told {
+    fn of(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => told!(UNAUTHORIZED, "invalid_token", "unknown"),
+            Denial::Expired => told!(UNAUTHORIZED, "invalid_token", "expired"),
+            Denial::Revoked => told!(UNAUTHORIZED, "invalid_token", "revoked"),
+            Denial::Deactivated => told!(UNAUTHORIZED, "invalid_token", "deactivated"),
+            Denial::NotYetActive => told!(UNAUTHORIZED, "invalid_token", "not_yet_active"),
+            Denial::WrongSubscription => told!(UNAUTHORIZED, "invalid_token", "wrong_subscription"),
+            Denial::Suspended => told!(UNAUTHORIZED, "invalid_token", "suspended"),
+            Denial::InsufficientPermissions => {
+                told!(FORBIDDEN, "insufficient_scope", "insufficient_permissions")
+            }
+        }
+    }
 }
 
 /// The database is away: neither valid nor invalid. Nor was a chosen secret looked at where too many
@@ -247,7 +286,7 @@ fn unanswered(error: &Error) -> Counted {
 
 fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
-    guarded(&mut answer).insert_header((named::REASON, code));
+    guarded(&mut answer).insert_header((named::REASON, HeaderValue::from_static(code)));
     answer
 }
 
@@ -257,14 +296,27 @@ fn code_body(code: &str) -> serde_json::Value {
 
 fn guarded(answer: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     answer
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'"))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'"),
+        ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_is_the_code_of_the_denial_everywhere() {
+        for denial in Denial::ALL {
+            let (told, code) = (Told::of(denial), denial.code());
+            assert_eq!(told.code, code);
+            assert_eq!(told.body, code_body(code).to_string());
+            assert!(told.challenge.ends_with(&format!("error_description=\"{code}\"")), "{code}");
+        }
+    }
 
     #[test]
     fn names_fit_into_a_header() {

@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod personal;
 pub mod shown;
 mod stored;
+mod stored_personal;
 pub mod usage;
 
 use std::{net::IpAddr, sync::Arc};

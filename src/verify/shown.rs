@@ -92,7 +92,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Amb
 pub fn agent(headers: &HeaderMap) -> String {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
     let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
-    agent.chars().take(200).collect()
+    if agent.len() <= 200 { agent.to_owned() } else { agent.chars().take(200).collect() }
 }
 
 #[cfg(test)]

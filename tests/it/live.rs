@@ -165,7 +165,7 @@ impl Walk<'_> {
                 roles.clear(); // some are gone with it
                 "policy deleted"
             }
-            (17, ..) if n.is_multiple_of(4) => {
+            (17, ..) if n.is_multiple_of(2) => {
                 let it = subscriptions::by_slug(&app.db, "acme").await.unwrap();
                 for suspended in [true, false] {
                     let now = act.now;

@@ -44,6 +44,7 @@ mod lifecycle;
 mod lists;
 mod live;
 mod live_nodes;
+mod live_people;
 mod live_statements;
 mod members;
 mod metrics;

@@ -77,6 +77,12 @@ async fn in_tenant(app: &TestApp, key: &Issued, tenant: &str) -> Answer {
     app.service().raw(&[("authorization", &bearer), ("x-tenant-name", tenant)]).await
 }
 
+async fn execute(app: &TestApp, sql: &str) {
+    let tx = app.db.write().await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&*tx, sql).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 #[track_caller]
 fn code(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status, status, "{}", answer.text());
@@ -204,7 +210,7 @@ async fn the_subscription_must_be_claimed_and_the_person_a_member_of_it_now(app:
     // A member no more: also where nothing is named.
     let sql =
         "DELETE FROM members WHERE user_id IN (SELECT id FROM users WHERE email LIKE 'member@%')";
-    sea_orm::ConnectionTrait::execute_unprepared(app.db.read(), sql).await.unwrap();
+    execute(app, sql).await;
     assert_eq!(code(&in_tenant(app, &key, "acme").await, 401), "wrong_subscription");
     let unnamed = app.service().bearer(key.token().expose()).await;
     assert_eq!(code(&unnamed, 401), "wrong_subscription");
@@ -245,9 +251,7 @@ async fn without_a_name_the_only_subscription_counts_and_of_several_none(app: &T
     assert_eq!(named.header("keyward-permissions"), Some(""));
     // Of a person without any, a key still says who she is.
     let owner = app.owner_user().await;
-    sea_orm::ConnectionTrait::execute_unprepared(app.db.read(), "DELETE FROM members")
-        .await
-        .unwrap();
+    execute(app, "DELETE FROM members").await;
     let key = app.personal_key(&owner).await;
     let answer = app.service().bearer(key.token().expose()).await.expect(204);
     assert_eq!(answer.header("keyward-user"), Some("owner@example.com"));

@@ -27,25 +27,26 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
         let url = calendar::make(&desk.act(), of, None).await.unwrap().url;
         feeds.push(url.trim_start_matches(&app.site.origin).to_owned());
     }
+    let person = app.user("acme", Role::Admin).await;
+    let personal = app.personal_key(&person).await.token();
     // In a process of its own: what other tests ask at the same time is not looked at.
     let log = [("KEYWARD_LOG", "sqlx::query=trace"), ("KEYWARD_LOG_FORMAT", "json")];
     let program = Program::start_with(&app.home, &log).await;
+    // First of all, before its memory is loaded: these are asked of the database.
+    let key = keys[0].expose();
+    for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
+        assert_eq!(program.asks(key, query).await.unwrap().status(), status, "{query}");
+    }
+    for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
+        let answer = program.asks(personal.expose(), query).await.unwrap();
+        assert_eq!(answer.status(), status, "{query}");
+    }
     let cookie = program.sign_in_as(&admin).await;
     let get = async |path: &str| {
         let page = program.send(Method::GET, path, &cookie, &[]).await.unwrap();
         assert_eq!(page.status(), 200, "{path}");
         page.text().await.unwrap()
     };
-    let key = keys[0].expose();
-    for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
-        assert_eq!(program.asks(key, query).await.unwrap().status(), status, "{query}");
-    }
-    let person = app.user("acme", Role::Admin).await;
-    let personal = app.personal_key(&person).await.token();
-    for (query, status) in [("", 204), ("permission=load:act-00&workspace=none", 403)] {
-        let answer = program.asks(personal.expose(), query).await.unwrap();
-        assert_eq!(answer.status(), status, "{query}");
-    }
     let groups = get("/s/acme/groups").await;
     let user_group = groups.split("<option value=\"").nth(2).unwrap();
     let user_group = user_group.split('"').next().unwrap();
