@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ExprTrait, FromQueryResult, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{ExprTrait, FromQueryResult, Iterable, QueryOrder, QuerySelect, entity::prelude::*};
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
