@@ -283,8 +283,10 @@ pub async fn migrate(url: &str) -> anyhow::Result<()> {
         tx.execute_unprepared("SELECT pg_advisory_xact_lock(7316422001)").await?;
     }
     refuse_newer_schema(&tx).await?;
+    let is_old = !Migrator::get_pending_migrations(&tx).await?.is_empty();
     Migrator::up(&tx, None).await?;
-    if backend == DbBackend::Sqlite {
+    // It reads every row: only after something was rebuilt.
+    if backend == DbBackend::Sqlite && is_old {
         let check = Statement::from_string(backend, "PRAGMA foreign_key_check");
         let broken = tx.query_all_raw(check).await?;
         if !broken.is_empty() {
