@@ -91,7 +91,11 @@ class Program:
 
     async def done(self, method, path, body=None):
         """The same, where nothing else than success is right: headers and body."""
-        status, told, read = await self.ask(method, path, body)
+        for wait in (0.5, 1, 2, 4, 0):
+            status, told, read = await self.ask(method, path, body)
+            if status != 503:  # too busy: it says when to come back
+                break
+            await asyncio.sleep(wait)
         if status >= 300:
             raise RuntimeError(f"{method} {path}: {status} {read}")
         return told, read
