@@ -180,8 +180,7 @@ pub(super) async fn list(
     Ok(query.all(db.read()).await?)
 }
 
-/// How many came since `since`, counted up to `limit`.
-/// Those since an instant.
+/// Those since an instant, up to `limit`.
 pub(super) fn newer(scope: &Scope, since: i64, limit: u64) -> SelectStatement {
     Entity::find()
         .select_only()
