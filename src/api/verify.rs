@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::iso,
-    domain::{Denial, Permissions, permission, text},
+    domain::{Denial, Permissions, label_name, permission, text},
     error::Result,
     http::fault::{self, Cause},
     metrics::Outcome,
@@ -98,7 +98,7 @@ fn accepted(it: &Holder, act: &crate::subscriptions::Act<'_>) -> VerdictBody {
         code: ACCEPTED,
         subscription: it.subscription.to_string(),
         key_group: AcceptedGroup { id: it.group, name: it.group_name.to_string() },
-        key_instance: AcceptedInstance { id: it.instance, label: format!("k-{}", it.label) },
+        key_instance: AcceptedInstance { id: it.instance, label: label_name(it.label) },
         permissions: names(&it.permissions),
         from: iso(it.facts.period.from()),
         until: it.facts.period.until().map(iso),

@@ -14,15 +14,14 @@ use crate::{
 /// Takes the next place of the chain: a write, so that it locks the head on either database.
 pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
     let first = chain::ActiveModel { scope: Set(scope), seq: Set(0), hash: Set(vec![0; 32]) };
-    let head = chain::Entity::insert(first)
+    Ok(chain::Entity::insert(first)
         .on_conflict(
             OnConflict::column(chain::Column::Scope)
                 .value(chain::Column::Seq, Expr::col((chain::Entity, chain::Column::Seq)).add(0))
                 .to_owned(),
         )
         .exec_with_returning(&**tx)
-        .await?;
-    Ok(head)
+        .await?)
 }
 
 /// Rows that end with this head.

@@ -149,7 +149,7 @@ impl Db {
         self.writer.is_none().then(|| self.runtime.enter())
     }
 
-    /// Connections of the pool, for monitoring.
+    /// Connections of the pool, for monitoring; without the one that writes on SQLite.
     pub fn connections(&self) -> Connections {
         let (all, idle) = if self.writer.is_some() {
             let pool = self.pool.get_sqlite_connection_pool();

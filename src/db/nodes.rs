@@ -52,7 +52,7 @@ impl Applied {
         IS_UNSETTLED.scope(Cell::default(), APPLIED.scope(Cell::default(), noted)).await
     }
 
-    pub(super) fn is_unsettled() {
+    pub(super) fn note_unsettled() {
         // Outside of a request nobody is answered.
         let _ = IS_UNSETTLED.try_with(|it| it.set(true));
     }

@@ -120,7 +120,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         // It gave up, perhaps because of what somebody did who is not committed yet.
         if self.0.is_unfinished && !self.0.waiting.is_empty() {
-            Applied::is_unsettled();
+            Applied::note_unsettled();
         }
     }
 }

@@ -31,6 +31,7 @@ pub use {
     role::Role,
     secret::SecretText,
     status::{Facts, Status},
+    text::label_name,
     verdict::{Denial, decide},
     warning::Warning,
 };

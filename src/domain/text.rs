@@ -72,6 +72,11 @@ pub fn client_id(name: &str, random: &[u8; 25]) -> String {
     format!("{name}_{}", suffix.collect::<String>())
 }
 
+/// A key instance as people call it: `k-7`, counted within its group.
+pub fn label_name(label: i32) -> String {
+    format!("k-{label}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

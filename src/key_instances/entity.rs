@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::{instant, millis},
-    domain::{ActivePeriod, Facts, Status, Warning, notice, warning},
+    domain::{ActivePeriod, Facts, Status, Warning, label_name, notice, warning},
 };
 
 /// `ends_at` of an instance that never ends.
@@ -66,7 +66,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     pub fn name(&self) -> String {
-        format!("k-{}", self.label)
+        label_name(self.label)
     }
 
     pub fn facts(&self) -> Facts {

@@ -31,7 +31,9 @@ use crate::{
     audit::Event,
     clock::{instant, iso, millis},
     db::Tx,
-    domain::{ActivePeriod, Facts, GroupKind, Refusal, coverage, lifecycle, secret::saved_by},
+    domain::{
+        ActivePeriod, Facts, GroupKind, Refusal, coverage, label_name, lifecycle, secret::saved_by,
+    },
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
     subscriptions::{self, Act},
@@ -202,7 +204,7 @@ pub async fn of_dying(act: &Act<'_>, groups: &[KeyGroup], limit: u64) -> Result<
 pub(crate) async fn labels(tx: &Tx, groups: &[KeyGroup]) -> Result<HashMap<Uuid, Vec<String>>> {
     let mut names: HashMap<Uuid, Vec<String>> = HashMap::new();
     for (group, label) in store::labels(&**tx, groups, 10_000).await? {
-        names.entry(group).or_default().push(format!("k-{label}"));
+        names.entry(group).or_default().push(label_name(label));
     }
     Ok(names)
 }

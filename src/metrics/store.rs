@@ -7,6 +7,7 @@ use sea_orm::{PaginatorTrait, QueryOrder, QuerySelect, Select, entity::prelude::
 use crate::{
     clock::millis,
     db::Db,
+    domain::label_name,
     error::Result,
     key_groups::entity as groups,
     key_instances::entity::{self as instances, NEVER},
@@ -88,7 +89,7 @@ async fn expiries(db: &Db, limit: u64, now: DateTime<Utc>) -> Result<Vec<Expiry>
     let expiry = |(group, label, ends_at): (Uuid, i32, i64)| {
         // One that was deleted a moment ago has no name.
         let (subscription, key_group) = names.get(&group)?.clone();
-        Some(Expiry { subscription, key_group, key_instance: format!("k-{label}"), ends_at })
+        Some(Expiry { subscription, key_group, key_instance: label_name(label), ends_at })
     };
     Ok(rows.into_iter().filter_map(expiry).collect())
 }

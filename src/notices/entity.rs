@@ -2,7 +2,10 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::instant, domain::notice::Threshold};
+use crate::{
+    clock::instant,
+    domain::{label_name, notice::Threshold},
+};
 
 /// One word about one end, as it was said.
 #[sea_orm::model]
@@ -45,7 +48,7 @@ impl Model {
     pub fn successor(&self) -> Option<(String, DateTime<Utc>)> {
         self.successor_label
             .zip(self.successor_from)
-            .map(|(label, from)| (format!("k-{label}"), instant(from)))
+            .map(|(label, from)| (label_name(label), instant(from)))
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{entity::webhooks::Model as Webhook, told::Notice};
 use crate::{
     clock::{instant, iso},
-    domain::notice::Threshold,
+    domain::{label_name, notice::Threshold},
     http::App,
     pepper::Digest32,
 };
@@ -77,7 +77,7 @@ pub fn body(app: &App, slug: &str, notice: Option<&Notice>, made: DateTime<Utc>)
                 .map(|(name, from)| json!({ "name": name, "active_from": iso(from) }));
             data["key_group"] = json!({ "id": key.key_group_id, "name": key.group_name });
             data["key_instance"] =
-                json!({ "id": key.key_instance_id, "name": format!("k-{}", key.label) });
+                json!({ "id": key.key_instance_id, "name": label_name(key.label) });
             data["successor"] = successor.into();
             if has_ended { "key_instance.expired" } else { "key_instance.expiring" }
         }

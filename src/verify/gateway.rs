@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::iso,
-    domain::{Denial, Permissions, permission, text},
+    domain::{Denial, Permissions, label_name, permission, text},
     error::Error,
     http::{App, caller},
     metrics::Outcome,
@@ -165,7 +165,7 @@ fn accepted(holder: &Holder, now: DateTime<Utc>) -> HttpResponse {
     guarded(&mut answer)
         .insert_header((named::SUBSCRIPTION, &*holder.subscription))
         .insert_header((named::KEY_GROUP, header_text(&holder.group_name)))
-        .insert_header((named::KEY_INSTANCE, format!("k-{}", holder.label)))
+        .insert_header((named::KEY_INSTANCE, label_name(holder.label)))
         .insert_header((named::EXPIRES, expires(until)));
     add_permissions(&mut answer, &holder.permissions);
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {

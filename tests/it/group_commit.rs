@@ -2,9 +2,9 @@
 //! another one did, and what ends the whole transaction is told to everybody in it.
 use std::{pin::pin, task::Poll};
 
-use futures_util::poll;
+use futures_util::{FutureExt, future::BoxFuture, poll};
 use keyward::db::{Db, Tx};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
 use tokio::task::JoinSet;
 
 use crate::support::{Database, TestApp, on_both};
@@ -27,22 +27,28 @@ async fn seen(db: &impl ConnectionTrait) -> Vec<i64> {
     rows.await.unwrap().iter().map(|it| it.try_get("", "n").unwrap()).collect()
 }
 
-#[tokio::test]
-async fn the_next_one_sees_what_is_released_and_nobody_is_told_before_it_is_committed() {
-    let app = TestApp::start(Database::Sqlite).await;
-    let db = scratch(&app).await;
+/// One that has written 1 and waits for its commit, and the next one in the same outer transaction.
+async fn two_in_one(db: &Db) -> (BoxFuture<'static, Result<(), DbErr>>, Tx) {
     let before = db.write().await.unwrap();
     let (mut first, mut second) = (pin!(db.write()), pin!(db.write()));
     assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
     drop(before);
     let first = first.await.unwrap();
     write(&first, 1).await;
-    let mut first = pin!(first.commit());
+    let mut first = first.commit().boxed();
     assert!(poll!(&mut first).is_pending());
     let second = tokio::select! {
         _ = &mut first => panic!("committed while the next one writes"),
         it = &mut second => it.unwrap(),
     };
+    (first, second)
+}
+
+#[tokio::test]
+async fn the_next_one_sees_what_is_released_and_nobody_is_told_before_it_is_committed() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let db = scratch(&app).await;
+    let (mut first, second) = two_in_one(&db).await;
     assert_eq!((seen(&*second).await, seen(db.read()).await), (vec![1], vec![]));
     write(&second, 2).await;
     assert!(poll!(&mut first).is_pending());
@@ -57,18 +63,7 @@ async fn the_next_one_sees_what_is_released_and_nobody_is_told_before_it_is_comm
 async fn when_the_whole_transaction_is_lost_everybody_in_it_is_told_and_writing_goes_on() {
     let app = TestApp::start(Database::Sqlite).await;
     let db = scratch(&app).await;
-    let before = db.write().await.unwrap();
-    let (mut first, mut second) = (pin!(db.write()), pin!(db.write()));
-    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
-    drop(before);
-    let first = first.await.unwrap();
-    write(&first, 1).await;
-    let mut first = pin!(first.commit());
-    assert!(poll!(&mut first).is_pending());
-    let second = tokio::select! {
-        _ = &mut first => panic!("committed while the next one writes"),
-        it = &mut second => it.unwrap(),
-    };
+    let (first, second) = two_in_one(&db).await;
     // What SQLite does by itself when the disk is full.
     second.execute_unprepared("ROLLBACK").await.unwrap();
     let mut third = pin!(db.write());

@@ -3,6 +3,7 @@ use crate::{
     clock::instant,
     domain::{
         coverage::Run,
+        label_name,
         lanes::Window,
         weeks::{self, WEEKS, Week},
     },
@@ -134,7 +135,7 @@ pub fn events(it: &Overview, viewer: &InPlace, todos: usize) -> Vec<Event> {
     let event = |key: &outlook::Event, group: &String, at: i64, what| {
         let path = viewer.path(&format!("/groups/{}/keys/{}", key.key_group_id, key.id));
         let day = viewer.me.here.day(instant(at));
-        (at, Event { day, key: format!("k-{}", key.label), group: group.clone(), path, what })
+        (at, Event { day, key: label_name(key.label), group: group.clone(), path, what })
     };
     let ends = it.ends.iter().map(|(key, group)| event(key, group, key.ends_at, "ends"));
     let starts = it.starts.iter().map(|(key, group)| event(key, group, key.active_from, "starts"));
