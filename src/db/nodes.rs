@@ -39,6 +39,11 @@ tokio::task_local! {
 }
 
 impl Applied {
+    /// Milliseconds from the commit on, the last one begun: nothing takes none.
+    pub fn ms(&self) -> u64 {
+        u64::try_from(self.after.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+    }
+
     /// Runs a request, and notes where what it has changed is in force. What its answer rests on is
     /// committed then: a second one who hears "this is done already" can rely on it like the first.
     pub async fn noted<T>(db: &Db, request: impl Future<Output = T>) -> (T, Option<Self>) {

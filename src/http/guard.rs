@@ -52,7 +52,7 @@ pub async fn log<B: MessageBody>(
     }
     if let (Ok(response), Some(it)) = (&mut answered, applied) {
         // A dictionary of RFC 9651.
-        let (nodes, confirmed, ms) = (it.nodes, it.confirmed, it.after.as_millis());
+        let (nodes, confirmed, ms) = (it.nodes, it.confirmed, it.ms());
         let told = format!("nodes={nodes}, confirmed={confirmed}, ms={ms}");
         if let Ok(told) = HeaderValue::try_from(told) {
             response.headers_mut().insert(HeaderName::from_static("keyward-applied"), told);

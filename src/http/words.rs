@@ -171,7 +171,7 @@ pub fn refused_where() -> String {
 }
 
 fn refused_at(it: Applied) -> String {
-    let ms = count(i64::try_from(it.after.as_millis()).unwrap_or(i64::MAX));
+    let ms = count(it.ms());
     match (it.nodes, it.confirmed) {
         (1, 1) => format!(" Refused after {ms}\u{a0}ms."),
         (all, confirmed) if all == confirmed => {
