@@ -8,6 +8,7 @@
 //! well: what was released before it is committed at once, which fails if it is gone.
 use std::{ops::Deref, sync::Arc};
 
+use futures_util::poll;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -75,10 +76,11 @@ impl Writer {
             match &*guard {
                 None => {
                     *guard = Some(Outer::begin(&self.connection).await?);
-                    let (turn, db) = (self.turn.clone(), db.clone());
-                    let runtime = db.runtime.clone();
-                    // Behind all who wait now.
-                    runtime.spawn(async move { end(&db, turn.lock_owned().await).await });
+                    let mut turn = Box::pin(self.turn.clone().lock_owned());
+                    // It waits from now on, behind all who wait already and before all who come.
+                    let _ = poll!(&mut turn);
+                    let (db, runtime) = (db.clone(), db.runtime.clone());
+                    runtime.spawn(async move { end(&db, turn.await).await });
                 }
                 Some(it) if it.is_unfinished => {
                     self.end_now(db, guard);
