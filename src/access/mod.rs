@@ -22,7 +22,7 @@ use crate::{
     domain::{Refusal, access::Source},
     error::{Error, Result},
     key_groups::{self, KeyGroup},
-    subscriptions::{self, Act},
+    subscriptions::{self, Act, Subscription},
 };
 
 /// What a key group holds: at most one policy (document 002), any number of user groups (document
@@ -174,10 +174,17 @@ async fn lacks_policy(act: &Act<'_>, tx: &Tx, held: &Held) -> Result<bool> {
     Ok(held.policy.is_none() && subscriptions::current(tx, act.scope).await?.policy_required)
 }
 
-/// No key without a policy of its group, where the subscription's setting says so.
-pub(crate) async fn demand_policy(act: &Act<'_>, tx: &Tx, group: Uuid) -> Result<()> {
-    let held = held_in(act, tx, group).await?;
-    if lacks_policy(act, tx, &held).await? { Err(Refusal::PolicyRequired.into()) } else { Ok(()) }
+/// No key without a policy of its group, where the subscription, as of this transaction, says so.
+pub(crate) async fn demand_policy(
+    act: &Act<'_>,
+    tx: &Tx,
+    current: &Subscription,
+    group: Uuid,
+) -> Result<()> {
+    if current.policy_required && held_in(act, tx, group).await?.policy.is_none() {
+        return Err(Refusal::PolicyRequired.into());
+    }
+    Ok(())
 }
 
 /// User groups, and roles, that one key group can hold: each verification reads them all.

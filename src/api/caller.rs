@@ -10,6 +10,7 @@ use super::voice::Native;
 use crate::{
     audit::{self, Actor},
     automation_tokens,
+    clock::millis,
     domain::{ApiScope, ApiScopes},
     error::Error,
     http::{
@@ -54,11 +55,11 @@ impl Caller {
         let (now, client) = (app.clock.now(), client_of(req).await?);
         let token = automation_tokens::recognize(&app, text, client.address, now).await?;
         let token = token.ok_or(Cause::Unauthenticated)?;
-        let scope = subscriptions::enter_with_token(&app.db, &token).await?;
+        let (scope, changes_at) = subscriptions::enter_with_token(&app.db, &token).await?;
         let actor = automation_tokens::actor(&token, client.clone());
         let it = Self { app, now, client, scope, actor, scopes: token.scopes() };
         it.demand(wanted).await?;
-        it.current().await
+        if changes_at.is_some_and(|at| at <= millis(now)) { it.current().await } else { Ok(it) }
     }
 
     /// Whoever has shown a key of this subscription.

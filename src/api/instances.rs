@@ -130,7 +130,8 @@ pub(super) async fn made(
     it: &Issued,
     key_group: Option<GroupBody>,
 ) -> Result<HttpResponse, Problem> {
-    let mut bodies = wire::instances(act, std::slice::from_ref(&it.instance)).await?;
+    let made = std::slice::from_ref(&it.instance);
+    let mut bodies = wire::instances_of(act, vec![it.group.clone()], made).await?;
     let (instance, secret) = (bodies.pop().ok_or(Error::NotFound)?, it.secret.expose());
     let mut answer = HttpResponse::Created();
     answer

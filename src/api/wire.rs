@@ -435,7 +435,15 @@ fn status(it: Status) -> &'static str {
 
 /// Instances with what they have of their groups, in few queries.
 pub async fn instances(act: &Act<'_>, instances: &[KeyInstance]) -> Result<Vec<InstanceBody>> {
-    let groups = key_groups::of_instances(act, instances).await?;
+    instances_of(act, key_groups::of_instances(act, instances).await?, instances).await
+}
+
+/// The same where the groups are known.
+pub async fn instances_of(
+    act: &Act<'_>,
+    groups: Vec<KeyGroup>,
+    instances: &[KeyInstance],
+) -> Result<Vec<InstanceBody>> {
     let groups: HashMap<Uuid, KeyGroup> = groups.into_iter().map(|it| (it.id, it)).collect();
     let ids: Vec<Uuid> = groups.keys().copied().collect();
     let held = access::of_groups(act, &ids).await?;

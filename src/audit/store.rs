@@ -1,7 +1,8 @@
 //! The queries of the audit log. Every one starts from a scope.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, QueryTrait, Statement,
+    entity::prelude::*, sea_query::OnConflict,
 };
 
 use super::entity::{self, chain};
@@ -24,20 +25,20 @@ pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
         .await?)
 }
 
-/// Rows that end with this head.
-pub(super) async fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) -> Result<()> {
-    chain::Entity::update_many()
+/// What writes rows that end with this head.
+pub(super) fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) -> Vec<Statement> {
+    let backend = tx.get_database_backend();
+    let moved = chain::Entity::update_many()
         .col_expr(chain::Column::Seq, head.seq.into())
         .col_expr(chain::Column::Hash, head.hash.into())
-        .filter(chain::COLUMN.scope.eq(head.scope))
-        .exec(&**tx)
-        .await?;
+        .filter(chain::COLUMN.scope.eq(head.scope));
+    let mut all = vec![moved.build(backend)];
     // Both databases limit the parameters of a statement.
-    for rows in rows.chunks(100) {
+    all.extend(rows.chunks(100).map(|rows| {
         let rows = rows.iter().cloned().map(entity::ActiveModel::from);
-        entity::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    }
-    Ok(())
+        entity::Entity::insert_many(rows).build(backend)
+    }));
+    all
 }
 
 pub(super) async fn heads(db: &Db) -> Result<Vec<chain::Model>> {

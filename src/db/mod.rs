@@ -3,6 +3,7 @@
 mod alive;
 pub mod changes;
 pub mod nodes;
+mod together;
 mod writer;
 
 use std::{
@@ -16,8 +17,8 @@ use futures_util::future::BoxFuture;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Select, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    DbErr, EntityTrait, QueryOrder, QueryResult, QuerySelect, RuntimeErr, Select,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     prelude::Uuid,
     sqlx::{
         self, Connection,
@@ -121,11 +122,29 @@ impl Db {
     /// what those before it did, which may be committed together with it; on Postgres the verb's first
     /// statement must write the parent row whose rule it checks.
     pub async fn write(&self) -> Result<Tx, DbErr> {
-        let inner = match &self.writer {
-            Some(writer) => Inner::Shared(writer.begin(self).await?),
-            None => Inner::Own(self.pool.begin().await?),
+        Ok(self.write_from(None).await?.0)
+    }
+
+    /// The same, and what its first statement gives.
+    pub async fn write_from(
+        &self,
+        first: Option<Statement>,
+    ) -> Result<(Tx, Vec<QueryResult>), DbErr> {
+        let (inner, rows) = match &self.writer {
+            Some(writer) => {
+                let (turn, rows) = writer.begin(self, first).await?;
+                (Inner::Shared(turn), rows)
+            }
+            None => {
+                let tx = self.pool.begin().await?;
+                let rows = match first {
+                    Some(it) => tx.query_all_raw(it).await?,
+                    None => Vec::new(),
+                };
+                (Inner::Own(tx), rows)
+            }
         };
-        Ok(Tx { inner, db: self.clone() })
+        Ok((Tx { inner, db: self.clone() }, rows))
     }
 
     /// Comes back when everything that a transaction before this moment could see is committed.
@@ -181,9 +200,15 @@ impl Tx {
 
     /// The same, and tells where it is in force: in the memory of this node in any case.
     pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
+        self.commit_with(Vec::new()).await
+    }
+
+    /// The same after these statements.
+    pub async fn commit_with(self, last: Vec<Statement>) -> Result<Applied, DbErr> {
         let Self { inner, db } = self;
         let applied = match inner {
             Inner::Own(inner) => {
+                together::execute(&inner, last).await?;
                 let logged = changes::transaction(&inner).await?;
                 inner.commit().await?;
                 let committed = Instant::now();
@@ -195,7 +220,7 @@ impl Tx {
                     None => Applied::default(),
                 }
             }
-            Inner::Shared(turn) => turn.commit().await?,
+            Inner::Shared(turn) => turn.commit(last).await?,
         };
         Ok(applied.note())
     }

@@ -8,21 +8,24 @@
 //! well: what was released before it is committed at once, which fails if it is gone.
 use std::{ops::Deref, sync::Arc};
 
-use futures_util::poll;
+use futures_util::FutureExt;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
     time::Instant,
 };
 
-use super::{Applied, Db, changes};
+use super::{Applied, Db, changes, together};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
 const CHECKPOINT: &str = "4000";
+/// Each kind of change has a few, and some have one for each of the first savepoints.
+const STATEMENTS: usize = 500;
 /// At most, in KiB and as a negative number: what is written is read again soon.
 const CACHE: &str = "-32768";
 
@@ -40,8 +43,8 @@ pub(super) struct Turn(OwnedMappedMutexGuard<Option<Outer>, Outer>);
 /// A transaction that several share.
 struct Outer {
     inner: DatabaseTransaction,
-    /// The newest row of the log at its start, and of what was released.
-    log: (i64, i64),
+    /// The newest row of the log at its start.
+    newest: i64,
     /// So far. Their names are never used twice, so that none takes back what is of another.
     savepoints: u64,
     /// The last one was not released.
@@ -50,16 +53,13 @@ struct Outer {
     waiting: Vec<Waiting>,
 }
 
-struct Waiting {
-    /// Whether it changed something that is in the log.
-    is_logged: bool,
-    told: oneshot::Sender<Result<Applied, DbErr>>,
-}
+type Waiting = oneshot::Sender<Result<Applied, DbErr>>;
 
 impl Writer {
     pub async fn open(mut options: ConnectOptions) -> Result<Self, DbErr> {
         options.max_connections(1).map_sqlx_sqlite_opts(|it| {
             super::sqlite_options(it)
+                .statement_cache_capacity(STATEMENTS)
                 .pragma("cache_size", CACHE)
                 .pragma("wal_autocheckpoint", CHECKPOINT)
         });
@@ -70,7 +70,12 @@ impl Writer {
         self.connection.close().await
     }
 
-    pub async fn begin(&self, db: &Db) -> Result<Turn, DbErr> {
+    /// With the rows of its first statement.
+    pub async fn begin(
+        &self,
+        db: &Db,
+        first: Option<Statement>,
+    ) -> Result<(Turn, Vec<QueryResult>), DbErr> {
         loop {
             let mut guard = self.turn.clone().lock_owned().await;
             match &*guard {
@@ -78,7 +83,7 @@ impl Writer {
                     *guard = Some(Outer::begin(&self.connection).await?);
                     let mut turn = Box::pin(self.turn.clone().lock_owned());
                     // It waits from now on, behind all who wait already and before all who come.
-                    let _ = poll!(&mut turn);
+                    let _ = (&mut turn).now_or_never();
                     let (db, runtime) = (db.clone(), db.runtime.clone());
                     runtime.spawn(async move { end(&db, turn.await).await });
                 }
@@ -89,8 +94,8 @@ impl Writer {
                 Some(_) => {}
             }
             if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, Option::as_mut) {
-                outer.savepoint().await?;
-                return Ok(Turn(outer));
+                let rows = outer.savepoint(first).await?;
+                return Ok((Turn(outer), rows));
             }
         }
     }
@@ -111,8 +116,8 @@ impl Writer {
 
 impl Turn {
     /// Comes back when it is on the disk and in force.
-    pub async fn commit(mut self) -> Result<Applied, DbErr> {
-        let told = self.0.release().await?;
+    pub async fn commit(mut self, last: Vec<Statement>) -> Result<Applied, DbErr> {
+        let told = self.0.release(last).await?;
         drop(self); // it is the next one's turn
         told.await.unwrap_or_else(|_| Err(not_committed("the process ends")))
     }
@@ -143,83 +148,78 @@ impl Outer {
         };
         let inner = connection.begin_with_options(options).await?;
         let newest = changes::newest(&inner).await?;
-        let log = (newest, newest);
-        Ok(Self { inner, log, savepoints: 0, is_unfinished: false, waiting: Vec::new() })
+        Ok(Self { inner, newest, savepoints: 0, is_unfinished: false, waiting: Vec::new() })
     }
 
-    async fn run(&self, what: &str) -> Result<(), DbErr> {
-        let sql = format!("{what} w{}", self.savepoints);
-        self.inner.execute_unprepared(&sql).await.map(drop)
+    /// Does it to the last savepoint.
+    fn to_last(&self, what: &str) -> Statement {
+        Statement::from_string(DbBackend::Sqlite, format!("{what} w{}", self.savepoints))
     }
 
-    async fn savepoint(&mut self) -> Result<(), DbErr> {
+    async fn savepoint(&mut self, first: Option<Statement>) -> Result<Vec<QueryResult>, DbErr> {
         self.savepoints += 1;
         self.is_unfinished = true;
-        self.run("SAVEPOINT").await
+        let all = [self.to_last("SAVEPOINT")].into_iter().chain(first).collect();
+        together::query(&self.inner, all).await
     }
 
-    /// From here on it is committed with the others, even if nobody waits any more.
-    async fn release(&mut self) -> Result<oneshot::Receiver<Result<Applied, DbErr>>, DbErr> {
-        let newest = changes::newest(&self.inner).await?;
+    /// From here on it is committed with the others, even if nobody waits any more. Dropped on the way, it
+    /// is taken back, or it is released already: never a part of it.
+    async fn release(
+        &mut self,
+        mut last: Vec<Statement>,
+    ) -> Result<oneshot::Receiver<Result<Applied, DbErr>>, DbErr> {
+        last.push(self.to_last("RELEASE"));
+        together::execute(&self.inner, last).await?;
         let (told, receiver) = oneshot::channel();
-        self.waiting.push(Waiting { is_logged: newest > self.log.1, told });
-        self.log.1 = newest;
-        // Before the statement: left on the stack, a savepoint is committed as well.
+        self.waiting.push(told);
         self.is_unfinished = false;
-        let released = self.run("RELEASE").await;
-        if released.is_err() {
-            self.is_unfinished = true;
-            self.waiting.pop();
-        }
-        released.map(|()| receiver)
+        Ok(receiver)
     }
 
-    async fn end(self) -> Result<Vec<Waiting>, (Vec<Waiting>, DbErr)> {
+    /// Gives the newest row of the log at its end.
+    async fn end(self, is_empty: bool) -> Result<i64, DbErr> {
         if self.is_unfinished {
             // If it fails, there is no such savepoint, or no transaction at all any more.
-            let _ = self.run("ROLLBACK TO").await;
+            let _ = self.inner.execute_raw(self.to_last("ROLLBACK TO")).await;
         }
-        let done = match self.waiting.len() {
-            0 => self.inner.rollback().await,
-            _ => self.inner.commit().await,
-        };
-        match done {
-            Ok(()) => Ok(self.waiting),
-            Err(error) => Err((self.waiting, error)),
+        if is_empty {
+            self.inner.rollback().await?;
+            return Ok(self.newest);
         }
+        let newest = changes::newest(&self.inner).await?;
+        self.inner.commit().await?;
+        Ok(newest)
     }
 }
 
 /// Commits what was released, applies it on every node, and tells those who wait.
 async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
-    let Some(outer) = guard.take() else { return };
-    let (from, to) = outer.log;
-    let waiting = match outer.end().await {
-        Ok(waiting) => waiting,
-        Err((waiting, error)) => {
+    let Some(mut outer) = guard.take() else { return };
+    let (waiting, from) = (std::mem::take(&mut outer.waiting), outer.newest);
+    let to = match outer.end(waiting.is_empty()).await {
+        Ok(to) => to,
+        Err(error) => {
             tracing::error!(?error, transactions = waiting.len(), "a commit failed");
             tell(waiting, || Err(not_committed(&error)));
             return;
         }
     };
-    let committed = Instant::now();
-    let (logged, others): (Vec<_>, _) = waiting.into_iter().partition(|it| it.is_logged);
-    if !logged.is_empty() {
+    let (committed, is_logged) = (Instant::now(), to > from);
+    if is_logged {
         // Nobody else writes meanwhile.
         db.follow(Some((from, to))).await;
     }
     drop(guard);
-    tell(others, || Ok(Applied::default()));
-    if !logged.is_empty() {
-        let applied = db.applied_everywhere(to, committed).await;
-        tell(logged, || Ok(applied));
-    }
+    let applied =
+        if is_logged { db.applied_everywhere(to, committed).await } else { Applied::default() };
+    tell(waiting, || Ok(applied));
 }
 
 fn tell(waiting: Vec<Waiting>, result: impl Fn() -> Result<Applied, DbErr>) {
     for it in waiting {
         // Who is gone need not know.
-        let _ = it.told.send(result());
+        let _ = it.send(result());
     }
 }
 

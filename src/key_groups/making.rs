@@ -33,17 +33,19 @@ pub async fn create(
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let submission = submission.into();
-    let first = first.prepare(act, GroupKind::Token).await?.kept_if(submission.is_of_program());
-    let group = blank(act, &new, GroupKind::Token)?;
+    let first = first.prepare(act, false).await?.kept_if(submission.is_of_program());
+    let group = KeyGroup { last_label: 1, ..blank(act, &new, GroupKind::Token)? };
     let issued_id = new_id(act.now);
-    let tx = act.begin().await?;
+    let (tx, subscription) = act.begin_knowing().await?;
     let location = key_instances::secret_path(act, group.id, issued_id);
     let tx = submissions::claim(act, tx, submission, location).await?;
     let group = add(act, &tx, group, &new, held).await?;
-    let (issued, event) = key_instances::insert(act, &tx, &group, first, issued_id).await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
+    let place = (&subscription, &group);
+    let (instance, secret, event) =
+        key_instances::insert(act, &tx, place, first, issued_id).await?;
+    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
     act.finish(tx, event).await?;
-    Ok(issued)
+    Ok(Issued { group, instance, secret })
 }
 
 /// A `client_credentials` group. It has no secret yet, so it cannot authenticate (document 000).
@@ -74,24 +76,21 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     let mut ready = Vec::with_capacity(new.len());
     for it in new {
         let described = it.described.checked()?;
-        let first = it.first.prepare(act, GroupKind::ClientCredentials).await?.kept_if(true);
-        ready.push((
-            blank(act, &described, GroupKind::ClientCredentials)?,
-            described,
-            it.held,
-            first,
-        ));
+        let first = it.first.prepare(act, true).await?.kept_if(true);
+        let group = blank(act, &described, GroupKind::ClientCredentials)?;
+        ready.push((KeyGroup { last_label: 1, ..group }, described, it.held, first));
     }
     let mut made = Vec::with_capacity(ready.len());
-    let tx = act.begin().await?;
+    let (tx, subscription) = act.begin_knowing().await?;
     for (group, described, held, first) in ready {
         let group = add(act, &tx, group, &described, &held).await?;
-        let (_, event) = key_instances::insert(act, &tx, &group, first, new_id(act.now)).await?;
+        let (place, id) = ((&subscription, &group), new_id(act.now));
+        let (.., event) = key_instances::insert(act, &tx, place, first, id).await?;
         act.record(&tx, event).await?;
         made.push(group);
     }
     let ids: Vec<Uuid> = made.iter().map(|it| it.id).collect();
-    summary::refresh(&tx, act.scope.id(), &ids, act.now).await?;
+    summary::refresh_known(&tx, &made, act.now).await?;
     let mut made = store::find_in(&tx, act.scope, &ids).await?;
     made.sort_by_key(|it| it.number);
     tx.commit().await?;

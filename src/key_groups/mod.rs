@@ -84,7 +84,7 @@ pub async fn edit(
 ) -> Result<KeyGroup> {
     let wanted = wanted.checked()?;
     let tx = act.begin().await?;
-    let group = store::touch(&tx, act.scope, id, act.now).await?;
+    let group = touch(act, &tx, id).await?;
     if seen.is_some_and(|seen| seen + 1 != group.version) {
         return Err(Refusal::ChangedMeanwhile.into());
     }
@@ -232,5 +232,10 @@ pub async fn next_end(act: &Act<'_>) -> Result<Option<KeyGroup>> {
 
 /// For verbs on instances: counts the change.
 pub(crate) async fn touch(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
-    store::touch(tx, act.scope, id, act.now).await
+    store::touch(tx, act.scope, id, 0, act.now).await
+}
+
+/// The same for a new key, whose label is then the group's last: none is ever used again.
+pub(crate) async fn touch_for_key(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
+    store::touch(tx, act.scope, id, 1, act.now).await
 }

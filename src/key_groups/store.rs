@@ -238,10 +238,17 @@ fn taken(error: DbErr) -> Error {
     }
 }
 
-/// Counts one change of the group or of its instances.
-pub(super) async fn touch(tx: &Tx, scope: &Scope, id: Uuid, now: DateTime<Utc>) -> Result<Model> {
+/// Counts one change of the group or of its instances, and so many labels.
+pub(super) async fn touch(
+    tx: &Tx,
+    scope: &Scope,
+    id: Uuid,
+    labels: i32,
+    now: DateTime<Utc>,
+) -> Result<Model> {
     let rows = Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::LastLabel, Expr::col(Column::LastLabel).add(labels))
         .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
@@ -267,17 +274,6 @@ pub(crate) async fn touch_all(
         .exec(&**tx)
         .await?;
     Ok(())
-}
-
-/// The next label of the group, never used again.
-pub(crate) async fn next_label(tx: &Tx, scope: &Scope, id: Uuid) -> Result<i32> {
-    let rows = Entity::update_many()
-        .col_expr(Column::LastLabel, Expr::col(Column::LastLabel).add(1))
-        .filter(COLUMN.subscription_id.eq(scope.id()))
-        .filter(COLUMN.id.eq(id))
-        .exec_with_returning(&**tx)
-        .await?;
-    Ok(rows.first().ok_or(Error::NotFound)?.last_label)
 }
 
 /// With their instances, which are locked first and in order, as batches of usage do.

@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ExprTrait, FromQueryResult, Iterable, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{
+    ActiveModelTrait, ExprTrait, FromQueryResult, IdenStatic, Iterable, QueryOrder, QuerySelect,
+    QueryTrait, Statement, entity::prelude::*, sea_query::UnionType,
+};
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
 use crate::{
@@ -125,22 +128,31 @@ pub(crate) async fn refresh(
         .order_by_asc(Column::Id)
         .all(&**tx)
         .await?;
-    let mut ahead = ahead(tx, ids, now).await?;
-    let past = past(tx, ids, now).await?;
-    let mut sums = Sums::default();
-    for group in &groups {
-        let facts = ahead.remove(&group.id).unwrap_or_default();
-        let mut coverage = Coverage::of(&facts, now);
-        let (expired, deactivated) = past.get(&group.id).copied().unwrap_or_default();
+    refresh_known(tx, &groups, now).await
+}
+
+/// The same of groups of one subscription whose rows the transaction knows, as they are now.
+pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>) -> Result<()> {
+    let Some(subscription) = groups.first().map(|it| it.subscription_id) else { return Ok(()) };
+    let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
+    let mut parts = parts(tx, &ids, now).await?;
+    let (mut sums, mut writes) = (Sums::default(), Vec::new());
+    for group in groups {
+        let of = parts.remove(&group.id).unwrap_or_default();
+        let mut coverage = Coverage::of(&of.ahead, now);
         // What has ended since `now`, by the other's clock, is counted in `ahead` already.
-        coverage.counts.expired += expired;
-        coverage.counts.deactivated = deactivated;
+        coverage.counts.expired += of.expired;
+        coverage.counts.deactivated = of.deactivated;
         let fresh = Model { woken_at: Some(millis(now)), ..summarised(group, &coverage, now) };
         sums.subtract(group);
         sums.add(&fresh);
-        Entity::update(changed(group, fresh)).exec_without_returning(&**tx).await?;
+        let row = changed(group, fresh);
+        if row.is_changed() {
+            writes.push(Entity::update(row).validate()?.build(tx.get_database_backend()));
+        }
     }
-    sums.apply(tx, subscription).await
+    writes.extend(sums.written(tx, subscription));
+    Ok(tx.execute_all(writes).await?)
 }
 
 /// Only what differs is written: each column that is named costs the indexes that have it.
@@ -220,50 +232,66 @@ fn attention(group: &Model, run: Run) -> i16 {
     }
 }
 
-/// Facts of the live instances that have not ended, by group.
-async fn ahead(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, Vec<Facts>>> {
-    let rows = instances::Entity::find()
-        .filter(instances::COLUMN.key_group_id.is_in(ids.to_vec()))
-        .filter(instances::COLUMN.is_off.eq(false))
-        .filter(instances::COLUMN.ends_at.gt(millis(now)))
-        .all(&**tx)
-        .await?;
-    let mut facts: HashMap<Uuid, Vec<Facts>> = HashMap::new();
-    for row in rows {
-        facts.entry(row.key_group_id).or_default().push(row.facts());
-    }
-    Ok(facts)
+/// What the summary of a group is made of.
+#[derive(Default)]
+struct Parts {
+    /// Facts of what is not deactivated and has not ended.
+    ahead: Vec<Facts>,
+    /// The others, counted.
+    expired: i32,
+    deactivated: i32,
 }
 
+/// An instance, or so many of a kind.
 #[derive(FromQueryResult)]
-struct Past {
+struct Part {
     key_group_id: Uuid,
     is_off: bool,
+    /// `None`: of the counted ones.
+    active_from: Option<i64>,
+    active_until: Option<i64>,
+    deactivated_at: Option<i64>,
+    revoked_at: Option<i64>,
     n: i64,
 }
 
-/// Numbers of expired and of deactivated instances, by group.
-async fn past(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, (i32, i32)>> {
-    let is_past = instances::COLUMN.is_off.eq(true).or(instances::COLUMN.ends_at.lte(millis(now)));
-    let rows = instances::Entity::find()
-        .select_only()
-        .column(instances::Column::KeyGroupId)
-        .column(instances::Column::IsOff)
-        .column_as(instances::Column::Id.count(), "n")
-        .filter(instances::COLUMN.key_group_id.is_in(ids.to_vec()))
-        .filter(is_past)
-        .group_by(instances::Column::KeyGroupId)
-        .group_by(instances::Column::IsOff)
-        .into_model::<Past>()
-        .all(&**tx)
-        .await?;
-    let mut counts: HashMap<Uuid, (i32, i32)> = HashMap::new();
-    for row in rows {
-        let count = counts.entry(row.key_group_id).or_default();
+async fn parts(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, Parts>> {
+    use instances::{COLUMN, Column, FACTS};
+    let of_groups = || {
+        let of = instances::Entity::find().filter(COLUMN.key_group_id.is_in(ids.to_vec()));
+        of.select_only().column(Column::KeyGroupId).column(Column::IsOff)
+    };
+    let ahead = of_groups()
+        .columns(FACTS)
+        .expr_as(Expr::cust("1"), "n")
+        .filter(COLUMN.is_off.eq(false))
+        .filter(COLUMN.ends_at.gt(millis(now)));
+    let counted = FACTS
+        .iter()
+        .fold(of_groups(), |it, column| it.expr_as(Expr::cust("NULL"), column.as_str()))
+        .column_as(Column::Id.count(), "n")
+        .filter(COLUMN.is_off.eq(true).or(COLUMN.ends_at.lte(millis(now))))
+        .group_by(Column::KeyGroupId)
+        .group_by(Column::IsOff);
+    let mut all = ahead.into_query();
+    all.union(UnionType::All, counted.into_query());
+    let mut parts: HashMap<Uuid, Parts> = HashMap::new();
+    for row in tx.query_all(&all).await? {
+        let row = Part::from_query_result(&row, "")?;
+        let of = parts.entry(row.key_group_id).or_default();
         let n = i32::try_from(row.n).unwrap_or(i32::MAX);
-        if row.is_off { count.1 = n } else { count.0 = n }
+        match row.active_from {
+            Some(from) => of.ahead.push(instances::facts(
+                from,
+                row.active_until,
+                row.deactivated_at,
+                row.revoked_at,
+            )),
+            None if row.is_off => of.deactivated = n,
+            None => of.expired = n,
+        }
     }
-    Ok(counts)
+    Ok(parts)
 }
 
 /// What changes on the subscription's row.
@@ -311,8 +339,16 @@ impl Sums {
     }
 
     pub(crate) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
+        match self.written(tx, subscription) {
+            Some(it) => Ok(tx.execute_raw(it).await.map(drop)?),
+            None => Ok(()),
+        }
+    }
+
+    /// What writes it; `None` if nothing changes.
+    fn written(self, tx: &Tx, subscription: Uuid) -> Option<Statement> {
         if self.0.iter().all(|it| *it == 0) {
-            return Ok(());
+            return None;
         }
         let update =
             subscriptions::Entity::update_many().filter(subscriptions::COLUMN.id.eq(subscription));
@@ -320,8 +356,7 @@ impl Sums {
             .into_iter()
             .zip(self.0)
             .fold(update, |it, (column, by)| it.col_expr(column, Expr::col(column).add(by)));
-        update.exec(&**tx).await?;
-        Ok(())
+        Some(update.build(tx.get_database_backend()))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     key_groups::{self, KeyGroup, summary},
     pepper::token_digest,
     submissions,
-    subscriptions::{self, Act},
+    subscriptions::Act,
 };
 
 /// At once: more than any page of a list shows.
@@ -135,9 +135,9 @@ pub async fn carry_out(
     let ids: Vec<Uuid> = seen.iter().map(|it| it.id).collect();
     let pictures: HashMap<Uuid, &str> =
         seen.iter().map(|it| (it.id, it.picture.as_str())).collect();
-    let tx = act.begin().await?;
+    let (tx, subscription) = act.begin_knowing().await?;
     let tx = submissions::claim(act, tx, submission, location).await?;
-    let rules = subscriptions::rules(&tx, act.scope).await?;
+    let rules = subscription.period_rules();
     let keys = store::find_all(&*tx, act.scope, &ids).await?;
     let groups: Vec<Uuid> = keys.iter().map(|it| it.key_group_id).collect();
     let groups = key_groups::store::find_in(&tx, act.scope, &groups).await?;
@@ -167,7 +167,6 @@ pub async fn carry_out(
         events.push(event);
     }
     summary::refresh(&tx, act.scope.id(), &groups, act.now).await?;
-    act.record_all(&tx, events).await?;
-    tx.commit().await?;
+    act.finish_all(tx, events).await?;
     Ok(outcomes)
 }

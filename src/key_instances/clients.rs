@@ -12,12 +12,12 @@ use crate::{
     domain::{ActivePeriod, Refusal, lifecycle},
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
-    subscriptions::{self, Act},
+    subscriptions::{Act, Subscription},
 };
 
 /// Ends whatever secret of the client could still be used, for good.
 pub async fn revoke_all(act: &Act<'_>, client: Uuid) -> Result<()> {
-    let (tx, client) = begin(act, client).await?;
+    let (tx, _, client) = begin(act, client, false).await?;
     let events = revoke_in(act, &tx, &client).await?;
     finish(act, tx, &client, events).await
 }
@@ -35,17 +35,17 @@ pub async fn regenerate(
         new.period = ActivePeriod::new(new.period.from(), last.active_until.map(instant))?;
     }
     let new = issuing::prepare(act, client, new).await?.kept_if(true);
-    let (tx, client) = begin(act, client).await?;
-    access::demand_policy(act, &tx, client.id).await?;
+    let (tx, subscription, client) = begin(act, client, true).await?;
+    access::demand_policy(act, &tx, &subscription, client.id).await?;
     let mut events = revoke_in(act, &tx, &client).await?;
-    let (_, made) = insert(act, &tx, &client, new, new_id(act.now)).await?;
+    let (.., made) = insert(act, &tx, (&subscription, &client), new, new_id(act.now)).await?;
     events.push(made);
     finish(act, tx, &client, events).await
 }
 
 /// Another expiry, or none, for the secret of the client that was made last and has not ended.
 pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>>) -> Result<()> {
-    let (tx, client) = begin(act, client).await?;
+    let (tx, subscription, client) = begin(act, client, false).await?;
     let ahead = store::ahead_in(&*tx, act.scope, client.id, act.now).await?;
     let newest = ahead.into_iter().max_by_key(|it| it.label);
     let secret = newest.ok_or(Error::Refused(Refusal::SecretEnded))?;
@@ -53,29 +53,37 @@ pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>
     let period = ActivePeriod::new(before.period.from(), until)?;
     let facts = lifecycle::change_period(client.kind(), &before, period, act.now)?;
     if period.reaches_beyond(&before.period) {
-        subscriptions::rules(&tx, act.scope).await?.check(&period).map_err(at_until)?;
+        subscription.period_rules().check(&period).map_err(at_until)?;
     }
-    let event = save(act, &tx, &secret, &facts, "key_instance.period_changed").await?;
+    let change = (&secret, &facts);
+    let (_, event) = save(act, &tx, &client, change, "key_instance.period_changed").await?;
     finish(act, tx, &client, vec![event]).await
 }
 
-async fn begin(act: &Act<'_>, client: Uuid) -> Result<(Tx, KeyGroup)> {
-    let tx = act.begin().await?;
-    let client = key_groups::touch(act, &tx, client).await?;
-    if client.kind().is_client() { Ok((tx, client)) } else { Err(Error::NotFound) }
+async fn begin(
+    act: &Act<'_>,
+    client: Uuid,
+    gets_key: bool,
+) -> Result<(Tx, Subscription, KeyGroup)> {
+    let (tx, subscription) = act.begin_knowing().await?;
+    let client = if gets_key {
+        key_groups::touch_for_key(act, &tx, client).await?
+    } else {
+        key_groups::touch(act, &tx, client).await?
+    };
+    if client.kind().is_client() { Ok((tx, subscription, client)) } else { Err(Error::NotFound) }
 }
 
 async fn revoke_in(act: &Act<'_>, tx: &Tx, client: &KeyGroup) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for it in store::ahead_in(&**tx, act.scope, client.id, act.now).await? {
         let facts = lifecycle::revoke(&it.facts(), act.now)?;
-        events.push(save(act, tx, &it, &facts, "key_instance.revoked").await?);
+        events.push(save(act, tx, client, (&it, &facts), "key_instance.revoked").await?.1);
     }
     Ok(events)
 }
 
 async fn finish(act: &Act<'_>, tx: Tx, client: &KeyGroup, events: Vec<Event>) -> Result<()> {
-    summary::refresh(&tx, act.scope.id(), &[client.id], act.now).await?;
-    act.record_all(&tx, events).await?;
-    Ok(tx.commit().await?)
+    summary::refresh_known(&tx, std::slice::from_ref(client), act.now).await?;
+    act.finish_all(tx, events).await
 }

@@ -64,19 +64,31 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// What [`facts`] are made of, in its order.
+pub(crate) const FACTS: [Column; 4] =
+    [Column::ActiveFrom, Column::ActiveUntil, Column::DeactivatedAt, Column::RevokedAt];
+
+pub(crate) fn facts(
+    active_from: i64,
+    active_until: Option<i64>,
+    deactivated_at: Option<i64>,
+    revoked_at: Option<i64>,
+) -> Facts {
+    let period = ActivePeriod::new(instant(active_from), active_until.map(instant));
+    Facts {
+        period: period.expect("the database checks that a period ends after it starts"),
+        deactivated_at: deactivated_at.map(instant),
+        revoked_at: revoked_at.map(instant),
+    }
+}
+
 impl Model {
     pub fn name(&self) -> String {
         label_name(self.label)
     }
 
     pub fn facts(&self) -> Facts {
-        let until = self.active_until.map(instant);
-        let period = ActivePeriod::new(instant(self.active_from), until);
-        Facts {
-            period: period.expect("the database checks that a period ends after it starts"),
-            deactivated_at: self.deactivated_at.map(instant),
-            revoked_at: self.revoked_at.map(instant),
-        }
+        facts(self.active_from, self.active_until, self.deactivated_at, self.revoked_at)
     }
 
     /// The same instance with other facts, for pages; its shadows stay as they are.

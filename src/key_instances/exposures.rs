@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::Set,
-    ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select, SqlErr,
+    ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select, SqlErr, Statement,
     entity::prelude::*,
     sea_query::{OnConflict, Query, SelectStatement, SimpleExpr},
 };
@@ -92,15 +92,19 @@ impl How {
 
 /// Within the transaction of what is done with the secret. What was noted before stays.
 pub(super) async fn note(act: &Act<'_>, tx: &Tx, instance: Uuid, how: How) -> Result<()> {
+    match tx.execute_raw(noting(act, tx, instance, how)?).await {
+        Err(error) if is_orphan(&error) => Err(Error::NotFound),
+        other => other.map(|_| ()).map_err(Error::from),
+    }
+}
+
+/// The statement of it.
+pub(super) fn noting(act: &Act<'_>, tx: &Tx, instance: Uuid, how: How) -> Result<Statement> {
     let row = row(act, instance, act.actor.user_id.ok_or(Error::Unauthenticated)?, how);
     let first = OnConflict::columns([Column::KeyInstanceId, Column::UserId, Column::How])
         .do_nothing()
         .to_owned();
-    let noted = Entity::insert(row).on_conflict(first).exec_without_returning(&**tx).await;
-    match noted {
-        Err(error) if is_orphan(&error) => Err(Error::NotFound),
-        other => other.map(|_| ()).map_err(Error::from),
-    }
+    Ok(Entity::insert(row).on_conflict(first).build(tx.get_database_backend()))
 }
 
 /// The instance was deleted a moment ago.

@@ -18,8 +18,9 @@ use crate::{
     error::{Error, FieldError, Result},
     key_groups::{self, KeyGroup, summary},
     key_instances::KeyInstance,
+    pepper::Digest32,
     submissions::{self, Submission},
-    subscriptions::{self, Act},
+    subscriptions::{Act, Subscription},
 };
 
 /// Where the text of a new key comes from.
@@ -51,20 +52,16 @@ impl NewKey {
         if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
     }
 
-    /// Does what takes time, before a transaction begins: the text of the secret, and the hash of
-    /// one that a user chose for a client.
-    pub(crate) async fn prepare(self, act: &Act<'_>, kind: GroupKind) -> Result<Prepared> {
+    /// Does what takes time, before a transaction begins: the hash of a secret that a user chose for a
+    /// client. The kind of a group never changes.
+    pub(crate) async fn prepare(self, act: &Act<'_>, is_of_client: bool) -> Result<Prepared> {
         self.check(act)?;
-        let (secret, own) = match self.source {
-            Source::Generate => {
-                let fill = |it: &mut [u8]| SysRng.try_fill_bytes(it);
-                let made = SecretText::generate(kind.secret(), fill);
-                (made.map_err(anyhow::Error::from)?, false)
-            }
-            Source::Own(secret) => (secret, true),
+        let own = match self.source {
+            Source::Generate => None,
+            Source::Own(secret) => Some(secret),
         };
         let mut hash = None;
-        if own && kind.is_client() {
+        if let (true, Some(secret)) = (is_of_client, &own) {
             let faults = client_secret::faults(secret.expose());
             if !faults.is_empty() {
                 return Err(Error::field("key", faults.join(" ")));
@@ -72,14 +69,14 @@ impl NewKey {
             hash = Some(act.app.client_secrets.hash(secret.copy()).await?);
         }
         let (period, note) = (self.period, self.note);
-        Ok(Prepared { secret, own, hash, period, note, is_kept: false })
+        Ok(Prepared { own, hash, period, note, is_kept: false })
     }
 }
 
 /// A key to be stored.
 pub(crate) struct Prepared {
-    secret: SecretText,
-    own: bool,
+    /// `None`: it will be generated.
+    own: Option<SecretText>,
     hash: Option<String>,
     period: ActivePeriod,
     note: String,
@@ -95,6 +92,8 @@ impl Prepared {
 
 /// A key that was just made, with the only copy of its secret.
 pub struct Issued {
+    /// The name of its group, and what else the change did not touch.
+    pub group: KeyGroup,
     pub instance: KeyInstance,
     pub secret: SecretText,
 }
@@ -108,11 +107,11 @@ pub async fn create(
 ) -> Result<Issued> {
     let submission = submission.into();
     let new = prepare(act, group, new).await?.kept_if(submission.is_of_program());
-    let (tx, group, id) = begin(act, group, submission).await?;
-    let (issued, event) = insert(act, &tx, &group, new, id).await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
+    let Begun { tx, subscription, group, id } = begin(act, group, submission).await?;
+    let (instance, secret, event) = insert(act, &tx, (&subscription, &group), new, id).await?;
+    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
     act.finish(tx, event).await?;
-    Ok(issued)
+    Ok(Issued { group, instance, secret })
 }
 
 /// The new key starts with its own period, the old one goes on for the overlap.
@@ -125,11 +124,10 @@ pub async fn rotate(
 ) -> Result<Issued> {
     let submission = submission.into();
     let new = prepare(act, old.0, new).await?.kept_if(submission.is_of_program());
-    let (tx, group, id) = begin(act, old.0, submission).await?;
-    let old = store::find(&*tx, act.scope, old).await?;
-    let facts = lifecycle::rotate_out(group.kind(), &old.facts(), overlap, act.now)?;
-    let change = (&old, &facts, "key_instance.rotated");
-    take_over(act, tx, &group, (new, id), change).await
+    let begun = begin(act, old.0, submission).await?;
+    let old = store::find(&*begun.tx, act.scope, old).await?;
+    let facts = lifecycle::rotate_out(begun.group.kind(), &old.facts(), overlap, act.now)?;
+    take_over(act, begun, new, (&old, &facts), "key_instance.rotated").await
 }
 
 /// A key that nobody saved and nobody used gives way to a new one with the same period.
@@ -142,90 +140,115 @@ pub async fn replace(
     let period = known.facts().period;
     let new = NewKey { source: Source::Generate, period, note: known.note.clone() };
     // A period that was allowed once is allowed once more, unless it has ended.
-    let kind = key_groups::find(act, old.0).await?.kind();
     if !known.is_replaceable(act.now) {
         // Sent twice, the form has done already what it asks for: its claim says so.
         begin(act, old.0, submission).await?;
         return Err(Refusal::NotReplaceable.into());
     }
-    let new = new.prepare(act, kind).await?;
-    let (tx, group, id) = begin(act, old.0, submission).await?;
-    let old = store::find(&*tx, act.scope, old).await?;
+    let new = new.prepare(act, false).await?;
+    let begun = begin(act, old.0, submission).await?;
+    let old = store::find(&*begun.tx, act.scope, old).await?;
     if !old.is_replaceable(act.now) || old.facts().period != period {
         return Err(Refusal::NotReplaceable.into());
     }
     let facts = lifecycle::revoke(&old.facts(), act.now)?;
-    let change = (&old, &facts, "key_instance.replaced");
-    take_over(act, tx, &group, (new, id), change).await
+    take_over(act, begun, new, (&old, &facts), "key_instance.replaced").await
 }
 
 /// The old instance makes room, then the new one comes.
 async fn take_over(
     act: &Act<'_>,
-    tx: Tx,
-    group: &KeyGroup,
-    (new, id): (Prepared, Uuid),
-    (old, facts, action): (&KeyInstance, &Facts, &'static str),
+    begun: Begun,
+    new: Prepared,
+    change: (&KeyInstance, &Facts),
+    action: &'static str,
 ) -> Result<Issued> {
-    let event = save(act, &tx, old, facts, action).await?;
-    let (issued, made) = insert(act, &tx, group, new, id).await?;
-    act.record(&tx, made).await?;
-    summary::refresh(&tx, act.scope.id(), &[group.id], act.now).await?;
-    act.finish(tx, event).await?;
-    Ok(issued)
+    let Begun { tx, subscription, group, id } = begun;
+    let (_, event) = save(act, &tx, &group, change, action).await?;
+    let (instance, secret, made) = insert(act, &tx, (&subscription, &group), new, id).await?;
+    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
+    act.finish_all(tx, vec![made, event]).await?;
+    Ok(Issued { group, instance, secret })
 }
 
-/// A group's kind never changes, so it can be read before the transaction. A chosen secret that the
-/// client has had before is refused: whoever revoked it did not want it back.
+/// A chosen secret that the client has had before is refused: whoever revoked it did not want it back.
 pub(super) async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<Prepared> {
-    let kind = key_groups::find(act, group).await?.kind();
-    if let (true, Source::Own(secret)) = (kind.is_client(), &new.source) {
-        let had = store::secret_hashes(act, group).await?;
-        if act.app.client_secrets.is_one_of(had, secret.copy()).await? {
-            return Err(Error::refused_at("key", Refusal::SecretUsedBefore));
+    let mut is_of_client = false;
+    if let Source::Own(secret) = &new.source {
+        is_of_client = key_groups::find(act, group).await?.kind().is_client();
+        if is_of_client {
+            let had = store::secret_hashes(act, group).await?;
+            if act.app.client_secrets.is_one_of(had, secret.copy()).await? {
+                return Err(Error::refused_at("key", Refusal::SecretUsedBefore));
+            }
         }
     }
-    new.prepare(act, kind).await
+    new.prepare(act, is_of_client).await
 }
 
-async fn begin(act: &Act<'_>, group: Uuid, submission: Submission) -> Result<(Tx, KeyGroup, Uuid)> {
+/// A change that makes a key.
+struct Begun {
+    tx: Tx,
+    /// As they are in it, and the group's last label is the key's.
+    subscription: Subscription,
+    group: KeyGroup,
+    /// The key's.
+    id: Uuid,
+}
+
+async fn begin(act: &Act<'_>, group: Uuid, submission: Submission) -> Result<Begun> {
     let id = new_id(act.now);
-    let tx = act.begin().await?;
+    let (tx, subscription) = act.begin_knowing().await?;
     let location = secret_path(act, group, id);
     let tx = submissions::claim(act, tx, submission, location).await?;
-    let group = key_groups::touch(act, &tx, group).await?;
-    access::demand_policy(act, &tx, group.id).await?;
-    Ok((tx, group, id))
+    let group = key_groups::touch_for_key(act, &tx, group).await?;
+    access::demand_policy(act, &tx, &subscription, group.id).await?;
+    Ok(Begun { tx, subscription, group, id })
 }
 
-/// Stores a new instance; the caller records the event and refreshes the summary.
+fn generate(kind: GroupKind) -> Result<SecretText> {
+    let made = SecretText::generate(kind.secret(), |it| SysRng.try_fill_bytes(it));
+    Ok(made.map_err(anyhow::Error::from)?)
+}
+
+/// Stores a new instance with the group's last label; the caller records the event and refreshes the
+/// summary. Gives the only copy of its secret.
 pub(crate) async fn insert(
     act: &Act<'_>,
     tx: &Tx,
-    group: &KeyGroup,
+    (subscription, group): (&Subscription, &KeyGroup),
     new: Prepared,
     id: Uuid,
-) -> Result<(Issued, Event)> {
-    subscriptions::rules(tx, act.scope).await?.check(&new.period).map_err(at_until)?;
+) -> Result<(KeyInstance, SecretText, Event)> {
+    subscription.period_rules().check(&new.period).map_err(at_until)?;
     let kind = group.kind();
     if kind.most_active().is_some() {
         let others = store::ahead_in(&**tx, act.scope, group.id, act.now).await?;
         let others: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
         lifecycle::admit(kind, &others, act.now)?;
     }
-    let (digest, pepper_version) = digest(act, tx, group, &new).await?;
+    let is_custom = new.own.is_some();
+    let secret = match new.own {
+        Some(it) => it,
+        None => generate(kind)?,
+    };
+    // Under what it is stored: a chosen client secret is found by its `client_id`.
+    let (digest, pepper_version) = match &new.hash {
+        Some(hash) => act.app.peppers.hash_digest(hash),
+        None if is_custom => custom_digest(act, tx, group, secret.expose()).await?,
+        None => act.app.peppers.digest(secret.expose()),
+    };
     let note = text::line(&new.note, 200).map_err(|it| Error::field("note", it))?;
-    let secret = new.secret;
     let mut row = entity::ActiveModel {
         id: Set(id),
         subscription_id: Set(act.scope.id()),
         key_group_id: Set(group.id),
-        label: Set(key_groups::store::next_label(tx, act.scope, group.id).await?),
+        label: Set(group.last_label),
         note_folded: Set(note.to_lowercase()),
         note: Set(note),
         digest: Set(digest.to_vec()),
         pepper_version: Set(pepper_version),
-        custom: Set(new.own),
+        custom: Set(is_custom),
         mask: Set(if new.hash.is_some() { SecretText::HIDDEN.to_owned() } else { secret.mask() }),
         secret_hash: Set(new.hash),
         created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
@@ -235,39 +258,31 @@ pub(crate) async fn insert(
         (row.saved_at, row.saved_by) =
             (Set(Some(millis(act.now))), Set(Some("program".to_owned())));
     }
-    let instance = store::insert(tx, row).await?;
-    exposures::note(act, tx, id, How::Made).await?;
+    let instance = store::insert(tx, row, exposures::noting(act, tx, id, How::Made)?).await?;
     let event = act
         .event("key_instance.created")
         .on("key_instance", id, full_name(group, &instance))
         .change(Value::Null, described(&instance));
-    Ok((Issued { instance, secret }, event))
+    Ok((instance, secret, event))
 }
 
-/// Under what the secret is stored: a digest of itself, or of the hash of a chosen client secret,
-/// which is found by its `client_id`.
-async fn digest(
+/// The digest of a custom key, if it will do.
+async fn custom_digest(
     act: &Act<'_>,
     tx: &Tx,
     group: &KeyGroup,
-    new: &Prepared,
-) -> Result<(crate::pepper::Digest32, i16)> {
-    let peppers = &act.app.peppers;
-    if let Some(hash) = &new.hash {
-        return Ok(peppers.hash_digest(hash));
-    }
-    if !new.own {
-        return Ok(peppers.digest(new.secret.expose()));
-    }
-    let faults = custom_key::faults(new.secret.expose(), &group.name);
+    secret: &str,
+) -> Result<(Digest32, i16)> {
+    let faults = custom_key::faults(secret, &group.name);
     if !faults.is_empty() {
         return Err(Error::field("key", faults.join(" ")));
     }
     // Also under an older pepper, which the unique index cannot know.
-    let known = peppers.custom_candidates(act.scope.id(), new.secret.expose());
+    let peppers = &act.app.peppers;
+    let known = peppers.custom_candidates(act.scope.id(), secret);
     let known = known.iter().map(|it| it.to_vec()).collect();
     if store::by_digest(&**tx, act.scope, known).await?.is_some() {
         return Err(Error::refused_at("key", Refusal::DuplicateKey));
     }
-    Ok(peppers.custom_digest(act.scope.id(), new.secret.expose()))
+    Ok(peppers.custom_digest(act.scope.id(), secret))
 }

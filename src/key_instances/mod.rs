@@ -36,7 +36,7 @@ use crate::{
     },
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
-    subscriptions::{self, Act},
+    subscriptions::Act,
 };
 
 /// The page that shows the secret of a new instance once.
@@ -86,38 +86,39 @@ async fn transition(
     action: &'static str,
     change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
-    let tx = act.begin().await?;
-    let kind = key_groups::touch(act, &tx, group).await?.kind();
-    let instance = store::find(&*tx, act.scope, (group, id)).await?;
-    let facts = change(kind, &instance.facts())?;
-    // What comes back to life needs what a new key needs.
+    let (tx, subscription) = act.begin_knowing().await?;
+    let group = key_groups::touch(act, &tx, group).await?;
+    let instance = store::find(&*tx, act.scope, (group.id, id)).await?;
     let before = instance.facts();
+    let facts = change(group.kind(), &before)?;
+    // What comes back to life needs what a new key needs.
     if facts.is_live() && (!before.is_live() || before.period.has_ended(act.now)) {
-        access::demand_policy(act, &tx, group).await?;
+        access::demand_policy(act, &tx, &subscription, group.id).await?;
     }
     // What only gets shorter is allowed, also where the longest lifetime was lowered since.
-    if facts.period.reaches_beyond(&instance.facts().period) {
-        subscriptions::rules(&tx, act.scope).await?.check(&facts.period).map_err(at_until)?;
+    if facts.period.reaches_beyond(&before.period) {
+        subscription.period_rules().check(&facts.period).map_err(at_until)?;
     }
-    let event = save(act, &tx, &instance, &facts, action).await?;
-    summary::refresh(&tx, act.scope.id(), &[group], act.now).await?;
+    let (after, event) = save(act, &tx, &group, (&instance, &facts), action).await?;
+    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
     act.finish(tx, event).await?;
-    store::find(act.app.db.read(), act.scope, (group, id)).await
+    Ok(after)
 }
 
+/// Stores other facts of an instance of this group.
 async fn save(
     act: &Act<'_>,
     tx: &Tx,
-    instance: &KeyInstance,
-    facts: &Facts,
+    group: &KeyGroup,
+    (instance, facts): (&KeyInstance, &Facts),
     action: &'static str,
-) -> Result<Event> {
+) -> Result<(KeyInstance, Event)> {
     let after = store::update(tx, instance.with_facts(facts, act.now)).await?;
-    let group = key_groups::store::find(&**tx, act.scope, instance.key_group_id).await?;
-    Ok(act
+    let event = act
         .event(action)
-        .on("key_instance", instance.id, full_name(&group, instance))
-        .change(described(instance), described(&after)))
+        .on("key_instance", instance.id, full_name(group, instance))
+        .change(described(instance), described(&after));
+    Ok((after, event))
 }
 
 /// Its creator has it: from now on its page shows nothing any more. `by` says how.

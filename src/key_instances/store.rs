@@ -1,7 +1,7 @@
 //! The queries of key instances. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select,
+    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select, Statement, TryIntoModel,
     entity::prelude::*,
     sea_query::{SimpleExpr, SubQueryStatement},
 };
@@ -203,15 +203,15 @@ pub(super) async fn labels(
     Ok(rows.into_tuple().all(db).await?)
 }
 
-pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
-    use sea_orm::ActiveModelTrait;
-    row.insert(&**tx).await.map_err(|error| {
-        if is_duplicate(&error) {
-            Error::refused_at("key", Refusal::DuplicateKey)
-        } else {
-            error.into()
-        }
-    })
+/// With what notes who made it. All of the row is known: the database adds nothing to it.
+pub(super) async fn insert(tx: &Tx, row: ActiveModel, noting: Statement) -> Result<Model> {
+    let stored = row.clone().try_into_model()?;
+    let insert = Entity::insert(row).build(tx.get_database_backend());
+    match tx.execute_all(vec![insert, noting]).await {
+        Ok(()) => Ok(stored),
+        Err(error) if is_duplicate(&error) => Err(Error::refused_at("key", Refusal::DuplicateKey)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {

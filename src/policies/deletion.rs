@@ -112,7 +112,6 @@ pub async fn replace(
         events.push(event);
     }
     let edit = undo::remember(act, &tx, from, changes).await?;
-    act.record_all(&tx, events).await?;
-    tx.commit().await?;
+    act.finish_all(tx, events).await?;
     Ok((ids.len(), Some(edit)))
 }

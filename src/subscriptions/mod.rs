@@ -14,7 +14,7 @@ use crate::{
     automation_tokens::AutomationToken,
     clock,
     db::{Db, Tx},
-    domain::{PeriodRules, Refusal, Role, text},
+    domain::{Refusal, Role, text},
     error::{Error, FieldError, Result},
     http::App,
     members,
@@ -54,15 +54,23 @@ impl Act<'_> {
     /// Begins the transaction of a change: locks the subscription, so that changes below it come
     /// one after the other and no two can wait for each other. A suspended one refuses all.
     pub async fn begin(&self) -> Result<Tx> {
-        let tx = self.app.db.write().await?;
-        lock_open(&tx, self.scope.id()).await?;
-        Ok(tx)
+        Ok(self.begin_knowing().await?.0)
+    }
+
+    /// The same, with the subscription as it is then: what it allows is what counts.
+    pub async fn begin_knowing(&self) -> Result<(Tx, Subscription)> {
+        let (tx, current) = store::begin(&self.app.db, self.scope.id()).await?;
+        Ok((tx, open(current)?))
     }
 
     /// Writes the audit row, which locks the subscription's chain, and commits.
     pub async fn finish(&self, tx: Tx, event: Event) -> Result<()> {
-        self.record(&tx, event).await?;
-        Ok(tx.commit().await?)
+        self.finish_all(tx, vec![event]).await
+    }
+
+    /// The same of a change of many things.
+    pub async fn finish_all(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
+        audit::finish(self.app, tx, self.scope.id(), &self.actor, events).await
     }
 
     pub async fn record(&self, tx: &Tx, event: Event) -> Result<()> {
@@ -79,11 +87,12 @@ impl Act<'_> {
 }
 
 /// Locks a subscription for a change in it. A suspended one refuses all.
-pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<()> {
-    match store::lock(tx, id).await? {
-        Some(it) if !it.is_suspended() => Ok(()),
-        _ => Err(Refusal::SubscriptionSuspended.into()),
-    }
+pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<Subscription> {
+    open(store::lock(tx, id).await?)
+}
+
+fn open(it: Option<Subscription>) -> Result<Subscription> {
+    it.filter(|it| !it.is_suspended()).ok_or(Refusal::SubscriptionSuspended.into())
 }
 
 /// Locks a subscription for a derived write that no suspension stops.
@@ -110,11 +119,6 @@ pub(crate) async fn count_workspaces(tx: &Tx, scope: &Scope, by: i32) -> Result<
 /// The subscription's settings, as of the transaction that holds its lock.
 pub(crate) async fn current(tx: &Tx, scope: &Scope) -> Result<Subscription> {
     store::by_id(&**tx, scope.id()).await
-}
-
-/// What the subscription allows for periods, as of the transaction that holds its lock.
-pub(crate) async fn rules(tx: &Tx, scope: &Scope) -> Result<PeriodRules> {
-    Ok(current(tx, scope).await?.period_rules())
 }
 
 /// A subscription of a person, with what each of its pages asks for.
@@ -166,9 +170,11 @@ pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
     store::by_slug(db, slug).await.map(Scope)
 }
 
-/// For a program that shows a token of the subscription.
-pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<Scope> {
-    store::by_id(db.read(), token.subscription_id).await.map(Scope)
+/// For a program that shows a token of the subscription. And when time changes the summary of one of
+/// its key groups, or has changed it.
+pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<(Scope, Option<i64>)> {
+    let (it, changes_at) = store::by_id_with_change(db, token.subscription_id).await?;
+    Ok((Scope(it), changes_at))
 }
 
 /// For a service that shows a key of the subscription, which was accepted.

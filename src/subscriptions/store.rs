@@ -4,8 +4,9 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ExprTrait, FromQueryResult, IdenStatic, Iterable, Order, QueryOrder, QueryResult, QuerySelect,
+    QueryTrait, Statement,
     entity::prelude::*,
-    sea_query::{Query, SubQueryStatement},
+    sea_query::{Query, SimpleExpr, SubQueryStatement},
 };
 
 use super::{Name, NewSubscription, Place, Settings, entity};
@@ -46,11 +47,6 @@ pub(super) async fn of_user(
 
 /// A user with their subscriptions by name, at most 50.
 pub(super) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Place>)>> {
-    let first_change = Query::select()
-        .expr(groups::Column::ChangesAt.min())
-        .from(groups::Entity)
-        .and_where(Expr::col((groups::Entity, groups::Column::SubscriptionId)).equals(ID))
-        .take();
     let mut query = Query::select();
     for it in users::Column::iter() {
         query.expr_as(it.into_expr(), format!("u_{}", it.as_str()));
@@ -61,7 +57,7 @@ pub(super) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Plac
     query
         .column((members::Entity, members::Column::Role))
         .column((members::Entity, members::Column::NoticesSeenAt))
-        .expr_as(Expr::from(SubQueryStatement::from(first_change)), "first_change")
+        .expr_as(first_change(), "first_change")
         .from(users::Entity)
         .left_join(
             members::Entity,
@@ -80,6 +76,16 @@ pub(super) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Plac
     let user = User::from_query_result(first, "u_")?;
     let places: Result<Vec<Option<Place>>> = rows.iter().map(place).collect();
     Ok(Some((user, places?.into_iter().flatten().collect())))
+}
+
+/// When time changes the summary of a key group of the subscription that is selected.
+fn first_change() -> SimpleExpr {
+    let first = Query::select()
+        .expr(groups::Column::ChangesAt.min())
+        .from(groups::Entity)
+        .and_where(Expr::col((groups::Entity, groups::Column::SubscriptionId)).equals(ID))
+        .take();
+    Expr::from(SubQueryStatement::from(first))
 }
 
 const ID: (entity::Entity, entity::Column) = (entity::Entity, entity::Column::Id);
@@ -112,6 +118,13 @@ pub(super) async fn by_slug(db: &Db, slug: &str) -> Result<entity::Model> {
 
 pub(super) async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<entity::Model> {
     entity::Entity::find_by_id(id).one(db).await?.ok_or(Error::NotFound)
+}
+
+/// The same, and when time changes the summary of one of its key groups.
+pub(super) async fn by_id_with_change(db: &Db, id: Uuid) -> Result<(entity::Model, Option<i64>)> {
+    let asked = entity::Entity::find_by_id(id).expr_as(first_change(), "first_change");
+    let row = db.read().query_one(&asked.into_query()).await?.ok_or(Error::NotFound)?;
+    Ok((entity::Model::from_query_result(&row, "")?, row.try_get("", "first_change")?))
 }
 
 pub(super) async fn insert(
@@ -167,12 +180,24 @@ pub(super) async fn insert(
 
 /// Writes the row without changing it, which locks it on either database.
 pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<entity::Model>> {
-    let rows = entity::Entity::update_many()
+    let row = tx.query_one_raw(locking(&**tx, id)).await?;
+    Ok(row.map(|it| entity::Model::from_query_result(&it, "")).transpose()?)
+}
+
+/// Begins a transaction that locks the subscription.
+pub(super) async fn begin(db: &Db, id: Uuid) -> Result<(Tx, Option<entity::Model>)> {
+    let (tx, rows) = db.write_from(Some(locking(db.read(), id))).await?;
+    let row = rows.first().map(|it| entity::Model::from_query_result(it, ""));
+    Ok((tx, row.transpose()?))
+}
+
+/// A write that changes nothing: it locks the row on either database, and gives it.
+fn locking(db: &impl ConnectionTrait, id: Uuid) -> Statement {
+    let mut update = entity::Entity::update_many()
         .col_expr(entity::Column::GroupCount, Expr::col(entity::Column::GroupCount))
         .filter(entity::COLUMN.id.eq(id))
-        .exec_with_returning(&**tx)
-        .await?;
-    Ok(rows.into_iter().next())
+        .into_query();
+    db.get_database_backend().build(update.returning_all())
 }
 
 pub(super) async fn set_name(tx: &Tx, id: Uuid, name: &str) -> Result<()> {
