@@ -109,7 +109,7 @@ pub async fn claim_at(
         created_at: Set(clock::millis(now)),
         fingerprint: Set(fingerprint.clone()),
     };
-    match entity::Entity::insert(row).exec_without_returning(&*tx).await {
+    match entity::Entity::insert(row).exec_without_returning(&tx).await {
         Err(error) if is_duplicate(&error) => {
             drop(tx);
             // Its result is there when its transaction is committed.

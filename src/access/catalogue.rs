@@ -41,7 +41,7 @@ impl Catalogue {
 
     /// As of a transaction.
     pub(crate) async fn load_in(act: &Act<'_>, tx: &Tx) -> Result<Self> {
-        Self::read(&**tx, act.scope).await
+        Self::read(tx, act.scope).await
     }
 
     async fn read(db: &impl ConnectionTrait, scope: &Scope) -> Result<Self> {

@@ -103,7 +103,7 @@ pub(crate) async fn of_groups_in(
     tx: &Tx,
     groups: &[Uuid],
 ) -> Result<HashMap<Uuid, Held>> {
-    Ok(by_group(store::of_groups(&**tx, act.scope, groups).await?))
+    Ok(by_group(store::of_groups(tx, act.scope, groups).await?))
 }
 
 fn by_group(rows: Vec<(Uuid, Source)>) -> HashMap<Uuid, Held> {
@@ -127,7 +127,7 @@ pub async fn set(
     wanted: &Held,
 ) -> Result<(KeyGroup, Option<Uuid>)> {
     let tx = act.begin().await?;
-    let it = key_groups::store::find(&*tx, act.scope, group).await?;
+    let it = key_groups::store::find(&tx, act.scope, group).await?;
     if it.access_version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }

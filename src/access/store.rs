@@ -102,7 +102,7 @@ pub(super) async fn replace_all(act: &Act<'_>, tx: &Tx, held: &[(Uuid, &Held)]) 
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
         .filter(COLUMN.key_group_id.is_in(held.iter().map(|it| it.0)))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     let of = |(id, held): &(Uuid, &Held)| {
         let id = *id;
@@ -111,7 +111,7 @@ pub(super) async fn replace_all(act: &Act<'_>, tx: &Tx, held: &[(Uuid, &Held)]) 
     let rows: Vec<_> = held.iter().flat_map(of).collect();
     // Both databases limit the parameters of a statement.
     for rows in rows.chunks(500) {
-        Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
+        Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
     }
     Ok(())
 }
@@ -155,7 +155,7 @@ async fn touch_where(tx: &Tx, scope: &Scope, which: Expr) -> Result<()> {
         .col_expr(groups::Column::AccessVersion, up)
         .filter(groups::COLUMN.subscription_id.eq(scope.id()))
         .filter(which)
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -307,7 +307,7 @@ pub(crate) async fn move_policy(tx: &Tx, scope: &Scope, from: Uuid, to: Uuid) ->
         .col_expr(Column::PolicyId, Expr::value(to))
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.policy_id.eq(from))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -78,7 +78,7 @@ pub(crate) async fn remember(
         changes: Set(serde_json::to_string(&changes).map_err(anyhow::Error::from)?),
         undone_at: Set(None),
     };
-    edits::Entity::insert(row).exec_without_returning(&**tx).await?;
+    edits::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(id)
 }
 
@@ -88,7 +88,7 @@ pub async fn undo(act: &Act<'_>, id: Uuid) -> Result<Vec<String>> {
     let edit = edits::Entity::find()
         .filter(edits::COLUMN.subscription_id.eq(act.scope.id()))
         .filter(edits::COLUMN.id.eq(id))
-        .one(&*tx)
+        .one(&tx)
         .await?
         .ok_or(Error::NotFound)?;
     if edit.undone_at.is_some() {
@@ -121,7 +121,7 @@ pub async fn undo(act: &Act<'_>, id: Uuid) -> Result<Vec<String>> {
         undone_at: Set(Some(millis(act.now))),
         ..Default::default()
     };
-    edits::Entity::update(undone).exec_without_returning(&*tx).await?;
+    edits::Entity::update(undone).exec_without_returning(&tx).await?;
     tx.commit().await?;
     Ok(names)
 }

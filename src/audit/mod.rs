@@ -7,7 +7,6 @@ mod store;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use sea_orm::Statement;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -122,30 +121,6 @@ pub async fn record_all(
     actor: &Actor,
     events: Vec<Event>,
 ) -> Result<()> {
-    Ok(tx.execute_all(rows(app, tx, scope, actor, events).await?).await?)
-}
-
-/// Writes the rows, which locks the head of the chain, and commits.
-pub async fn finish(
-    app: &App,
-    tx: Tx,
-    scope: Uuid,
-    actor: &Actor,
-    events: Vec<Event>,
-) -> Result<()> {
-    let last = rows(app, &tx, scope, actor, events).await?;
-    tx.commit_with(last).await?;
-    Ok(())
-}
-
-/// What writes the rows, once the head of the chain is locked.
-async fn rows(
-    app: &App,
-    tx: &Tx,
-    scope: Uuid,
-    actor: &Actor,
-    events: Vec<Event>,
-) -> Result<Vec<Statement>> {
     let mut head = store::lock_head(tx, scope).await?;
     let key = app.peppers.derive("audit");
     let mut rows = Vec::with_capacity(events.len());
@@ -156,7 +131,8 @@ async fn rows(
         (head.seq, head.hash) = (row.seq, row.hash.clone());
         rows.push(row);
     }
-    Ok(store::append(tx, head, rows))
+    store::append(tx, head, rows);
+    Ok(())
 }
 
 /// Without its place in the chain.

@@ -1,8 +1,8 @@
 //! The queries of the audit log. Every one starts from a scope.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, QueryTrait, Statement,
-    entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, ExprTrait, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 use super::entity::{self, chain};
@@ -21,24 +21,23 @@ pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
                 .value(chain::Column::Seq, Expr::col((chain::Entity, chain::Column::Seq)).add(0))
                 .to_owned(),
         )
-        .exec_with_returning(&**tx)
+        .exec_with_returning(tx)
         .await?)
 }
 
-/// What writes rows that end with this head.
-pub(super) fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) -> Vec<Statement> {
+/// Rows that end with this head.
+pub(super) fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) {
     let backend = tx.get_database_backend();
     let moved = chain::Entity::update_many()
         .col_expr(chain::Column::Seq, head.seq.into())
         .col_expr(chain::Column::Hash, head.hash.into())
         .filter(chain::COLUMN.scope.eq(head.scope));
-    let mut all = vec![moved.build(backend)];
+    tx.later(moved.build(backend));
     // Both databases limit the parameters of a statement.
-    all.extend(rows.chunks(100).map(|rows| {
+    for rows in rows.chunks(100) {
         let rows = rows.iter().cloned().map(entity::ActiveModel::from);
-        entity::Entity::insert_many(rows).build(backend)
-    }));
-    all
+        tx.later(entity::Entity::insert_many(rows).build(backend));
+    }
 }
 
 pub(super) async fn heads(db: &Db) -> Result<Vec<chain::Model>> {

@@ -127,7 +127,7 @@ pub async fn create(
 /// Refused from now on.
 pub async fn revoke(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {
     let tx = act.begin().await?;
-    let token = store::find(&*tx, act.scope, id).await?;
+    let token = store::find(&tx, act.scope, id).await?;
     if !token.is_live(act.now) {
         return Err(Refusal::TokenEnded.into());
     }

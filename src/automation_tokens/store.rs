@@ -45,14 +45,14 @@ pub(super) async fn wake_named(
         .filter(COLUMN.ends_at.gt(millis(now)))
         .filter(COLUMN.name.eq(name))
         .filter(COLUMN.revoked_at.is_null())
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 pub(super) async fn count_live(tx: &Tx, scope: &Scope, now: DateTime<Utc>) -> Result<u64> {
     let live = of(scope).filter(COLUMN.revoked_at.is_null()).filter(COLUMN.ends_at.gt(millis(now)));
-    Ok(live.count(&**tx).await?)
+    Ok(live.count(tx).await?)
 }
 
 pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
@@ -65,11 +65,11 @@ pub(super) async fn by_digest(db: &Db, digests: Vec<Vec<u8>>) -> Result<Option<M
 }
 
 pub(super) async fn insert(tx: &Tx, row: Model) -> Result<Model> {
-    Ok(ActiveModel::from(row).reset_all().insert(&**tx).await?)
+    Ok(ActiveModel::from(row).reset_all().insert(tx).await?)
 }
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {
-    Ok(row.update(&**tx).await?)
+    Ok(row.update(tx).await?)
 }
 
 /// If nothing later than `before` is known yet: two requests may note at once.

@@ -47,10 +47,10 @@ pub struct Made {
 pub async fn make(act: &Act<'_>, group: Option<Uuid>, replaces: Option<Uuid>) -> Result<Made> {
     let tx = act.begin().await?;
     let name = match group {
-        Some(group) => key_groups::store::find(&*tx, act.scope, group).await?.name,
+        Some(group) => key_groups::store::find(&tx, act.scope, group).await?.name,
         None => act.scope.subscription().name.clone(),
     };
-    let old = store::find_of(&*tx, act.scope, group).await?;
+    let old = store::find_of(&tx, act.scope, group).await?;
     if old.as_ref().map(|it| it.id) != replaces {
         return Err(Refusal::ChangedMeanwhile.into());
     }
@@ -83,9 +83,9 @@ pub async fn make(act: &Act<'_>, group: Option<Uuid>, replaces: Option<Uuid>) ->
 /// Its address is dead from now on.
 pub async fn remove(act: &Act<'_>, id: Uuid) -> Result<CalendarFeed> {
     let tx = act.begin().await?;
-    let feed = store::find(&*tx, act.scope, id).await?;
+    let feed = store::find(&tx, act.scope, id).await?;
     let name = match feed.key_group_id {
-        Some(group) => key_groups::store::find(&*tx, act.scope, group).await?.name,
+        Some(group) => key_groups::store::find(&tx, act.scope, group).await?.name,
         None => act.scope.subscription().name.clone(),
     };
     store::delete(&tx, feed.id).await?;

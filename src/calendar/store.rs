@@ -30,7 +30,7 @@ pub(super) async fn list(db: &Db, scope: &Scope, limit: u64) -> Result<Vec<Model
 }
 
 pub(super) async fn count(tx: &Tx, scope: &Scope) -> Result<u64> {
-    Ok(of(scope).count(&**tx).await?)
+    Ok(of(scope).count(tx).await?)
 }
 
 pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
@@ -51,11 +51,11 @@ pub(super) async fn find_of(
 }
 
 pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
-    Ok(row.insert(&**tx).await?)
+    Ok(row.insert(tx).await?)
 }
 
 pub(super) async fn delete(tx: &Tx, id: Uuid) -> Result<()> {
-    Entity::delete_by_id(id).exec(&**tx).await?;
+    Entity::delete_by_id(id).exec(tx).await?;
     Ok(())
 }
 

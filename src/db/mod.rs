@@ -3,7 +3,7 @@
 mod alive;
 pub mod changes;
 pub mod nodes;
-mod together;
+mod tx;
 mod writer;
 
 use std::{
@@ -17,8 +17,8 @@ use futures_util::future::BoxFuture;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, QueryOrder, QueryResult, QuerySelect, RuntimeErr, Select,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Select, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
     prelude::Uuid,
     sqlx::{
         self, Connection,
@@ -30,8 +30,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-pub use self::nodes::Applied;
-use self::writer::{Turn, Writer};
+pub use self::{nodes::Applied, tx::Tx};
+use self::{tx::Inner, writer::Writer};
 
 #[derive(Clone)]
 pub struct Db {
@@ -61,18 +61,6 @@ pub trait Follower: Send + Sync {
 pub struct Connections {
     pub idle: usize,
     pub in_use: usize,
-}
-
-/// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
-pub struct Tx {
-    inner: Inner,
-    db: Db,
-}
-
-enum Inner {
-    Own(DatabaseTransaction),
-    /// A part of the one that writers of SQLite share.
-    Shared(Turn),
 }
 
 impl Db {
@@ -122,29 +110,13 @@ impl Db {
     /// what those before it did, which may be committed together with it; on Postgres the verb's first
     /// statement must write the parent row whose rule it checks.
     pub async fn write(&self) -> Result<Tx, DbErr> {
-        Ok(self.write_from(None).await?.0)
-    }
-
-    /// The same, and what its first statement gives.
-    pub async fn write_from(
-        &self,
-        first: Option<Statement>,
-    ) -> Result<(Tx, Vec<QueryResult>), DbErr> {
-        let (inner, rows) = match &self.writer {
+        Ok(match &self.writer {
             Some(writer) => {
-                let (turn, rows) = writer.begin(self, first).await?;
-                (Inner::Shared(turn), rows)
+                let (turn, savepoint) = writer.begin(self).await?;
+                Tx::new(self, Inner::Shared(turn), [savepoint])
             }
-            None => {
-                let tx = self.pool.begin().await?;
-                let rows = match first {
-                    Some(it) => tx.query_all_raw(it).await?,
-                    None => Vec::new(),
-                };
-                (Inner::Own(tx), rows)
-            }
-        };
-        Ok((Tx { inner, db: self.clone() }, rows))
+            None => Tx::new(self, Inner::Own(self.pool.begin().await?), []),
+        })
     }
 
     /// Comes back when everything that a transaction before this moment could see is committed.
@@ -193,50 +165,6 @@ impl Db {
     }
 }
 
-impl Tx {
-    pub async fn commit(self) -> Result<(), DbErr> {
-        self.commit_everywhere().await.map(drop)
-    }
-
-    /// The same, and tells where it is in force: in the memory of this node in any case.
-    pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
-        self.commit_with(Vec::new()).await
-    }
-
-    /// The same after these statements.
-    pub async fn commit_with(self, last: Vec<Statement>) -> Result<Applied, DbErr> {
-        let Self { inner, db } = self;
-        let applied = match inner {
-            Inner::Own(inner) => {
-                together::execute(&inner, last).await?;
-                let logged = changes::transaction(&inner).await?;
-                inner.commit().await?;
-                let committed = Instant::now();
-                match logged {
-                    Some(id) => {
-                        db.follow(None).await;
-                        db.applied_everywhere(id, committed).await
-                    }
-                    None => Applied::default(),
-                }
-            }
-            Inner::Shared(turn) => turn.commit(last).await?,
-        };
-        Ok(applied.note())
-    }
-}
-
-impl std::ops::Deref for Tx {
-    type Target = DatabaseTransaction;
-
-    fn deref(&self) -> &DatabaseTransaction {
-        match &self.inner {
-            Inner::Own(it) => it,
-            Inner::Shared(turn) => turn,
-        }
-    }
-}
-
 fn sqlite_options(it: SqliteConnectOptions) -> SqliteConnectOptions {
     it.create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -259,7 +187,7 @@ pub async fn lock_in_order<E: EntityTrait>(
         return Ok(());
     }
     let rows = rows.select_only().column(id).order_by_asc(id).lock_exclusive();
-    rows.into_tuple::<Uuid>().all(&**tx).await.map(|_| ())
+    rows.into_tuple::<Uuid>().all(tx).await.map(|_| ())
 }
 
 /// While another process turns a new file into one with a WAL, SQLite refuses at once, whatever

@@ -11,15 +11,14 @@ use std::{ops::Deref, sync::Arc};
 use futures_util::FutureExt;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
     time::Instant,
 };
 
-use super::{Applied, Db, changes, together};
+use super::{Applied, Db, changes, tx};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
@@ -70,12 +69,8 @@ impl Writer {
         self.connection.close().await
     }
 
-    /// With the rows of its first statement.
-    pub async fn begin(
-        &self,
-        db: &Db,
-        first: Option<Statement>,
-    ) -> Result<(Turn, Vec<QueryResult>), DbErr> {
+    /// With the statement that must come before its first one.
+    pub async fn begin(&self, db: &Db) -> Result<(Turn, Statement), DbErr> {
         loop {
             let mut guard = self.turn.clone().lock_owned().await;
             match &*guard {
@@ -94,8 +89,8 @@ impl Writer {
                 Some(_) => {}
             }
             if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, Option::as_mut) {
-                let rows = outer.savepoint(first).await?;
-                return Ok((Turn(outer), rows));
+                let savepoint = outer.savepoint();
+                return Ok((Turn(outer), savepoint));
             }
         }
     }
@@ -156,11 +151,10 @@ impl Outer {
         Statement::from_string(DbBackend::Sqlite, format!("{what} w{}", self.savepoints))
     }
 
-    async fn savepoint(&mut self, first: Option<Statement>) -> Result<Vec<QueryResult>, DbErr> {
+    fn savepoint(&mut self) -> Statement {
         self.savepoints += 1;
         self.is_unfinished = true;
-        let all = [self.to_last("SAVEPOINT")].into_iter().chain(first).collect();
-        together::query(&self.inner, all).await
+        self.to_last("SAVEPOINT")
     }
 
     /// From here on it is committed with the others, even if nobody waits any more. Dropped on the way, it
@@ -170,7 +164,7 @@ impl Outer {
         mut last: Vec<Statement>,
     ) -> Result<oneshot::Receiver<Result<Applied, DbErr>>, DbErr> {
         last.push(self.to_last("RELEASE"));
-        together::execute(&self.inner, last).await?;
+        tx::execute_all(&self.inner, last).await?;
         let (told, receiver) = oneshot::channel();
         self.waiting.push(told);
         self.is_unfinished = false;

@@ -71,22 +71,22 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             sums.add(&group);
             rows.push(groups::ActiveModel::from(group).reset_all());
         }
-        groups::Entity::insert_many(rows).exec_without_returning(&*tx).await?;
+        groups::Entity::insert_many(rows).exec_without_returning(&tx).await?;
         for rows in instances.chunks(ROWS) {
             let insert = entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(&*tx).await?;
+            insert.exec_without_returning(&tx).await?;
             let known = rows
                 .iter()
                 .filter_map(|it| Some((it.id.try_as_ref()?, it.created_by.try_as_ref()?)));
             let known = known.map(|(id, user)| exposures::row(act, *id, *user, How::Made));
             let insert = exposures::entity::Entity::insert_many(known);
-            insert.exec_without_returning(&*tx).await?;
+            insert.exec_without_returning(&tx).await?;
         }
         for rows in access.chunks(ROWS) {
             let insert = access::entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(&*tx).await?;
+            insert.exec_without_returning(&tx).await?;
         }
-        sums.apply(&tx, act.scope.id()).await?;
+        sums.apply(&tx, act.scope.id());
         tx.commit().await?;
     }
     Ok(keys)

@@ -56,7 +56,7 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
     if known.len() < canaries.len() {
         let tx = db.write().await?;
         let canaries = Set(serde_json::to_string(&canaries)?);
-        entity::ActiveModel { id: Set(1), canaries, ..Default::default() }.update(&*tx).await?;
+        entity::ActiveModel { id: Set(1), canaries, ..Default::default() }.update(&tx).await?;
         tx.commit().await?;
     }
     Ok(keyring)
@@ -78,9 +78,9 @@ async fn claim(
     let tx = db.write().await?;
     entity::Entity::insert(first)
         .on_conflict(OnConflict::column(entity::Column::Id).do_nothing().to_owned())
-        .exec_without_returning(&*tx)
+        .exec_without_returning(&tx)
         .await?;
-    let row = entity::Entity::find_by_id(1).one(&*tx).await?;
+    let row = entity::Entity::find_by_id(1).one(&tx).await?;
     tx.commit().await?;
     row.context("the installation has no row")
 }
@@ -89,7 +89,7 @@ async fn claim(
 pub(crate) async fn lock(tx: &Tx) -> Result<()> {
     entity::Entity::update_many()
         .col_expr(entity::Column::CreatedAt, Expr::col(entity::Column::CreatedAt))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -107,7 +107,7 @@ pub async fn setup_link(app: &App) -> Result<Option<String>> {
         setup_expires_at: Set(Some(clock::millis(app.clock.now() + SETUP_LIFETIME))),
         ..Default::default()
     };
-    row.update(&*tx).await?;
+    row.update(&tx).await?;
     tx.commit().await?;
     Ok(Some(app.site.url(&format!("/setup/{token}"))))
 }
@@ -163,7 +163,7 @@ pub async fn create_owner(
     let hash = app.passwords.hash(owner.password.clone()).await?;
     let tx = app.db.write().await?;
     use_up(&tx, token).await?;
-    if users::entity::Entity::find().count(&*tx).await? > 0 {
+    if users::entity::Entity::find().count(&tx).await? > 0 {
         return Err(Error::Forbidden("This installation has an owner already."));
     }
     let user = users::insert(&tx, &owner, hash, true, now).await?;
@@ -184,6 +184,6 @@ async fn use_up(tx: &Tx, token: Option<&str>) -> Result<()> {
     if let Some(token) = token {
         update = update.filter(entity::COLUMN.setup_digest.eq(token_digest(token)));
     }
-    let taken = update.exec(&**tx).await?;
+    let taken = update.exec(tx).await?;
     if taken.rows_affected == 1 { Ok(()) } else { Err(Error::NotFound) }
 }

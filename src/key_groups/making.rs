@@ -109,7 +109,7 @@ async fn add(
     store::insert(tx, group.clone()).await?;
     let mut sums = summary::Sums::default();
     sums.add(&group);
-    sums.apply(tx, act.scope.id()).await?;
+    sums.apply(tx, act.scope.id());
     let mut told = new.json();
     told["kind"] = group.kind.clone().into();
     told["access"] = access::give(act, tx, group.id, held).await?;

@@ -113,7 +113,7 @@ pub async fn edit(
 /// the one whose preview was confirmed; if anything changed since, nothing is deleted.
 pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<KeyGroup> {
     let tx = act.begin().await?;
-    let group = store::find(&*tx, act.scope, id).await?;
+    let group = store::find(&tx, act.scope, id).await?;
     if group.version != version {
         return Err(Refusal::GroupChanged.into());
     }
@@ -133,7 +133,7 @@ pub(crate) async fn delete_all(act: &Act<'_>, tx: &Tx, groups: &[KeyGroup]) -> R
         usage::forget_groups(tx, &ids).await?;
         let mut sums = summary::Sums::default();
         groups.iter().for_each(|it| sums.subtract(it));
-        sums.apply(tx, act.scope.id()).await?;
+        sums.apply(tx, act.scope.id());
         let event = |it: &KeyGroup| {
             let instances = instances.remove(&it.id).unwrap_or_default();
             act.event("key_group.deleted")

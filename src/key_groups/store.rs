@@ -33,7 +33,7 @@ pub(super) async fn find_all(db: &Db, scope: &Scope, ids: Vec<Uuid>) -> Result<V
 
 /// The same as of a transaction.
 pub(crate) async fn find_in(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Model>> {
-    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(&**tx).await?)
+    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(tx).await?)
 }
 
 fn clients(scope: &Scope) -> Select<Entity> {
@@ -222,12 +222,12 @@ pub(super) async fn next_ends(db: &Db, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Opti
 
 pub(super) async fn insert(tx: &Tx, group: Model) -> Result<()> {
     let row = ActiveModel::from(group).reset_all();
-    let inserted = Entity::insert(row).exec_without_returning(&**tx).await;
+    let inserted = Entity::insert(row).exec_without_returning(tx).await;
     inserted.map(|_| ()).map_err(taken)
 }
 
 pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<()> {
-    changed.update(&**tx).await.map(|_| ()).map_err(taken)
+    changed.update(tx).await.map(|_| ()).map_err(taken)
 }
 
 fn taken(error: DbErr) -> Error {
@@ -252,7 +252,7 @@ pub(super) async fn touch(
         .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec_with_returning(&**tx)
+        .exec_with_returning(tx)
         .await?;
     rows.into_iter().next().ok_or(Error::NotFound)
 }
@@ -271,7 +271,7 @@ pub(crate) async fn touch_all(
         .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.is_in(ids.to_vec()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -284,7 +284,7 @@ pub(super) async fn delete(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.is_in(ids.to_vec()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

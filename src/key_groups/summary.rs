@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ExprTrait, FromQueryResult, IdenStatic, Iterable, QueryOrder, QuerySelect,
-    QueryTrait, Statement, entity::prelude::*, sea_query::UnionType,
+    QueryTrait, entity::prelude::*, sea_query::UnionType,
 };
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -126,7 +126,7 @@ pub(crate) async fn refresh(
         .filter(COLUMN.subscription_id.eq(subscription))
         .filter(COLUMN.id.is_in(ids.to_vec()))
         .order_by_asc(Column::Id)
-        .all(&**tx)
+        .all(tx)
         .await?;
     refresh_known(tx, &groups, now).await
 }
@@ -136,7 +136,7 @@ pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>)
     let Some(subscription) = groups.first().map(|it| it.subscription_id) else { return Ok(()) };
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
     let mut parts = parts(tx, &ids, now).await?;
-    let (mut sums, mut writes) = (Sums::default(), Vec::new());
+    let mut sums = Sums::default();
     for group in groups {
         let of = parts.remove(&group.id).unwrap_or_default();
         let mut coverage = Coverage::of(&of.ahead, now);
@@ -148,11 +148,11 @@ pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>)
         sums.add(&fresh);
         let row = changed(group, fresh);
         if row.is_changed() {
-            writes.push(Entity::update(row).validate()?.build(tx.get_database_backend()));
+            tx.later(Entity::update(row).validate()?.build(tx.get_database_backend()));
         }
     }
-    writes.extend(sums.written(tx, subscription));
-    Ok(tx.execute_all(writes).await?)
+    sums.apply(tx, subscription);
+    Ok(())
 }
 
 /// Only what differs is written: each column that is named costs the indexes that have it.
@@ -338,17 +338,9 @@ impl Sums {
         }
     }
 
-    pub(crate) async fn apply(self, tx: &Tx, subscription: Uuid) -> Result<()> {
-        match self.written(tx, subscription) {
-            Some(it) => Ok(tx.execute_raw(it).await.map(drop)?),
-            None => Ok(()),
-        }
-    }
-
-    /// What writes it; `None` if nothing changes.
-    fn written(self, tx: &Tx, subscription: Uuid) -> Option<Statement> {
+    pub(crate) fn apply(self, tx: &Tx, subscription: Uuid) {
         if self.0.iter().all(|it| *it == 0) {
-            return None;
+            return;
         }
         let update =
             subscriptions::Entity::update_many().filter(subscriptions::COLUMN.id.eq(subscription));
@@ -356,7 +348,7 @@ impl Sums {
             .into_iter()
             .zip(self.0)
             .fold(update, |it, (column, by)| it.col_expr(column, Expr::col(column).add(by)));
-        Some(update.build(tx.get_database_backend()))
+        tx.later(update.build(tx.get_database_backend()));
     }
 }
 

@@ -138,7 +138,7 @@ pub async fn carry_out(
     let (tx, subscription) = act.begin_knowing().await?;
     let tx = submissions::claim(act, tx, submission, location).await?;
     let rules = subscription.period_rules();
-    let keys = store::find_all(&*tx, act.scope, &ids).await?;
+    let keys = store::find_all(&tx, act.scope, &ids).await?;
     let groups: Vec<Uuid> = keys.iter().map(|it| it.key_group_id).collect();
     let groups = key_groups::store::find_in(&tx, act.scope, &groups).await?;
     let outcomes = sorted(ids.len(), keys, groups, |key, kind| {

@@ -46,7 +46,7 @@ pub async fn regenerate(
 /// Another expiry, or none, for the secret of the client that was made last and has not ended.
 pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>>) -> Result<()> {
     let (tx, subscription, client) = begin(act, client, false).await?;
-    let ahead = store::ahead_in(&*tx, act.scope, client.id, act.now).await?;
+    let ahead = store::ahead_in(&tx, act.scope, client.id, act.now).await?;
     let newest = ahead.into_iter().max_by_key(|it| it.label);
     let secret = newest.ok_or(Error::Refused(Refusal::SecretEnded))?;
     let before = secret.facts();
@@ -76,7 +76,7 @@ async fn begin(
 
 async fn revoke_in(act: &Act<'_>, tx: &Tx, client: &KeyGroup) -> Result<Vec<Event>> {
     let mut events = Vec::new();
-    for it in store::ahead_in(&**tx, act.scope, client.id, act.now).await? {
+    for it in store::ahead_in(tx, act.scope, client.id, act.now).await? {
         let facts = lifecycle::revoke(&it.facts(), act.now)?;
         events.push(save(act, tx, client, (&it, &facts), "key_instance.revoked").await?.1);
     }

@@ -125,7 +125,7 @@ pub async fn rotate(
     let submission = submission.into();
     let new = prepare(act, old.0, new).await?.kept_if(submission.is_of_program());
     let begun = begin(act, old.0, submission).await?;
-    let old = store::find(&*begun.tx, act.scope, old).await?;
+    let old = store::find(&begun.tx, act.scope, old).await?;
     let facts = lifecycle::rotate_out(begun.group.kind(), &old.facts(), overlap, act.now)?;
     take_over(act, begun, new, (&old, &facts), "key_instance.rotated").await
 }
@@ -147,7 +147,7 @@ pub async fn replace(
     }
     let new = new.prepare(act, false).await?;
     let begun = begin(act, old.0, submission).await?;
-    let old = store::find(&*begun.tx, act.scope, old).await?;
+    let old = store::find(&begun.tx, act.scope, old).await?;
     if !old.is_replaceable(act.now) || old.facts().period != period {
         return Err(Refusal::NotReplaceable.into());
     }
@@ -223,7 +223,7 @@ pub(crate) async fn insert(
     subscription.period_rules().check(&new.period).map_err(at_until)?;
     let kind = group.kind();
     if kind.most_active().is_some() {
-        let others = store::ahead_in(&**tx, act.scope, group.id, act.now).await?;
+        let others = store::ahead_in(tx, act.scope, group.id, act.now).await?;
         let others: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
         lifecycle::admit(kind, &others, act.now)?;
     }
@@ -258,7 +258,8 @@ pub(crate) async fn insert(
         (row.saved_at, row.saved_by) =
             (Set(Some(millis(act.now))), Set(Some("program".to_owned())));
     }
-    let instance = store::insert(tx, row, exposures::noting(act, tx, id, How::Made)?).await?;
+    let instance = store::insert(tx, row).await?;
+    tx.later(exposures::noting(act, tx, id, How::Made)?);
     let event = act
         .event("key_instance.created")
         .on("key_instance", id, full_name(group, &instance))
@@ -281,7 +282,7 @@ async fn custom_digest(
     let peppers = &act.app.peppers;
     let known = peppers.custom_candidates(act.scope.id(), secret);
     let known = known.iter().map(|it| it.to_vec()).collect();
-    if store::by_digest(&**tx, act.scope, known).await?.is_some() {
+    if store::by_digest(tx, act.scope, known).await?.is_some() {
         return Err(Error::refused_at("key", Refusal::DuplicateKey));
     }
     Ok(peppers.custom_digest(act.scope.id(), secret))

@@ -88,7 +88,7 @@ async fn transition(
 ) -> Result<KeyInstance> {
     let (tx, subscription) = act.begin_knowing().await?;
     let group = key_groups::touch(act, &tx, group).await?;
-    let instance = store::find(&*tx, act.scope, (group.id, id)).await?;
+    let instance = store::find(&tx, act.scope, (group.id, id)).await?;
     let before = instance.facts();
     let facts = change(group.kind(), &before)?;
     // What comes back to life needs what a new key needs.
@@ -126,7 +126,7 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
     let by = saved_by(by)
         .ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
     let tx = act.begin().await?;
-    let instance = store::find(&*tx, act.scope, id).await?;
+    let instance = store::find(&tx, act.scope, id).await?;
     // Only who was shown it can have it.
     let is_creator = act.actor.user_id == Some(instance.created_by);
     if instance.saved_at.is_some() || !is_creator {
@@ -143,7 +143,7 @@ pub async fn acknowledge(act: &Act<'_>, id: (Uuid, Uuid), by: &str) -> Result<Ke
     if let Some(how) = How::parse(by) {
         exposures::note(act, &tx, instance.id, how).await?;
     }
-    let group = key_groups::store::find(&*tx, act.scope, id.0).await?;
+    let group = key_groups::store::find(&tx, act.scope, id.0).await?;
     let event = act
         .event("key_instance.saved")
         .on("key_instance", instance.id, full_name(&group, &instance))
@@ -204,7 +204,7 @@ pub async fn of_dying(act: &Act<'_>, groups: &[KeyGroup], limit: u64) -> Result<
 /// Names of the instances of these groups, for the audit rows of their deletion: at most 10,000.
 pub(crate) async fn labels(tx: &Tx, groups: &[KeyGroup]) -> Result<HashMap<Uuid, Vec<String>>> {
     let mut names: HashMap<Uuid, Vec<String>> = HashMap::new();
-    for (group, label) in store::labels(&**tx, groups, 10_000).await? {
+    for (group, label) in store::labels(tx, groups, 10_000).await? {
         names.entry(group).or_default().push(label_name(label));
     }
     Ok(names)

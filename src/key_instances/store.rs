@@ -1,7 +1,7 @@
 //! The queries of key instances. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select, Statement, TryIntoModel,
+    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select, TryIntoModel,
     entity::prelude::*,
     sea_query::{SimpleExpr, SubQueryStatement},
 };
@@ -203,12 +203,16 @@ pub(super) async fn labels(
     Ok(rows.into_tuple().all(db).await?)
 }
 
-/// With what notes who made it. All of the row is known: the database adds nothing to it.
-pub(super) async fn insert(tx: &Tx, row: ActiveModel, noting: Statement) -> Result<Model> {
+/// All of the row is known: the database adds nothing to it.
+pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
     let stored = row.clone().try_into_model()?;
-    let insert = Entity::insert(row).build(tx.get_database_backend());
-    match tx.execute_all(vec![insert, noting]).await {
-        Ok(()) => Ok(stored),
+    if !stored.custom {
+        // It is random: no other has the same digest.
+        tx.later(Entity::insert(row).build(tx.get_database_backend()));
+        return Ok(stored);
+    }
+    match Entity::insert(row).exec_without_returning(tx).await {
+        Ok(_) => Ok(stored),
         Err(error) if is_duplicate(&error) => Err(Error::refused_at("key", Refusal::DuplicateKey)),
         Err(error) => Err(error.into()),
     }
@@ -216,7 +220,7 @@ pub(super) async fn insert(tx: &Tx, row: ActiveModel, noting: Statement) -> Resu
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {
     use sea_orm::ActiveModelTrait;
-    Ok(row.update(&**tx).await?)
+    Ok(row.update(tx).await?)
 }
 
 /// One tab of a list of instances.

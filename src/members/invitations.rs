@@ -66,18 +66,18 @@ async fn make(
 ) -> Result<(String, Event)> {
     let email = text::email(email).map_err(|it| Error::field("email", it))?;
     let known = users::entity::Entity::find().filter(users::entity::COLUMN.email.eq(&email));
-    if let Some(user) = known.one(&**tx).await?
-        && store::role_of(&**tx, subscription, user.id).await?.is_some()
+    if let Some(user) = known.one(tx).await?
+        && store::role_of(tx, subscription, user.id).await?.is_some()
     {
         return Err(Refusal::AlreadyMember.into());
     }
     // With it goes what can no longer be accepted.
     let over = COLUMN.expires_at.lte(clock::millis(now));
-    pending(subscription).filter(COLUMN.email.eq(&email).or(over)).exec(&**tx).await?;
+    pending(subscription).filter(COLUMN.email.eq(&email).or(over)).exec(tx).await?;
     let open = invitation::Entity::find()
         .filter(COLUMN.subscription_id.eq(subscription))
         .filter(COLUMN.accepted_at.is_null());
-    if open.count(&**tx).await? >= MOST as u64 {
+    if open.count(tx).await? >= MOST as u64 {
         return Err(Refusal::TooMany { most: MOST, what: "open invitations" }.into());
     }
     let token = random_token();
@@ -92,7 +92,7 @@ async fn make(
         expires_at: Set(clock::millis(now + INVITATION_LIFETIME)),
         accepted_at: Set(None),
     };
-    let row = row.insert(&**tx).await?;
+    let row = row.insert(tx).await?;
     let event = Event::new("member.invited", now)
         .on("invitation", row.id, &row.email)
         .change(Value::Null, invited(&row));
@@ -123,8 +123,8 @@ pub async fn withdraw(act: &Act<'_>, id: Uuid) -> Result<Invitation> {
     demand_admin(act, &tx).await?;
     let scope = act.scope.id();
     let found = invitation::Entity::find_by_id(id).filter(COLUMN.subscription_id.eq(scope));
-    let row = found.one(&*tx).await?.ok_or(Error::NotFound)?;
-    if pending(scope).filter(COLUMN.id.eq(id)).exec(&*tx).await?.rows_affected == 0 {
+    let row = found.one(&tx).await?.ok_or(Error::NotFound)?;
+    if pending(scope).filter(COLUMN.id.eq(id)).exec(&tx).await?.rows_affected == 0 {
         return Err(Error::NotFound);
     }
     let event = act
@@ -141,7 +141,7 @@ pub(super) async fn withdraw_all_of(act: &Act<'_>, tx: &Tx, user: Uuid, to: Role
         return Ok(0);
     }
     let made = pending(act.scope.id()).filter(COLUMN.invited_by.eq(user));
-    Ok(made.exec(&**tx).await?.rows_affected)
+    Ok(made.exec(tx).await?.rows_affected)
 }
 
 /// An invitation that can still be accepted, and what it invites to. Anything else is not found.
@@ -217,7 +217,7 @@ async fn enter(
         .col_expr(invitation::Column::AcceptedAt, clock::millis(now).into())
         .filter(COLUMN.id.eq(invitation.id))
         .filter(COLUMN.accepted_at.is_null())
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     if taken.rows_affected == 0 {
         return Err(Error::NotFound);
@@ -226,8 +226,8 @@ async fn enter(
     let user = actor.user_id.ok_or(Error::Unauthenticated)?;
     // The owner names the first admin, and only the first, however many links there are.
     let scope = invitation.subscription_id;
-    let by_member = store::role_of(&**tx, scope, invitation.invited_by).await?.is_some();
-    if role == Role::Admin && !by_member && store::admins(&**tx, scope).await? > 0 {
+    let by_member = store::role_of(tx, scope, invitation.invited_by).await?.is_some();
+    if role == Role::Admin && !by_member && store::admins(tx, scope).await? > 0 {
         return Err(Refusal::HasAdmin.into());
     }
     add(tx, invitation.subscription_id, (user, role), now).await?;

@@ -48,7 +48,7 @@ pub(crate) async fn add(
         created_at: Set(clock::millis(now)),
         notices_seen_at: Set(clock::millis(now)),
     };
-    let inserted = entity::Entity::insert(row).exec_without_returning(&**tx).await;
+    let inserted = entity::Entity::insert(row).exec_without_returning(tx).await;
     match inserted {
         Err(error) if is_duplicate(&error) => Err(Refusal::AlreadyMember.into()),
         other => other.map(|_| ()).map_err(Error::from),
@@ -104,7 +104,7 @@ pub async fn remove(act: &Act<'_>, user: Uuid) -> Result<(Member, usize)> {
     let groups = user_groups::leave(&tx, act.scope, user).await?;
     store::delete(&tx, act.scope, user).await?;
     let withdrawn = invitations::withdraw_all_of(act, &tx, user, Role::Member).await?;
-    let keys = key_instances::count_known(act, &*tx, user).await?;
+    let keys = key_instances::count_known(act, &tx, user).await?;
     let before = json!({ "role": member.role.as_str(), "user_groups": groups });
     let after = json!({ "live_keys_known": keys, "withdrawn_invitations": withdrawn });
     let event =
@@ -117,8 +117,8 @@ pub async fn remove(act: &Act<'_>, user: Uuid) -> Result<(Member, usize)> {
 async fn begin(act: &Act<'_>, user: Uuid, to: Option<Role>) -> Result<(Tx, Member)> {
     let tx = act.begin().await?;
     demand_admin(act, &tx).await?;
-    let member = store::find(&*tx, act.scope, user).await?;
-    let admins = store::admins(&*tx, act.scope.id()).await?;
+    let member = store::find(&tx, act.scope, user).await?;
+    let admins = store::admins(&tx, act.scope.id()).await?;
     let own = act.actor.user_id == Some(user);
     role::change(own, (member.role, to), admins)?;
     Ok((tx, member))
@@ -127,7 +127,7 @@ async fn begin(act: &Act<'_>, user: Uuid, to: Option<Role>) -> Result<(Tx, Membe
 /// The role was read before the lock: somebody else may have taken it since.
 async fn demand_admin(act: &Act<'_>, tx: &Tx) -> Result<()> {
     let actor = act.actor.user_id.ok_or(Error::Unauthenticated)?;
-    match store::role_of(&**tx, act.scope.id(), actor).await? {
+    match store::role_of(tx, act.scope.id(), actor).await? {
         Some(role) if role.changes_keys() => Ok(()),
         _ => Err(Error::Forbidden("You are no longer an admin of this subscription.")),
     }

@@ -66,12 +66,12 @@ pub(super) async fn set_role(tx: &Tx, scope: &Scope, user: Uuid, to: Role) -> Re
         .col_expr(Column::Role, to.as_str().into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.user_id.eq(user))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 pub(super) async fn delete(tx: &Tx, scope: &Scope, user: Uuid) -> Result<()> {
-    Entity::delete_by_id((scope.id(), user)).exec(&**tx).await?;
+    Entity::delete_by_id((scope.id(), user)).exec(tx).await?;
     Ok(())
 }

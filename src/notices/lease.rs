@@ -42,7 +42,7 @@ impl Lease {
             .col_expr(Column::Until, Expr::value(millis(until)))
             .filter(COLUMN.name.eq(NAME))
             .filter(free)
-            .exec(&*tx)
+            .exec(&tx)
             .await?;
         let mut has_it = taken.rows_affected == 1;
         if !has_it {
@@ -53,7 +53,7 @@ impl Lease {
             };
             let first = Entity::insert(row)
                 .on_conflict(OnConflict::column(Column::Name).do_nothing().to_owned())
-                .exec_without_returning(&*tx)
+                .exec_without_returning(&tx)
                 .await;
             // sea-orm tells "nothing inserted" as an error.
             has_it = match first {
@@ -77,7 +77,7 @@ impl Lease {
             .col_expr(Column::Until, Expr::value(0_i64))
             .filter(COLUMN.name.eq(NAME))
             .filter(COLUMN.holder.eq(&*self.holder))
-            .exec(&*tx)
+            .exec(&tx)
             .await?;
         Ok(tx.commit().await?)
     }

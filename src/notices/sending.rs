@@ -108,7 +108,7 @@ pub(super) async fn claim(
         .col_expr(Column::NextAt, Expr::value(millis(until)))
         .filter(COLUMN.id.is_in(ids.to_vec()))
         .filter(COLUMN.next_at.lte(millis(now)))
-        .exec_with_returning(&*tx)
+        .exec_with_returning(&tx)
         .await?;
     tx.commit().await?;
     let attempt = rows.iter().map(|it| it.attempts).max();
@@ -140,7 +140,7 @@ pub(super) async fn record(
         .col_expr(Column::Error, Expr::value(outcome.error.clone()))
         .filter(COLUMN.id.is_in(claimed.ids.clone()))
         .filter(COLUMN.next_at.eq(claimed.until))
-        .exec(&*tx)
+        .exec(&tx)
         .await?;
     Ok(tx.commit().await?)
 }
@@ -202,7 +202,7 @@ pub(super) async fn pause(db: &Db, webhook: Uuid, at: i64) -> Result<()> {
         .col_expr(webhooks::Column::PausedAt, Expr::value(at))
         .filter(webhooks::COLUMN.id.eq(webhook))
         .filter(webhooks::COLUMN.paused_at.is_null())
-        .exec(&*tx)
+        .exec(&tx)
         .await?;
     Ok(tx.commit().await?)
 }

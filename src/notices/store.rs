@@ -57,7 +57,7 @@ pub(super) async fn still_due(
         .filter(instances::COLUMN.notice_at.lte(millis(now)));
     // They are written below, and batches of usage write them in this order.
     db::lock_in_order(tx, due.clone(), instances::Column::Id).await?;
-    Ok(due.all(&**tx).await?)
+    Ok(due.all(tx).await?)
 }
 
 /// Instances of the same groups that end later than the first of these does, by group: whoever
@@ -72,7 +72,7 @@ pub(super) async fn others(
     let rows = instances::Entity::find()
         .filter(instances::COLUMN.key_group_id.is_in(groups))
         .filter(instances::COLUMN.ends_at.gt(first))
-        .all(&**tx)
+        .all(tx)
         .await?;
     for row in rows {
         by_group.entry(row.key_group_id).or_default().push(row);
@@ -85,7 +85,7 @@ pub(super) async fn look_again(tx: &Tx, ids: &[Uuid], at: Option<i64>) -> Result
     instances::Entity::update_many()
         .col_expr(instances::Column::NoticeAt, Expr::value(at))
         .filter(instances::COLUMN.id.is_in(ids.to_vec()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -120,14 +120,14 @@ pub(super) async fn wake(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<()
     instances::Entity::update_many()
         .col_expr(instances::Column::NoticeAt, Expr::value(now))
         .filter(silent)
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     let rows = groups::Entity::find().filter(groups::COLUMN.id.is_in(ids.to_vec()));
     db::lock_in_order(tx, rows, groups::Column::Id).await?;
     groups::Entity::update_many()
         .col_expr(groups::Column::WokenAt, Expr::value(None::<i64>))
         .filter(groups::COLUMN.id.is_in(ids.to_vec()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -144,7 +144,7 @@ pub(super) async fn insert_new(tx: &Tx, said: Vec<Word>) -> Result<Vec<Notice>> 
         .columns([Column::KeyInstanceId, Column::EndsAt, Column::Threshold])
         .filter(COLUMN.key_instance_id.is_in(of))
         .into_tuple()
-        .all(&**tx)
+        .all(tx)
         .await?;
     let known: HashSet<(Uuid, i64, String)> = known.into_iter().collect();
     let groups: HashSet<Uuid> = said.iter().map(|it| it.instance.key_group_id).collect();
@@ -153,7 +153,7 @@ pub(super) async fn insert_new(tx: &Tx, said: Vec<Word>) -> Result<Vec<Notice>> 
         .columns([groups::Column::Id, groups::Column::Name])
         .filter(groups::COLUMN.id.is_in(groups))
         .into_tuple::<(Uuid, String)>()
-        .all(&**tx)
+        .all(tx)
         .await?
         .into_iter()
         .collect();
@@ -179,7 +179,7 @@ pub(super) async fn insert_new(tx: &Tx, said: Vec<Word>) -> Result<Vec<Notice>> 
         .collect();
     for chunk in said.chunks(CHUNK) {
         let rows = chunk.iter().map(|it| ActiveModel::from(it.clone()).reset_all());
-        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(said)
 }
@@ -188,7 +188,7 @@ pub(super) async fn note_last(tx: &Tx, subscription: Uuid, now: DateTime<Utc>) -
     subscriptions::Entity::update_many()
         .col_expr(subscriptions::Column::LastNoticeAt, Expr::value(millis(now)))
         .filter(subscriptions::COLUMN.id.eq(subscription))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -203,7 +203,7 @@ pub(super) async fn open_webhooks(tx: &Tx, subscription: Uuid) -> Result<Vec<Uui
         .filter(webhooks::COLUMN.paused_at.is_null())
         .order_by_asc(webhooks::Column::Id)
         .into_tuple()
-        .all(&**tx)
+        .all(tx)
         .await?;
     Ok(rows)
 }
@@ -220,7 +220,7 @@ pub(super) async fn admin_addresses(tx: &Tx, subscription: Uuid) -> Result<Vec<S
         .column(users::Column::Email)
         .filter(users::Column::Id.in_subquery(admins))
         .into_tuple()
-        .all(&**tx)
+        .all(tx)
         .await?;
     Ok(rows)
 }
@@ -231,7 +231,7 @@ pub(super) async fn contacts(tx: &Tx, ids: &HashSet<Uuid>) -> Result<HashMap<Uui
         .columns([groups::Column::Id, groups::Column::Contact])
         .filter(groups::COLUMN.id.is_in(ids.iter().copied()))
         .into_tuple::<(Uuid, String)>()
-        .all(&**tx)
+        .all(tx)
         .await?;
     Ok(rows.into_iter().collect())
 }
@@ -274,7 +274,7 @@ pub(super) async fn insert_deliveries(tx: &Tx, all: Vec<ToSend>, now: DateTime<U
     let rows = all.into_iter().map(|it| to_send(it, now)).collect::<Vec<_>>();
     for chunk in rows.chunks(CHUNK) {
         let rows = deliveries::Entity::insert_many(chunk.to_vec());
-        rows.exec_without_returning(&**tx).await?;
+        rows.exec_without_returning(tx).await?;
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ pub(super) async fn insert_deliveries(tx: &Tx, all: Vec<ToSend>, now: DateTime<U
 pub(super) async fn insert_test(tx: &Tx, test: ToSend, now: DateTime<Utc>) -> Result<Uuid> {
     let row = to_send(test, now);
     let id = row.id.clone().take().unwrap_or_default();
-    deliveries::Entity::insert(row).exec_without_returning(&**tx).await?;
+    deliveries::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(id)
 }
 
@@ -372,7 +372,7 @@ pub(super) async fn set_seen(tx: &Tx, scope: &Scope, user: Uuid, at: i64) -> Res
         .filter(members::COLUMN.subscription_id.eq(scope.id()))
         .filter(members::COLUMN.user_id.eq(user))
         .filter(members::COLUMN.notices_seen_at.lt(at))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -381,7 +381,7 @@ pub(super) async fn set_mail(tx: &Tx, scope: &Scope, wanted: bool) -> Result<()>
     subscriptions::Entity::update_many()
         .col_expr(subscriptions::Column::MailNotices, Expr::value(wanted))
         .filter(subscriptions::COLUMN.id.eq(scope.id()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -393,9 +393,9 @@ pub(super) async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {
     deliveries::Entity::delete_many()
         .filter(deliveries::COLUMN.id.lt(made_before(90)))
         .filter(deliveries::COLUMN.next_at.is_null())
-        .exec(&*tx)
+        .exec(&tx)
         .await?;
-    Entity::delete_many().filter(COLUMN.id.lt(made_before(365))).exec(&*tx).await?;
+    Entity::delete_many().filter(COLUMN.id.lt(made_before(365))).exec(&tx).await?;
     tokens::prune(&tx, made_before(365)).await?;
     Ok(tx.commit().await?)
 }

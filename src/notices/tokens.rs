@@ -112,7 +112,7 @@ async fn still_due(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Auto
     let due = tokens::Entity::find()
         .filter(tokens::COLUMN.id.is_in(ids.to_vec()))
         .filter(tokens::COLUMN.notice_at.lte(millis(now)));
-    Ok(due.all(&**tx).await?)
+    Ok(due.all(tx).await?)
 }
 
 /// Tokens that end later than the first of these does: whoever replaces one is among them.
@@ -126,7 +126,7 @@ async fn later_ones(
         .filter(tokens::COLUMN.subscription_id.eq(subscription))
         .filter(tokens::COLUMN.ends_at.gt(first))
         .filter(tokens::COLUMN.revoked_at.is_null());
-    Ok(later.all(&**tx).await?)
+    Ok(later.all(tx).await?)
 }
 
 /// When these are looked at next; `None`: not again.
@@ -134,7 +134,7 @@ async fn look_again(tx: &Tx, ids: &[Uuid], at: Option<i64>) -> Result<()> {
     tokens::Entity::update_many()
         .col_expr(tokens::Column::NoticeAt, Expr::value(at))
         .filter(tokens::COLUMN.id.is_in(ids.to_vec()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -147,13 +147,13 @@ async fn insert_new(tx: &Tx, mut said: Vec<TokenNotice>) -> Result<Vec<TokenNoti
         .columns([Column::AutomationTokenId, Column::Threshold])
         .filter(COLUMN.automation_token_id.is_in(of))
         .into_tuple()
-        .all(&**tx)
+        .all(tx)
         .await?;
     let known: HashSet<(Uuid, String)> = known.into_iter().collect();
     said.retain(|it| !known.contains(&(it.automation_token_id, it.threshold.clone())));
     for chunk in said.chunks(store::CHUNK) {
         let rows = chunk.iter().map(|it| ActiveModel::from(it.clone()).reset_all());
-        Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(said)
 }
@@ -193,6 +193,6 @@ pub(super) fn newer(scope: &Scope, since: i64, limit: u64) -> SelectStatement {
 
 /// Those whose ids are smaller are forgotten.
 pub(super) async fn prune(tx: &Tx, before: Uuid) -> Result<()> {
-    Entity::delete_many().filter(COLUMN.id.lt(before)).exec(&**tx).await?;
+    Entity::delete_many().filter(COLUMN.id.lt(before)).exec(tx).await?;
     Ok(())
 }

@@ -61,7 +61,7 @@ pub async fn add(act: &Act<'_>, url: &str) -> Result<Webhook> {
         .map_err(|_| at_url("Enter an address such as https://example.com/hooks/keyward."))?;
     act.app.senders.outbound.fence.check(&parsed).map_err(|it| at_url(&it))?;
     let tx = act.begin().await?;
-    if of(act.scope).count(&*tx).await? >= MOST_WEBHOOKS as u64 {
+    if of(act.scope).count(&tx).await? >= MOST_WEBHOOKS as u64 {
         return Err(Refusal::TooMany { most: MOST_WEBHOOKS, what: "webhooks" }.into());
     }
     let row = ActiveModel {
@@ -74,7 +74,7 @@ pub async fn add(act: &Act<'_>, url: &str) -> Result<Webhook> {
         created_by: Set(act.actor.user_id.ok_or(Error::Unauthenticated)?),
         paused_at: Set(None),
     };
-    let made = Entity::insert(row).exec_with_returning(&*tx).await?;
+    let made = Entity::insert(row).exec_with_returning(&tx).await?;
     let event = act
         .event("webhook.created")
         .on("webhook", made.id, host(&made))
@@ -86,8 +86,8 @@ pub async fn add(act: &Act<'_>, url: &str) -> Result<Webhook> {
 /// Nothing is posted to it any more; what was still to be sent is forgotten.
 pub async fn remove(act: &Act<'_>, id: Uuid) -> Result<Webhook> {
     let tx = act.begin().await?;
-    let gone = by_id(&*tx, act.scope, id).await?;
-    Entity::delete_by_id(gone.id).exec(&*tx).await?;
+    let gone = by_id(&tx, act.scope, id).await?;
+    Entity::delete_by_id(gone.id).exec(&tx).await?;
     let event = act
         .event("webhook.deleted")
         .on("webhook", gone.id, host(&gone))
@@ -99,13 +99,13 @@ pub async fn remove(act: &Act<'_>, id: Uuid) -> Result<Webhook> {
 /// Pauses it, or goes on. What came in between is not sent afterwards.
 pub async fn set_paused(act: &Act<'_>, id: Uuid, paused: bool) -> Result<Webhook> {
     let tx = act.begin().await?;
-    let before = by_id(&*tx, act.scope, id).await?;
+    let before = by_id(&tx, act.scope, id).await?;
     let row = ActiveModel {
         id: Set(id),
         paused_at: Set(paused.then(|| millis(act.now))),
         ..Default::default()
     };
-    let after = Entity::update(row).exec(&*tx).await?;
+    let after = Entity::update(row).exec(&tx).await?;
     let action = if paused { "webhook.paused" } else { "webhook.resumed" };
     let event = act.event(action).on("webhook", id, host(&before));
     act.finish(tx, event).await?;
@@ -116,14 +116,14 @@ pub async fn set_paused(act: &Act<'_>, id: Uuid, paused: bool) -> Result<Webhook
 /// meanwhile.
 pub async fn change_secret(act: &Act<'_>, id: Uuid) -> Result<Webhook> {
     let tx = act.begin().await?;
-    let before = by_id(&*tx, act.scope, id).await?;
+    let before = by_id(&tx, act.scope, id).await?;
     let row = ActiveModel {
         id: Set(id),
         secret_version: Set(before.secret_version + 1),
         secret_changed_at: Set(Some(millis(act.now))),
         ..Default::default()
     };
-    let after = Entity::update(row).exec(&*tx).await?;
+    let after = Entity::update(row).exec(&tx).await?;
     let event = act.event("webhook.secret_changed").on("webhook", id, host(&before));
     act.finish(tx, event).await?;
     Ok(after)
@@ -146,7 +146,7 @@ pub async fn send_again(act: &Act<'_>, webhook: Uuid, id: Uuid) -> Result<Delive
     let webhook = find(act, webhook).await?;
     let own = || COLUMN.webhook_id.eq(webhook.id).and(COLUMN.id.eq(id));
     let tx = act.begin().await?;
-    let found = Entity::find().filter(own()).one(&*tx).await?.ok_or(Error::NotFound)?;
+    let found = Entity::find().filter(own()).one(&tx).await?.ok_or(Error::NotFound)?;
     if found.state != "failed" {
         return Err(Refusal::NotFailed.into());
     }
@@ -154,7 +154,7 @@ pub async fn send_again(act: &Act<'_>, webhook: Uuid, id: Uuid) -> Result<Delive
         .col_expr(Column::State, Expr::value("pending"))
         .col_expr(Column::NextAt, Expr::value(millis(act.now)))
         .filter(own())
-        .exec(&*tx)
+        .exec(&tx)
         .await?;
     let event = act.event("webhook.sent_again").on("webhook", webhook.id, host(&webhook));
     act.finish(tx, event).await?;

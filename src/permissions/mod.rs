@@ -82,7 +82,7 @@ pub fn picture(declared: &[Permission]) -> String {
 pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Result<Changes> {
     let it = it.checked()?;
     let tx = act.begin().await?;
-    let known = all(&*tx, act.scope).await?;
+    let known = all(&tx, act.scope).await?;
     let declared: Vec<_> = known
         .iter()
         .filter(|row| row.is_declared() && row.service == it.service)
@@ -120,7 +120,7 @@ pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Res
             withdrawn_at: Set(withdrawn_at),
             ..Default::default()
         };
-        entity::Entity::update(changed).exec_without_returning(&*tx).await?;
+        entity::Entity::update(changed).exec_without_returning(&tx).await?;
     }
     changes.added += left.len();
     for (action, description) in left {
@@ -136,7 +136,7 @@ pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Res
     }
     // Both databases limit the parameters of a statement.
     for rows in fresh.chunks(100) {
-        entity::Entity::insert_many(rows.to_vec()).exec_without_returning(&*tx).await?;
+        entity::Entity::insert_many(rows.to_vec()).exec_without_returning(&tx).await?;
     }
     if changes == Changes::default() {
         return Ok(changes);
@@ -152,7 +152,7 @@ pub async fn declare(act: &Act<'_>, it: &Declaration, seen: Option<&str>) -> Res
 
 /// Deletes what was withdrawn so long ago that no undo can bring it back, if no policy holds it.
 async fn forget(act: &Act<'_>, tx: &Tx, own: &[Permission]) -> Result<()> {
-    let policies = policies::all_in(&**tx, act.scope).await?;
+    let policies = policies::all_in(tx, act.scope).await?;
     let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
     let before = millis(act.now - undo::FOR * 2);
     let is_past = |it: &&Permission| {
@@ -163,7 +163,7 @@ async fn forget(act: &Act<'_>, tx: &Tx, own: &[Permission]) -> Result<()> {
         entity::Entity::delete_many()
             .filter(entity::COLUMN.id.is_in(ids.to_vec()))
             .filter(entity::COLUMN.withdrawn_at.is_not_null())
-            .exec(&**tx)
+            .exec(tx)
             .await?;
     }
     Ok(())
@@ -227,7 +227,7 @@ pub(crate) async fn check(
     if added.is_empty() {
         return Ok(());
     }
-    let rows = all(&**tx, scope).await?;
+    let rows = all(tx, scope).await?;
     let declared: HashSet<&str> =
         rows.iter().filter(|it| it.is_declared()).map(|it| it.name.as_str()).collect();
     let is_known =

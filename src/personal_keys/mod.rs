@@ -209,7 +209,7 @@ pub async fn find(own: &Own<'_>, id: Uuid) -> Result<PersonalKey> {
 /// Its row goes, and so it is refused from the next verification on.
 pub async fn delete(own: &Own<'_>, id: Uuid) -> Result<PersonalKey> {
     let tx = own.begin().await?;
-    let key = store::find(&*tx, own.user.id, id).await?;
+    let key = store::find(&tx, own.user.id, id).await?;
     store::delete(&tx, id).await?;
     let event = Event::new("personal_key.deleted", own.now).change(described(&key)?, Value::Null);
     own.finish(tx, &key, event).await?;
@@ -221,7 +221,7 @@ pub async fn acknowledge(own: &Own<'_>, id: Uuid, by: &str) -> Result<PersonalKe
     let by = saved_by(by)
         .ok_or(Error::Malformed("Say how the key was stored: copy it or tick the box."))?;
     let tx = own.begin().await?;
-    let key = store::find(&*tx, own.user.id, id).await?;
+    let key = store::find(&tx, own.user.id, id).await?;
     if key.saved_at.is_some() {
         return Err(Error::Gone("This key is no longer shown."));
     }

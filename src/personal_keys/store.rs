@@ -44,7 +44,7 @@ fn is_live(now: DateTime<Utc>) -> sea_orm::sea_query::SimpleExpr {
 
 /// How many of them have not ended.
 pub(super) async fn count_live(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<u64> {
-    Ok(of(user).filter(is_live(now)).count(&**tx).await?)
+    Ok(of(user).filter(is_live(now)).count(tx).await?)
 }
 
 /// Everybody's that have not ended, by id from behind `after` on: for the public list of keys. No id
@@ -72,7 +72,7 @@ pub(super) async fn lock_user(tx: &Tx, user: Uuid) -> Result<()> {
     users::Entity::update_many()
         .col_expr(users::Column::Theme, Expr::col(users::Column::Theme))
         .filter(users::COLUMN.id.eq(user))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -111,7 +111,7 @@ pub(super) async fn memberships(tx: &Tx, user: Uuid) -> Result<Vec<Membership>> 
         .order_by_asc(subscriptions::Column::Slug)
         .order_by_asc(user_groups::Column::NameFolded)
         .into_model()
-        .all(&**tx)
+        .all(tx)
         .await?;
     Ok(rows)
 }
@@ -122,7 +122,7 @@ pub(super) async fn insert(
     user_groups: impl Iterator<Item = (Uuid, Uuid)>,
 ) -> Result<()> {
     let row = ActiveModel::from(it.clone()).reset_all();
-    Entity::insert(row).exec_without_returning(&**tx).await?;
+    Entity::insert(row).exec_without_returning(tx).await?;
     let rows = user_groups.map(|(subscription, user_group)| named::ActiveModel {
         personal_key_id: Set(it.id),
         subscription_id: Set(subscription),
@@ -131,7 +131,7 @@ pub(super) async fn insert(
     let rows: Vec<_> = rows.collect();
     // Both databases limit the parameters of a statement.
     for rows in rows.chunks(500) {
-        let inserted = named::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx);
+        let inserted = named::Entity::insert_many(rows.to_vec()).exec_without_returning(tx);
         inserted.await.map_err(gone)?;
     }
     Ok(())
@@ -147,11 +147,11 @@ fn gone(error: DbErr) -> Error {
 
 pub(super) async fn set_saved(tx: &Tx, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     let row = ActiveModel { id: Set(id), saved_at: Set(Some(millis(now))), ..Default::default() };
-    row.update(&**tx).await?;
+    row.update(tx).await?;
     Ok(())
 }
 
 pub(super) async fn delete(tx: &Tx, id: Uuid) -> Result<()> {
-    Entity::delete_by_id(id).exec(&**tx).await?;
+    Entity::delete_by_id(id).exec(tx).await?;
     Ok(())
 }

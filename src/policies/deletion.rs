@@ -47,8 +47,8 @@ pub async fn preview(act: &Act<'_>, id: Uuid) -> Result<Doomed> {
 /// User groups and workspace roles merely lose it.
 pub async fn delete(act: &Act<'_>, id: Uuid, fence: &str) -> Result<(Policy, Doomed)> {
     let tx = act.begin().await?;
-    let policy = store::find(&*tx, act.scope, id).await?;
-    let groups = access::store::groups_of_policy(&*tx, act.scope, id).await?;
+    let policy = store::find(&tx, act.scope, id).await?;
+    let groups = access::store::groups_of_policy(&tx, act.scope, id).await?;
     let doomed = Doomed::of(id, groups);
     if doomed.fence != fence {
         return Err(Refusal::DoomedChanged.into());
@@ -81,15 +81,15 @@ pub async fn replace(
     fence: &str,
 ) -> Result<(usize, Option<Uuid>)> {
     let tx = act.begin().await?;
-    let old = store::find(&*tx, act.scope, from).await?;
-    let new = match store::find(&*tx, act.scope, to).await {
+    let old = store::find(&tx, act.scope, from).await?;
+    let new = match store::find(&tx, act.scope, to).await {
         Err(Error::NotFound) => Err(Error::field("to", "Choose another policy.")),
         other => other,
     }?;
     if from == to {
         return Err(Error::field("to", "Choose another policy than this one."));
     }
-    let groups = access::store::groups_of_policy(&*tx, act.scope, from).await?;
+    let groups = access::store::groups_of_policy(&tx, act.scope, from).await?;
     let doomed = Doomed::of(from, groups);
     if doomed.fence != fence {
         return Err(Refusal::ChangedMeanwhile.into());

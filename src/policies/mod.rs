@@ -77,7 +77,7 @@ pub async fn create(
     let tx = act.begin().await?;
     let location = act.scope.path(&format!("/policies/{}", policy.id));
     let tx = submissions::claim(act, tx, submission, location).await?;
-    if store::all(&*tx, act.scope).await?.len() >= MOST {
+    if store::all(&tx, act.scope).await?.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "policies" }.into());
     }
     permissions::check(&tx, act.scope, &wanted.permissions, &Permissions::default()).await?;
@@ -101,7 +101,7 @@ pub async fn edit(
 ) -> Result<(Policy, Option<Uuid>)> {
     let wanted = wanted.checked()?;
     let tx = act.begin().await?;
-    let policy = store::find(&*tx, act.scope, id).await?;
+    let policy = store::find(&tx, act.scope, id).await?;
     if policy.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }
@@ -145,7 +145,7 @@ pub(crate) async fn restore(
     (id, version): (Uuid, i32),
     wanted: &Wanted,
 ) -> Result<undo::Restored> {
-    let policy = store::find(&**tx, act.scope, id).await?;
+    let policy = store::find(tx, act.scope, id).await?;
     if policy.version != version {
         return Err(Refusal::ChangedSinceEdit.into());
     }

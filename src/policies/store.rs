@@ -25,19 +25,19 @@ pub(super) async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<
 
 pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {
     let row = ActiveModel::from(it).reset_all();
-    let inserted = Entity::insert(row).exec_without_returning(&**tx).await;
+    let inserted = Entity::insert(row).exec_without_returning(tx).await;
     inserted.map(|_| ()).map_err(taken)
 }
 
 pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<Model> {
-    changed.update(&**tx).await.map_err(taken)
+    changed.update(tx).await.map_err(taken)
 }
 
 pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

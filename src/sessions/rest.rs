@@ -124,7 +124,7 @@ pub async fn close(app: &App, token: &str) -> Result<()> {
 /// Ends all of a user's. Gives how many.
 pub(crate) async fn close_all(tx: &Tx, user: Uuid) -> Result<u64> {
     let own = entity::Entity::delete_many().filter(entity::COLUMN.user_id.eq(user));
-    Ok(own.exec(&**tx).await?.rows_affected)
+    Ok(own.exec(tx).await?.rows_affected)
 }
 
 pub(crate) async fn prune(db: &Db, now: DateTime<Utc>) -> Result<()> {

@@ -129,7 +129,7 @@ pub(super) async fn revoke(
     if let Some(digests) = digests {
         update = update.filter(entity::COLUMN.digest.is_in(digests));
     }
-    let ended = update.exec(&**tx).await?;
+    let ended = update.exec(tx).await?;
     Ok(usize::try_from(ended.rows_affected).unwrap_or_default())
 }
 

@@ -59,8 +59,9 @@ impl Act<'_> {
 
     /// The same, with the subscription as it is then: what it allows is what counts.
     pub async fn begin_knowing(&self) -> Result<(Tx, Subscription)> {
-        let (tx, current) = store::begin(&self.app.db, self.scope.id()).await?;
-        Ok((tx, open(current)?))
+        let tx = self.app.db.write().await?;
+        let current = lock_open(&tx, self.scope.id()).await?;
+        Ok((tx, current))
     }
 
     /// Writes the audit row, which locks the subscription's chain, and commits.
@@ -70,7 +71,8 @@ impl Act<'_> {
 
     /// The same of a change of many things.
     pub async fn finish_all(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
-        audit::finish(self.app, tx, self.scope.id(), &self.actor, events).await
+        self.record_all(&tx, events).await?;
+        Ok(tx.commit().await?)
     }
 
     pub async fn record(&self, tx: &Tx, event: Event) -> Result<()> {
@@ -88,11 +90,8 @@ impl Act<'_> {
 
 /// Locks a subscription for a change in it. A suspended one refuses all.
 pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<Subscription> {
-    open(store::lock(tx, id).await?)
-}
-
-fn open(it: Option<Subscription>) -> Result<Subscription> {
-    it.filter(|it| !it.is_suspended()).ok_or(Refusal::SubscriptionSuspended.into())
+    let it = store::lock(tx, id).await?.filter(|it| !it.is_suspended());
+    it.ok_or(Refusal::SubscriptionSuspended.into())
 }
 
 /// Locks a subscription for a derived write that no suspension stops.
@@ -118,7 +117,7 @@ pub(crate) async fn count_workspaces(tx: &Tx, scope: &Scope, by: i32) -> Result<
 
 /// The subscription's settings, as of the transaction that holds its lock.
 pub(crate) async fn current(tx: &Tx, scope: &Scope) -> Result<Subscription> {
-    store::by_id(&**tx, scope.id()).await
+    store::by_id(tx, scope.id()).await
 }
 
 /// A subscription of a person, with what each of its pages asks for.
@@ -335,7 +334,7 @@ pub async fn change_settings(act: &Act<'_>, wanted: Settings) -> Result<()> {
         return Err(Error::Invalid(errors));
     }
     let tx = act.begin().await?;
-    let now = store::by_id(&*tx, act.scope.id()).await?;
+    let now = store::by_id(&tx, act.scope.id()).await?;
     let before = Settings {
         members_see_keys: now.members_see_keys,
         default_lifetime_days: now.default_lifetime_days,

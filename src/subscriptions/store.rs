@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ExprTrait, FromQueryResult, IdenStatic, Iterable, Order, QueryOrder, QueryResult, QuerySelect,
-    QueryTrait, Statement,
+    QueryTrait,
     entity::prelude::*,
     sea_query::{Query, SimpleExpr, SubQueryStatement},
 };
@@ -138,7 +138,7 @@ pub(super) async fn insert(
         .select_only()
         .column_as(entity::Column::Number.max(), "last")
         .into_tuple()
-        .one(&**tx)
+        .one(tx)
         .await?;
     let number = last.flatten().map_or(FIRST_NUMBER, |it| it + 1);
     let row = entity::ActiveModel {
@@ -169,7 +169,7 @@ pub(super) async fn insert(
         deactivated_count: Set(0),
         workspace_count: Set(0),
     };
-    row.insert(&**tx).await.map_err(|error| {
+    row.insert(tx).await.map_err(|error| {
         if is_duplicate(&error) {
             Error::field("slug", Refusal::SlugTaken.to_string())
         } else {
@@ -180,29 +180,17 @@ pub(super) async fn insert(
 
 /// Writes the row without changing it, which locks it on either database.
 pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<entity::Model>> {
-    let row = tx.query_one_raw(locking(&**tx, id)).await?;
-    Ok(row.map(|it| entity::Model::from_query_result(&it, "")).transpose()?)
-}
-
-/// Begins a transaction that locks the subscription.
-pub(super) async fn begin(db: &Db, id: Uuid) -> Result<(Tx, Option<entity::Model>)> {
-    let (tx, rows) = db.write_from(Some(locking(db.read(), id))).await?;
-    let row = rows.first().map(|it| entity::Model::from_query_result(it, ""));
-    Ok((tx, row.transpose()?))
-}
-
-/// A write that changes nothing: it locks the row on either database, and gives it.
-fn locking(db: &impl ConnectionTrait, id: Uuid) -> Statement {
-    let mut update = entity::Entity::update_many()
+    let rows = entity::Entity::update_many()
         .col_expr(entity::Column::GroupCount, Expr::col(entity::Column::GroupCount))
         .filter(entity::COLUMN.id.eq(id))
-        .into_query();
-    db.get_database_backend().build(update.returning_all())
+        .exec_with_returning(tx)
+        .await?;
+    Ok(rows.into_iter().next())
 }
 
 pub(super) async fn set_name(tx: &Tx, id: Uuid, name: &str) -> Result<()> {
     let row = entity::ActiveModel { id: Set(id), name: Set(name.to_owned()), ..Default::default() };
-    row.update(&**tx).await?;
+    row.update(tx).await?;
     Ok(())
 }
 
@@ -213,7 +201,7 @@ pub(super) async fn set_suspended(tx: &Tx, id: Uuid, at: Option<i64>) -> Result<
         Some(_) => update.filter(entity::COLUMN.suspended_at.is_null()),
         None => update.filter(entity::COLUMN.suspended_at.is_not_null()),
     };
-    let changed = update.col_expr(entity::Column::SuspendedAt, Expr::value(at)).exec(&**tx).await?;
+    let changed = update.col_expr(entity::Column::SuspendedAt, Expr::value(at)).exec(tx).await?;
     Ok(changed.rows_affected == 1)
 }
 
@@ -228,7 +216,7 @@ pub(super) async fn set_settings(tx: &Tx, id: Uuid, it: &Settings) -> Result<()>
         rest_keys_only: Set(it.rest_keys_only),
         ..Default::default()
     };
-    row.update(&**tx).await?;
+    row.update(tx).await?;
     Ok(())
 }
 
@@ -237,7 +225,7 @@ pub(super) async fn take_numbers(tx: &Tx, id: Uuid, n: i32) -> Result<i32> {
     let rows = entity::Entity::update_many()
         .col_expr(entity::Column::NextNumber, Expr::col(entity::Column::NextNumber).add(n))
         .filter(entity::COLUMN.id.eq(id))
-        .exec_with_returning(&**tx)
+        .exec_with_returning(tx)
         .await?;
     Ok(rows.first().ok_or(Error::NotFound)?.next_number - n)
 }
@@ -246,7 +234,7 @@ pub(super) async fn count_workspaces(tx: &Tx, id: Uuid, by: i32) -> Result<()> {
     entity::Entity::update_many()
         .col_expr(entity::Column::WorkspaceCount, Expr::col(entity::Column::WorkspaceCount).add(by))
         .filter(entity::COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -97,10 +97,10 @@ async fn take_back(tx: &Tx, bucket: String) -> Result<()> {
     entity::Entity::update_many()
         .col_expr(entity::Column::Failures, Expr::col(entity::Column::Failures).sub(1))
         .filter(own.clone())
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     let empty = entity::Entity::delete_many().filter(own);
-    empty.filter(entity::COLUMN.failures.lte(0)).exec(&**tx).await?;
+    empty.filter(entity::COLUMN.failures.lte(0)).exec(tx).await?;
     Ok(())
 }
 
@@ -126,7 +126,7 @@ async fn count_up_to(app: &App, tx: &Tx, who: &str, most: i32, now: DateTime<Utc
 impl Ticket {
     /// The password was right: the account's failures are forgotten, and the address has made none.
     pub async fn succeeded(self, tx: &Tx) -> Result<()> {
-        entity::Entity::delete_by_id(self.account).exec(&**tx).await?;
+        entity::Entity::delete_by_id(self.account).exec(tx).await?;
         match self.address {
             Some(address) => take_back(tx, address).await,
             None => Ok(()),
@@ -162,9 +162,9 @@ async fn load(
         OnConflict::column(entity::Column::Bucket).value(entity::Column::Failures, same).to_owned();
     entity::Entity::insert(entity::ActiveModel::from(fresh.clone()))
         .on_conflict(lock)
-        .exec_without_returning(&**tx)
+        .exec_without_returning(tx)
         .await?;
-    let row = entity::Entity::find_by_id(bucket).one(&**tx).await?;
+    let row = entity::Entity::find_by_id(bucket).one(tx).await?;
     Ok(row.filter(|it| now < clock::instant(it.first_at) + window).unwrap_or(fresh))
 }
 
@@ -175,7 +175,7 @@ async fn count(tx: &Tx, row: entity::Model, now: DateTime<Utc>) -> Result<()> {
         first_at: Set(row.first_at),
         last_at: Set(clock::millis(now)),
     };
-    counted.update(&**tx).await?;
+    counted.update(tx).await?;
     Ok(())
 }
 

@@ -98,11 +98,11 @@ pub async fn edit(
 ) -> Result<(UserGroup, Option<Uuid>)> {
     let wanted = wanted.checked()?;
     let tx = act.begin().await?;
-    let group = store::find(&*tx, act.scope, id).await?;
+    let group = store::find(&tx, act.scope, id).await?;
     if group.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }
-    let before = store::wanted(&*tx, &group).await?;
+    let before = store::wanted(&tx, &group).await?;
     if before == wanted {
         return Ok((group, None));
     }
@@ -130,7 +130,7 @@ struct World {
 impl World {
     async fn load(act: &Act<'_>, tx: &Tx) -> Result<Self> {
         let all = Catalogue::load_in(act, tx).await?;
-        Ok(Self { all, people: members::users(&**tx, act.scope).await? })
+        Ok(Self { all, people: members::users(tx, act.scope).await? })
     }
 
     /// What is gone cannot be in it.
@@ -183,12 +183,12 @@ pub(crate) async fn restore(
     (id, version): (Uuid, i32),
     wanted: &Wanted,
 ) -> Result<undo::Restored> {
-    let group = store::find(&**tx, act.scope, id).await?;
+    let group = store::find(tx, act.scope, id).await?;
     if group.version != version {
         return Err(Refusal::ChangedSinceEdit.into());
     }
     let world = World::load(act, tx).await?;
-    let before = world.described(&store::wanted(&**tx, &group).await?);
+    let before = world.described(&store::wanted(tx, &group).await?);
     put(tx, &world, &group, wanted).await?;
     let after = world.described(wanted);
     Ok(undo::Restored { kind: "user_group", id, name: wanted.name.clone(), before, after })
@@ -197,11 +197,11 @@ pub(crate) async fn restore(
 /// Key groups merely lose what they had through it.
 pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<UserGroup> {
     let tx = act.begin().await?;
-    let group = store::find(&*tx, act.scope, id).await?;
+    let group = store::find(&tx, act.scope, id).await?;
     if group.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }
-    let before = World::load(act, &tx).await?.described(&store::wanted(&*tx, &group).await?);
+    let before = World::load(act, &tx).await?.described(&store::wanted(&tx, &group).await?);
     access::store::touch_holders(&tx, act.scope, &[Source::UserGroup(id)]).await?;
     store::delete(&tx, act.scope, id).await?;
     let event = act

@@ -101,12 +101,12 @@ pub(super) async fn members(act: &Act<'_>) -> Result<HashMap<Uuid, Vec<Uuid>>> {
 
 pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {
     let row = ActiveModel::from(it).reset_all();
-    let inserted = Entity::insert(row).exec_without_returning(&**tx).await;
+    let inserted = Entity::insert(row).exec_without_returning(tx).await;
     inserted.map(|_| ()).map_err(taken)
 }
 
 pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<()> {
-    changed.update(&**tx).await.map(|_| ()).map_err(taken)
+    changed.update(tx).await.map(|_| ()).map_err(taken)
 }
 
 /// Its policies and people become those that are wanted.
@@ -114,12 +114,9 @@ pub(super) async fn replace(tx: &Tx, it: &Model, wanted: &Wanted) -> Result<()> 
     let (group, scope) = (it.id, it.subscription_id);
     policies::Entity::delete_many()
         .filter(policies::COLUMN.user_group_id.eq(group))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
-    members::Entity::delete_many()
-        .filter(members::COLUMN.user_group_id.eq(group))
-        .exec(&**tx)
-        .await?;
+    members::Entity::delete_many().filter(members::COLUMN.user_group_id.eq(group)).exec(tx).await?;
     let held = wanted.policies.iter().map(|policy| policies::ActiveModel {
         subscription_id: Set(scope),
         user_group_id: Set(group),
@@ -128,7 +125,7 @@ pub(super) async fn replace(tx: &Tx, it: &Model, wanted: &Wanted) -> Result<()> 
     let held: Vec<_> = held.collect();
     // Both databases limit the parameters of a statement.
     for rows in held.chunks(500) {
-        policies::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
+        policies::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
     }
     let people = wanted.members.iter().map(|user| members::ActiveModel {
         subscription_id: Set(scope),
@@ -137,7 +134,7 @@ pub(super) async fn replace(tx: &Tx, it: &Model, wanted: &Wanted) -> Result<()> 
     });
     let people: Vec<_> = people.collect();
     for rows in people.chunks(500) {
-        members::Entity::insert_many(rows.to_vec()).exec_without_returning(&**tx).await?;
+        members::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
     }
     Ok(())
 }
@@ -152,7 +149,7 @@ pub(super) async fn touch_with_policy(tx: &Tx, scope: &Scope, policy: Uuid) -> R
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(Column::Id.in_subquery(with))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -161,7 +158,7 @@ pub(super) async fn leave(tx: &Tx, scope: &Scope, user: Uuid) -> Result<Vec<Stri
     let own = members::Entity::find()
         .filter(members::COLUMN.subscription_id.eq(scope.id()))
         .filter(members::COLUMN.user_id.eq(user));
-    let left: Vec<Uuid> = own.all(&**tx).await?.into_iter().map(|it| it.user_group_id).collect();
+    let left: Vec<Uuid> = own.all(tx).await?.into_iter().map(|it| it.user_group_id).collect();
     if left.is_empty() {
         return Ok(Vec::new());
     }
@@ -169,22 +166,22 @@ pub(super) async fn leave(tx: &Tx, scope: &Scope, user: Uuid) -> Result<Vec<Stri
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(Column::Id.is_in(left.clone()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     members::Entity::delete_many()
         .filter(members::COLUMN.subscription_id.eq(scope.id()))
         .filter(members::COLUMN.user_id.eq(user))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     let left = of(scope).filter(Column::Id.is_in(left)).order_by_asc(Column::NameFolded);
-    Ok(left.all(&**tx).await?.into_iter().map(|it| it.name).collect())
+    Ok(left.all(tx).await?.into_iter().map(|it| it.name).collect())
 }
 
 pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

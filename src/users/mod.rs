@@ -96,7 +96,7 @@ pub async fn insert(
         created_at: Set(clock::millis(now)),
         last_sign_in_at: Set(None),
     };
-    let inserted = user.insert(&**tx).await;
+    let inserted = user.insert(tx).await;
     inserted.map_err(|error| {
         if crate::error::is_duplicate(&error) {
             Error::field("email", "Somebody already uses this e-mail address.")
@@ -136,7 +136,7 @@ pub async fn set_preferences(db: &Db, user: Uuid, wanted: Preferences) -> Result
         time_zone: Set(wanted.time_zone),
         ..Default::default()
     };
-    changed.update(&*tx).await?;
+    changed.update(&tx).await?;
     Ok(tx.commit().await?)
 }
 
@@ -146,7 +146,7 @@ pub(crate) async fn set_password(tx: &Tx, user: &User, hash: String) -> Result<b
         .col_expr(entity::Column::PasswordHash, hash.into())
         .filter(entity::COLUMN.id.eq(user.id))
         .filter(entity::COLUMN.password_hash.eq(&user.password_hash))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(changed.rows_affected == 1)
 }
@@ -157,6 +157,6 @@ pub(crate) async fn signed_in(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result
         last_sign_in_at: Set(Some(clock::millis(now))),
         ..Default::default()
     };
-    changed.update(&**tx).await?;
+    changed.update(tx).await?;
     Ok(())
 }

@@ -31,7 +31,7 @@ pub async fn owner(db: &Db, id: Uuid) -> Result<User> {
 pub async fn make_owner(app: &App, email: &str, actor: &Actor, now: DateTime<Utc>) -> Result<User> {
     let email = text::email(email).map_err(|it| Error::field("email", it))?;
     let tx = begin(app, actor).await?;
-    let found = Entity::find().filter(COLUMN.email.eq(&email)).one(&*tx).await?;
+    let found = Entity::find().filter(COLUMN.email.eq(&email)).one(&tx).await?;
     let Some(user) = found else {
         return Err(Error::field("email", "Nobody with this e-mail address has an account here."));
     };
@@ -49,9 +49,9 @@ pub async fn make_owner(app: &App, email: &str, actor: &Actor, now: DateTime<Utc
 /// An owner is one no more, from the next request on.
 pub async fn end_ownership(app: &App, id: Uuid, actor: &Actor, now: DateTime<Utc>) -> Result<User> {
     let tx = begin(app, actor).await?;
-    let found = Entity::find_by_id(id).filter(COLUMN.is_owner.eq(true)).one(&*tx).await?;
+    let found = Entity::find_by_id(id).filter(COLUMN.is_owner.eq(true)).one(&tx).await?;
     let user = found.ok_or(Error::NotFound)?;
-    let owners = Entity::find().filter(COLUMN.is_owner.eq(true)).count(&*tx).await?;
+    let owners = Entity::find().filter(COLUMN.is_owner.eq(true)).count(&tx).await?;
     role::end_ownership(owners)?;
     set(&tx, id, false).await?;
     let event = Event::new("owner.removed", now).on("user", id, &user.email);
@@ -66,7 +66,7 @@ async fn begin(app: &App, actor: &Actor) -> Result<Tx> {
     let tx = app.db.write().await?;
     installation::lock(&tx).await?;
     let actor = actor.user_id.ok_or(Error::Unauthenticated)?;
-    match Entity::find_by_id(actor).one(&*tx).await? {
+    match Entity::find_by_id(actor).one(&tx).await? {
         Some(it) if it.is_owner => Ok(tx),
         _ => Err(Error::Forbidden("You are no longer an owner of this installation.")),
     }
@@ -74,6 +74,6 @@ async fn begin(app: &App, actor: &Actor) -> Result<Tx> {
 
 async fn set(tx: &Tx, user: Uuid, is_owner: bool) -> Result<()> {
     let changed = ActiveModel { id: Set(user), is_owner: Set(is_owner), ..Default::default() };
-    changed.update(&**tx).await?;
+    changed.update(tx).await?;
     Ok(())
 }

@@ -66,7 +66,7 @@ pub async fn create(
     };
     let tx = act.begin().await?;
     let tx = submissions::claim(act, tx, submission, place(act, it.id)).await?;
-    let all = store::all(&*tx, act.scope).await?;
+    let all = store::all(&tx, act.scope).await?;
     if all.len() >= MOST {
         return Err(Refusal::TooMany { most: MOST, what: "workspaces" }.into());
     }
@@ -97,7 +97,7 @@ fn place(act: &Act<'_>, id: Uuid) -> String {
 pub async fn edit(act: &Act<'_>, id: Uuid, version: i32, wanted: &Wanted) -> Result<Workspace> {
     let (name, description) = named(&wanted.name, &wanted.description)?;
     let tx = act.begin().await?;
-    let before = store::find(&*tx, act.scope, id).await?;
+    let before = store::find(&tx, act.scope, id).await?;
     if before.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }
@@ -123,7 +123,7 @@ pub async fn edit(act: &Act<'_>, id: Uuid, version: i32, wanted: &Wanted) -> Res
 /// preview was confirmed.
 pub async fn delete(act: &Act<'_>, id: Uuid, version: i32) -> Result<Workspace> {
     let tx = act.begin().await?;
-    let it = store::find(&*tx, act.scope, id).await?;
+    let it = store::find(&tx, act.scope, id).await?;
     if it.version != version {
         return Err(Refusal::ChangedMeanwhile.into());
     }

@@ -25,12 +25,12 @@ pub(super) async fn all(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<
 
 pub(super) async fn insert(tx: &Tx, it: Model) -> Result<()> {
     let row = ActiveModel::from(it).reset_all();
-    Entity::insert(row).exec_without_returning(&**tx).await?;
+    Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
 }
 
 pub(super) async fn update(tx: &Tx, changed: ActiveModel) -> Result<Model> {
-    changed.update(&**tx).await.map_err(|error| {
+    changed.update(tx).await.map_err(|error| {
         if is_duplicate(&error) {
             Error::refused_at("name", Refusal::NameTaken { what: "workspace" })
         } else {
@@ -46,7 +46,7 @@ pub(super) async fn touch(tx: &Tx, scope: &Scope, workspace: Option<Uuid>) -> Re
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -55,7 +55,7 @@ pub(super) async fn delete(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> {
     Entity::delete_many()
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -70,7 +70,7 @@ pub(super) async fn roles(db: &impl ConnectionTrait, scope: &Scope) -> Result<Ve
 
 pub(super) async fn insert_role(tx: &Tx, it: roles::Model) -> Result<()> {
     let row = roles::ActiveModel::from(it).reset_all();
-    roles::Entity::insert(row).exec_without_returning(&**tx).await?;
+    roles::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn delete_role(tx: &Tx, scope: &Scope, id: Uuid) -> Result<()> 
     roles::Entity::delete_many()
         .filter(roles::COLUMN.subscription_id.eq(scope.id()))
         .filter(roles::COLUMN.id.eq(id))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

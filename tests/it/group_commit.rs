@@ -49,7 +49,7 @@ async fn the_next_one_sees_what_is_released_and_nobody_is_told_before_it_is_comm
     let app = TestApp::start(Database::Sqlite).await;
     let db = scratch(&app).await;
     let (mut first, second) = two_in_one(&db).await;
-    assert_eq!((seen(&*second).await, seen(db.read()).await), (vec![1], vec![]));
+    assert_eq!((seen(&second).await, seen(db.read()).await), (vec![1], vec![]));
     write(&second, 2).await;
     assert!(poll!(&mut first).is_pending());
     // It takes back its own part only.

@@ -79,7 +79,7 @@ async fn in_tenant(app: &TestApp, key: &Issued, tenant: &str) -> Answer {
 
 async fn execute(app: &TestApp, sql: &str) {
     let tx = app.db.write().await.unwrap();
-    sea_orm::ConnectionTrait::execute_unprepared(&*tx, sql).await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&tx, sql).await.unwrap();
     tx.commit().await.unwrap();
 }
 

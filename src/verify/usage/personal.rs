@@ -34,7 +34,7 @@ pub(super) async fn write(db: &Db, last: &HashMap<Uuid, (i64, Call)>) -> Result<
                 chosen(rows, newer, K::LastUsedAgent, |_, it| it.agent.clone().into()),
             )
             .filter(COLUMN.id.is_in(ids()))
-            .exec(&*tx)
+            .exec(&tx)
             .await?;
         tx.commit().await?;
     }

@@ -64,7 +64,7 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
             [days::Column::KeyInstanceId, days::Column::Day],
             [days::Column::Accepted, days::Column::Refused],
         ))
-        .exec_without_returning(&*tx)
+        .exec_without_returning(&tx)
         .await?;
     let hour_rows = rows.iter().map(|((id, hour), it)| hours::ActiveModel {
         key_instance_id: Set(*id),
@@ -79,7 +79,7 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
             [hours::Column::KeyInstanceId, hours::Column::Hour],
             [hours::Column::Accepted, hours::Column::Refused],
         ))
-        .exec_without_returning(&*tx)
+        .exec_without_returning(&tx)
         .await?;
     Ok(tx.commit().await?)
 }
@@ -116,7 +116,7 @@ async fn write_last_uses(tx: &Tx, rows: &Rows<'_>) -> Result<()> {
                 chosen(&accepted, newer, I::LastUsedAgent, |_, it| it.agent.clone().into()),
             );
         let ids = accepted.iter().map(|it| it.0);
-        update.filter(instances::COLUMN.id.is_in(ids)).exec(&**tx).await?;
+        update.filter(instances::COLUMN.id.is_in(ids)).exec(tx).await?;
     }
     let refused = latest(rows, |it| it.last_refused.as_ref());
     if !refused.is_empty() {
@@ -143,7 +143,7 @@ async fn write_last_uses(tx: &Tx, rows: &Rows<'_>) -> Result<()> {
                 }),
             );
         let ids = refused.iter().map(|it| it.0);
-        update.filter(instances::COLUMN.id.is_in(ids)).exec(&**tx).await?;
+        update.filter(instances::COLUMN.id.is_in(ids)).exec(tx).await?;
     }
     Ok(())
 }
@@ -243,7 +243,7 @@ async fn set_times(
         });
         update.col_expr(*column, case.finally(Expr::col(*column)).into())
     });
-    update.exec(&**tx).await?;
+    update.exec(tx).await?;
     Ok(())
 }
 
@@ -263,7 +263,7 @@ pub(super) async fn asked(db: &Db, counts: &[(Asked, i64)]) -> Result<()> {
     let tx = db.write().await?;
     permissions::Entity::insert_many(rows)
         .on_conflict(added(permissions::Entity, key, [permissions::Column::Accepted]))
-        .exec_without_returning(&*tx)
+        .exec_without_returning(&tx)
         .await?;
     Ok(tx.commit().await?)
 }
@@ -271,13 +271,10 @@ pub(super) async fn asked(db: &Db, counts: &[(Asked, i64)]) -> Result<()> {
 /// With the deletion of groups go their counts.
 pub(crate) async fn forget_groups(tx: &Tx, groups: &[Uuid]) -> Result<()> {
     let groups = || groups.iter().copied();
-    days::Entity::delete_many()
-        .filter(days::COLUMN.key_group_id.is_in(groups()))
-        .exec(&**tx)
-        .await?;
+    days::Entity::delete_many().filter(days::COLUMN.key_group_id.is_in(groups())).exec(tx).await?;
     permissions::Entity::delete_many()
         .filter(permissions::COLUMN.key_group_id.is_in(groups()))
-        .exec(&**tx)
+        .exec(tx)
         .await?;
     Ok(())
 }

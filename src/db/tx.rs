@@ -1,0 +1,156 @@
+//! A transaction that writes.
+use std::sync::{Mutex, PoisonError};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait::async_trait,
+};
+use tokio::time::Instant;
+
+use super::{Applied, Db, changes, writer::Turn};
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
+///
+/// On SQLite each statement that is waited for costs two changes of thread, more than most of them take
+/// there, and writers wait for one another. So there is [`Tx::later`].
+pub struct Tx {
+    inner: Inner,
+    db: Db,
+    /// What goes to the database with the next question, before it.
+    later: Mutex<Vec<Statement>>,
+}
+
+pub(super) enum Inner {
+    Own(DatabaseTransaction),
+    /// A part of the one that writers of SQLite share.
+    Shared(Turn),
+}
+
+impl Tx {
+    pub(super) fn new(db: &Db, inner: Inner, first: impl IntoIterator<Item = Statement>) -> Self {
+        let later = Mutex::new(first.into_iter().collect());
+        Self { inner, db: db.clone(), later }
+    }
+
+    /// A write of which nobody needs to know how it went: it is done before the next statement, which
+    /// fails if it fails.
+    pub fn later(&self, it: Statement) {
+        self.waiting().push(it);
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Statement>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> &DatabaseTransaction {
+        match &self.inner {
+            Inner::Own(it) => it,
+            Inner::Shared(turn) => turn,
+        }
+    }
+
+    /// Does what waits. Not together with a statement whose number of rows is asked for: SQLite counts
+    /// them as one.
+    async fn catch_up(&self) -> Result<(), DbErr> {
+        let waiting = std::mem::take(&mut *self.waiting());
+        execute_all(self.open(), waiting).await
+    }
+
+    /// A query, with all that waits before it; where they cannot go together, that is done.
+    async fn with_waiting(&self, query: Statement) -> Result<Statement, DbErr> {
+        if self.get_database_backend() != DbBackend::Sqlite {
+            self.catch_up().await?;
+            return Ok(query);
+        }
+        let mut all = std::mem::take(&mut *self.waiting());
+        if all.is_empty() {
+            return Ok(query);
+        }
+        all.push(query);
+        Ok(joined(all))
+    }
+
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.commit_everywhere().await.map(drop)
+    }
+
+    /// The same, and tells where it is in force: in the memory of this node in any case.
+    pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
+        let waiting = std::mem::take(&mut *self.waiting());
+        let Self { inner, db, .. } = self;
+        let applied = match inner {
+            Inner::Own(inner) => {
+                execute_all(&inner, waiting).await?;
+                let logged = changes::transaction(&inner).await?;
+                inner.commit().await?;
+                let committed = Instant::now();
+                match logged {
+                    Some(id) => {
+                        db.follow(None).await;
+                        db.applied_everywhere(id, committed).await
+                    }
+                    None => Applied::default(),
+                }
+            }
+            Inner::Shared(turn) => turn.commit(waiting).await?,
+        };
+        Ok(applied.note())
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Tx {
+    fn get_database_backend(&self) -> DbBackend {
+        self.open().get_database_backend()
+    }
+
+    async fn execute_raw(&self, it: Statement) -> Result<ExecResult, DbErr> {
+        self.catch_up().await?;
+        self.open().execute_raw(it).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.catch_up().await?;
+        self.open().execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, it: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let it = self.with_waiting(it).await?;
+        self.open().query_one_raw(it).await
+    }
+
+    async fn query_all_raw(&self, it: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let it = self.with_waiting(it).await?;
+        self.open().query_all_raw(it).await
+    }
+}
+
+/// Runs all, in their order; the first that fails is the last.
+pub(super) async fn execute_all(
+    tx: &DatabaseTransaction,
+    all: Vec<Statement>,
+) -> Result<(), DbErr> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    if tx.get_database_backend() == DbBackend::Sqlite {
+        return tx.execute_raw(joined(all)).await.map(drop);
+    }
+    for it in all {
+        tx.execute_raw(it).await?;
+    }
+    Ok(())
+}
+
+/// For SQLite, where parameters have no numbers here: each statement takes the next ones.
+fn joined(all: Vec<Statement>) -> Statement {
+    let (mut sql, mut values) = (String::new(), Vec::new());
+    for it in all {
+        if !sql.is_empty() {
+            sql.push_str("; ");
+        }
+        sql.push_str(&it.sql);
+        values.extend(it.values.into_iter().flat_map(|it| it.0));
+    }
+    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+}
