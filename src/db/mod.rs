@@ -1,6 +1,7 @@
 //! Opens the pool and begins transactions: the only place, besides `migrations/`, that knows which
 //! database it talks to.
 mod alive;
+mod bulk;
 pub mod changes;
 pub mod nodes;
 mod tx;

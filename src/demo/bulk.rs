@@ -22,8 +22,10 @@ use crate::{
 const PER_GROUP: usize = 10;
 /// Rows of one statement: both databases limit the number of its parameters.
 const ROWS: usize = 500;
-/// Groups of one transaction.
+/// Groups whose rows are made before they are written.
 const GROUPS: usize = 200;
+/// What gets many rows.
+const TABLES: [&str; 4] = ["key_groups", "key_instances", "secret_exposures", "key_group_access"];
 
 /// Fills the subscription with about `count` instances. Gives one active key of each group, of which
 /// every second one, the first included, may do something.
@@ -31,10 +33,12 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
     let mut keys = Vec::new();
     let rights = rights(act).await?;
     let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
+    let bulk = act.app.db.write_in_bulk(&TABLES).await?;
+    let tx = &*bulk;
+    subscriptions::lock(tx, act.scope.id()).await?;
     for chunk in numbers.chunks(GROUPS) {
-        let tx = act.begin().await?;
         let count = i32::try_from(chunk.len()).unwrap_or(i32::MAX);
-        let first = subscriptions::take_numbers(&tx, act.scope, count).await?;
+        let first = subscriptions::take_numbers(tx, act.scope, count).await?;
         let (mut rows, mut instances, mut access) = (Vec::new(), Vec::new(), Vec::new());
         let mut sums = summary::Sums::default();
         for (number, n) in (first..).zip(chunk) {
@@ -44,7 +48,10 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
                 contact: String::new(),
             };
             let mut blank = key_groups::blank(act, &described, GroupKind::Token)?;
-            blank.number = number;
+            // One after the other, so that most indexes grow at their end.
+            let behind = i64::try_from(numbers.len() - n).unwrap_or_default();
+            let made = act.now - chrono::TimeDelta::milliseconds(behind);
+            (blank.id, blank.number) = (new_id(made), number);
             let days = i64::try_from(n % 45).unwrap_or_default();
             let used_at = millis(act.now - chrono::TimeDelta::days(days));
             (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
@@ -53,7 +60,7 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
             let facts = facts.collect::<Result<Vec<_>>>()?;
             for (label, facts) in (1..).zip(&facts) {
-                let (mut row, secret) = instance(act, blank.id, label, facts)?;
+                let (mut row, secret) = instance(act, (new_id(made), blank.id), label, facts)?;
                 // The active ones are used, the last time up to 45 days ago.
                 if matches!(label, 8 | 9) {
                     row.last_used_at = Set(Some(used_at));
@@ -71,24 +78,24 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
             sums.add(&group);
             rows.push(groups::ActiveModel::from(group).reset_all());
         }
-        groups::Entity::insert_many(rows).exec_without_returning(&tx).await?;
+        groups::Entity::insert_many(rows).exec_without_returning(tx).await?;
         for rows in instances.chunks(ROWS) {
             let insert = entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(&tx).await?;
+            insert.exec_without_returning(tx).await?;
             let known = rows
                 .iter()
                 .filter_map(|it| Some((it.id.try_as_ref()?, it.created_by.try_as_ref()?)));
             let known = known.map(|(id, user)| exposures::row(act, *id, *user, How::Made));
             let insert = exposures::entity::Entity::insert_many(known);
-            insert.exec_without_returning(&tx).await?;
+            insert.exec_without_returning(tx).await?;
         }
         for rows in access.chunks(ROWS) {
             let insert = access::entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(&tx).await?;
+            insert.exec_without_returning(tx).await?;
         }
-        sums.apply(&tx, act.scope.id());
-        tx.commit().await?;
+        sums.apply(tx, act.scope.id());
     }
+    bulk.commit().await?;
     Ok(keys)
 }
 
@@ -136,7 +143,7 @@ fn facts(act: &Act<'_>, label: usize, n: usize) -> Result<Facts> {
 
 fn instance(
     act: &Act<'_>,
-    group: Uuid,
+    (id, group): (Uuid, Uuid),
     label: i32,
     facts: &Facts,
 ) -> Result<(entity::ActiveModel, SecretText)> {
@@ -145,7 +152,7 @@ fn instance(
     let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
     let at = millis(act.now);
     let row = entity::ActiveModel {
-        id: Set(new_id(act.now)),
+        id: Set(id),
         subscription_id: Set(act.scope.id()),
         key_group_id: Set(group),
         label: Set(label),
