@@ -3,9 +3,9 @@
 use std::{collections::HashSet, ops::Deref, time::Duration};
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult,
-    IsolationLevel, Statement, TransactionOptions, TransactionTrait, prelude::Uuid,
-    sqlx::postgres::PgListener,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    FromQueryResult, IsolationLevel, Statement, TransactionOptions, TransactionTrait,
+    prelude::Uuid, sqlx::postgres::PgListener,
 };
 use tokio::time::sleep;
 
@@ -176,6 +176,16 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let sql = "SELECT seq FROM changes ORDER BY seq DESC LIMIT 1";
     let asked = Statement::from_string(db.get_database_backend(), sql);
     db.query_one_raw(asked).await?.map_or(Ok(0), |it| it.try_get("", "seq"))
+}
+
+/// What [`Db::applied_everywhere`] knows the last change by.
+pub(super) async fn last(db: &DatabaseConnection) -> Result<i64, DbErr> {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        return newest(db).await;
+    }
+    let sql = "SELECT xid::text::bigint AS id FROM changes ORDER BY xid DESC LIMIT 1";
+    let asked = Statement::from_string(DbBackend::Postgres, sql);
+    db.query_one_raw(asked).await?.map_or(Ok(0), |it| it.try_get("", "id"))
 }
 
 impl Db {

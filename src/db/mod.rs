@@ -120,11 +120,17 @@ impl Db {
         })
     }
 
-    /// Comes back when everything that a transaction before this moment could see is committed.
+    /// Comes back when everything that a transaction before this moment could see is committed, and in
+    /// force on every node.
     pub async fn settled(&self) {
         if let Some(writer) = &self.writer {
             writer.settled(self).await;
         }
+        let now = Instant::now();
+        self.follow(None).await;
+        // If nobody can be asked, nobody has applied it.
+        let newest = changes::last(&self.pool).await.unwrap_or(i64::MAX);
+        self.applied_everywhere(newest, now).await;
     }
 
     /// Whoever keeps a copy applies what was committed: an own part of the log, if this is known.

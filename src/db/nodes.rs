@@ -34,7 +34,7 @@ pub struct Applied {
 tokio::task_local! {
     /// Of the request that is answered.
     static APPLIED: Cell<Applied>;
-    /// Whether its answer rests on what another one did, and which is not committed yet.
+    /// Whether its answer may rest on what another one did, who waits still.
     static IS_UNSETTLED: Cell<bool>;
 }
 
@@ -44,8 +44,8 @@ impl Applied {
         u64::try_from(self.after.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
     }
 
-    /// Runs a request, and notes where what it has changed is in force. What its answer rests on is
-    /// committed then: a second one who hears "this is done already" can rely on it like the first.
+    /// Runs a request, and notes where what it has changed is in force. What a refusal rests on is in force
+    /// everywhere then: a second one who hears "this is done already" can rely on it like the first.
     pub async fn noted<T>(db: &Db, request: impl Future<Output = T>) -> (T, Option<Self>) {
         let noted = async {
             let answer = request.await;

@@ -18,6 +18,21 @@ pub struct Tx {
     db: Db,
     /// What goes to the database with the next question, before it.
     later: Mutex<Vec<Statement>>,
+    fate: Fate,
+}
+
+/// A transaction that is given up may have been refused for what somebody did a moment ago.
+#[derive(Default)]
+struct Fate {
+    is_committed: bool,
+}
+
+impl Drop for Fate {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            Applied::note_unsettled();
+        }
+    }
 }
 
 pub(super) enum Inner {
@@ -29,7 +44,7 @@ pub(super) enum Inner {
 impl Tx {
     pub(super) fn new(db: &Db, inner: Inner, first: impl IntoIterator<Item = Statement>) -> Self {
         let later = Mutex::new(first.into_iter().collect());
-        Self { inner, db: db.clone(), later }
+        Self { inner, db: db.clone(), later, fate: Fate::default() }
     }
 
     /// A write of which nobody needs to know how it went: it is done before the next statement, which
@@ -77,7 +92,7 @@ impl Tx {
     /// The same, and tells where it is in force: in the memory of this node in any case.
     pub async fn commit_everywhere(self) -> Result<Applied, DbErr> {
         let waiting = std::mem::take(&mut *self.waiting());
-        let Self { inner, db, .. } = self;
+        let Self { inner, db, mut fate, .. } = self;
         let applied = match inner {
             Inner::Own(inner) => {
                 execute_all(&inner, waiting).await?;
@@ -94,6 +109,7 @@ impl Tx {
             }
             Inner::Shared(turn) => turn.commit(waiting).await?,
         };
+        fate.is_committed = true;
         Ok(applied.note())
     }
 }

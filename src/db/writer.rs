@@ -118,15 +118,6 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        // It gave up, perhaps because of what somebody did who is not committed yet.
-        if self.0.is_unfinished && !self.0.waiting.is_empty() {
-            Applied::note_unsettled();
-        }
-    }
-}
-
 impl Deref for Turn {
     type Target = DatabaseTransaction;
 

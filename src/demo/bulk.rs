@@ -151,7 +151,7 @@ fn instance(
     let secret = made.map_err(anyhow::Error::from)?;
     let (digest, pepper_version) = act.app.peppers.digest(secret.expose());
     let at = millis(act.now);
-    let row = entity::ActiveModel {
+    let mut row = entity::ActiveModel {
         id: Set(id),
         subscription_id: Set(act.scope.id()),
         key_group_id: Set(group),
@@ -167,5 +167,10 @@ fn instance(
         saved_by: Set(Some("box".to_owned())),
         ..entity::ActiveModel::unused(facts, at)
     };
+    // What ended long ago was told then.
+    let past = |it: &Option<i64>| it.is_some_and(|it| it <= at);
+    if row.notice_at.try_as_ref().is_some_and(past) {
+        row.notice_at = Set(None);
+    }
     Ok((row, secret))
 }

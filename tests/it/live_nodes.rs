@@ -11,6 +11,7 @@ use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program:
 
 on_both! {
     a_stopped_node_accepts_nothing_that_was_revoked_meanwhile,
+    who_hears_that_it_is_done_already_can_rely_on_it_as_well,
     a_killed_node_comes_back_with_what_was_revoked_meanwhile,
     a_node_whose_clock_is_behind_refuses_what_was_revoked,
 }
@@ -76,6 +77,24 @@ async fn a_stopped_node_accepts_nothing_that_was_revoked_meanwhile(database: &Da
     // It takes part again, and nobody waits for it in vain.
     let refused = async || it.first.verify(&it.secret).await.unwrap().status() == 401;
     assert!(eventually(LIMIT, refused).await);
+    it.home.clean_up().await;
+}
+
+async fn who_hears_that_it_is_done_already_can_rely_on_it_as_well(database: &Database) {
+    let it = Pair::new(*database).await;
+    it.second.signal("-STOP");
+    let again = async {
+        let refused = async || it.first.verify(&it.secret).await.unwrap().status() == 401;
+        assert!(eventually(LIMIT, refused).await);
+        let (path, fields) = (format!("{}/revocation", it.key), [("confirm", "k-1")]);
+        it.first.send(Method::POST, &path, &it.cookie, &fields).await.unwrap().status()
+    };
+    let begun = Instant::now();
+    let ((_, took), (status, heard)) =
+        tokio::join!(it.revoke(), async { (again.await, begun.elapsed()) });
+    assert!(took >= LEASE && status.is_client_error(), "{took:?}, {status}");
+    assert!(heard >= LEASE, "{heard:?}: the other node could still accept it");
+    it.second.signal("-CONT");
     it.home.clean_up().await;
 }
 
