@@ -6,7 +6,7 @@
 //! Some failures, such as a full disk, make SQLite roll back the outer transaction behind our back, and
 //! a savepoint outside of one would begin another. So nobody joins after a transaction that did not end
 //! well: what was released before it is committed at once, which fails if it is gone.
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use sea_orm::{
@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{Applied, Db, changes, tx};
@@ -25,6 +25,10 @@ use super::{Applied, Db, changes, tx};
 const CHECKPOINT: &str = "4000";
 /// Each kind of change has a few, and some have one for each of the first savepoints.
 const STATEMENTS: usize = 500;
+/// How long a connection may take to take something back. The thread that sqlx gives it dies of a failure
+/// in the midst of several statements that SQLite has not begun to run (of a table that is gone), and what
+/// was sent to it meanwhile is never answered: then another connection takes its place.
+const SILENT: Duration = Duration::from_secs(2);
 /// At most, in KiB and as a negative number: what is written is read again soon.
 const CACHE: &str = "-32768";
 
@@ -165,8 +169,11 @@ impl Outer {
     /// Gives the newest row of the log at its end.
     async fn end(self, is_empty: bool) -> Result<i64, DbErr> {
         if self.is_unfinished {
+            let back = self.inner.execute_raw(self.to_last("ROLLBACK TO"));
             // If it fails, there is no such savepoint, or no transaction at all any more.
-            let _ = self.inner.execute_raw(self.to_last("ROLLBACK TO")).await;
+            if timeout(SILENT, back).await.is_err() {
+                return Err(not_committed("the connection does not answer"));
+            }
         }
         if is_empty {
             self.inner.rollback().await?;

@@ -1,9 +1,14 @@
 //! The credential that a request shows, as `/verify` and the list of keys take it: exactly one.
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::Credential;
+
+/// Not parsed anew at each call.
+const SYNTHETIC: HeaderName = HeaderName::from_static("x-synthetic-key");
+const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
+const CLIENT: HeaderName = HeaderName::from_static("x-bs-clientid");
 
 /// What the headers of a request show.
 pub struct Shown<'a> {
@@ -31,8 +36,7 @@ pub struct Ambiguous;
 impl<'a> Shown<'a> {
     pub fn read(headers: &'a HeaderMap) -> Result<Self, Ambiguous> {
         let [authorization, synthetic, tenant] =
-            [header::AUTHORIZATION.as_str(), "x-synthetic-key", "x-tenant-name"]
-                .map(|it| single(headers, it));
+            [header::AUTHORIZATION, SYNTHETIC, TENANT].map(|it| single(headers, &it));
         let (what, is_something) = match (authorization?, synthetic?) {
             (Some(_), Some(_)) => return Err(Ambiguous),
             (Some(value), None) => (What::authorization(value), true),
@@ -79,7 +83,7 @@ fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
 
 /// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
 /// credential of ours, which an impossible one stands for.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Ambiguous> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
     let mut values = headers.get_all(name);
     let first = values.next();
     if values.next().is_some() {
@@ -90,8 +94,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Amb
 
 /// As what a caller is remembered: `x-bs-clientid` (document 000), or the user agent.
 pub fn agent(headers: &HeaderMap) -> String {
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    let agent = text("x-bs-clientid").or_else(|| text("user-agent")).unwrap_or_default();
+    let text = |name: HeaderName| headers.get(&name).and_then(|it| it.to_str().ok());
+    let agent = text(CLIENT).or_else(|| text(header::USER_AGENT)).unwrap_or_default();
     if agent.len() <= 200 { agent.to_owned() } else { agent.chars().take(200).collect() }
 }
 
