@@ -20,7 +20,7 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// More than two timers differ in that time.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Where a change is in force when it is acknowledged.
+/// Where a change is in force when it is acknowledged, and whatever was committed together with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Nodes that could have relied on a state from before, this one included.

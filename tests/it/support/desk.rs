@@ -139,6 +139,12 @@ pub(crate) fn generated(period: ActivePeriod) -> NewKey {
     NewKey { source: Source::Generate, period, note: String::new() }
 }
 
+/// With another last letter, whatever it was.
+pub(crate) fn garbled(text: &str) -> String {
+    let last = if text.ends_with('x') { 'y' } else { 'x' };
+    format!("{}{last}", &text[..text.len() - 1])
+}
+
 /// The ids that verbs on a key take.
 pub(crate) fn ids(key: &Issued) -> (Uuid, Uuid) {
     (key.instance.key_group_id, key.instance.id)

@@ -34,7 +34,7 @@ pub(crate) use self::{
     api::Program,
     app::{PASSWORD, TestApp},
     cli::{Keys, Said},
-    desk::{Desk, generated, ids, own_text, path_of},
+    desk::{Desk, garbled, generated, ids, own_text, path_of},
     eventually::eventually,
     feed::Events,
     home::{Database, Home},
