@@ -33,8 +33,22 @@ def program(options):
     if options.program:
         return options.program.resolve()
     if not options.no_build:
-        subprocess.run(["cargo", "build", "--release", "--locked"], check=True, cwd=ROOT)
+        build("keyward", "hello")
     return ROOT / "target/release/keyward"
+
+
+def build(*packages):
+    """Release programs, which land in target/release."""
+    chosen = [it for name in packages for it in ("--package", name)]
+    subprocess.run(["cargo", "build", "--release", "--locked", *chosen], check=True, cwd=ROOT)
+
+
+def hello():
+    """The program that does nothing (benches/hello)."""
+    path = ROOT / "target/release/hello"
+    if not path.exists():
+        build("hello")
+    return path
 
 
 def offer_program(parser):

@@ -1,6 +1,7 @@
-"""V1, V2 and V4: accepted verifications against a bare handler (/healthz) of the same server, back to back in
-each round; and against a server with few keys."""
+"""V1, V2 and V4: accepted verifications against a bare handler (benches/hello) that is asked the very same, back to
+back in each round; and against a server with few keys."""
 from .. import load
+from ..hello import Hello
 from ..table import median
 
 #: The permission that the policies of keys 0, 20, 40 and so on have in common.
@@ -18,20 +19,30 @@ def requests(server):
 
 
 def run(bench, server):
-    bare = load.script(server, "bare", [load.text("GET", "/healthz")])
-    scripts = {name: load.script(server, f"verify-{n}", texts)
-               for n, (name, texts) in enumerate(requests(server).items())}
+    bare = Hello(server.place)
+    try:
+        compared_to(bench, server, bare)
+    finally:
+        bare.stop()
+    if server.place.instances > bench.reference_size:
+        compared(bench, server)
+
+
+def compared_to(bench, server, bare):
+    asked = requests(server)
+    scripts = {name: load.script(server, f"verify-{n}", texts) for n, (name, texts) in enumerate(asked.items())}
+    hello = {name: load.script(bare, f"bare-{n}", texts) for n, (name, texts) in enumerate(asked.items())}
     for connections in bench.connections:
         cpu, rate, p99 = ({name: [] for name in scripts} for _ in range(3))
         bares = []
         for _ in range(bench.rounds):
             for name, lua in scripts.items():
                 # The machine drifts: each has a bare one of its own beside it.
-                hello = load.measure(server, bare, connections, bench.seconds)
-                bares.append(hello)
+                floor = load.measure(bare, hello[name], connections, bench.seconds)
+                bares.append(floor)
                 it = load.measure(server, lua, connections, bench.seconds)
-                cpu[name].append(it["cpu"] / hello["cpu"])
-                rate[name].append(it["rate"] / hello["rate"])
+                cpu[name].append(it["cpu"] / floor["cpu"])
+                rate[name].append(it["rate"] / floor["rate"])
                 p99[name].append(it["p99"])
         n, add, by = server.place.instances, bench.table.add, f"{connections} connections"
         add("", f"bare handler, {by}", n, median(it["rate"] for it in bares), "/s")
@@ -42,8 +53,6 @@ def run(bench, server):
             add("V2", f"accepted, {name}, {by}, throughput vs bare", n, median(rate[name]), "", 0.5, 0.85,
                 least=True)
         add("", f"accepted, policy and user group, {by}, p99", n, median(p99["policy and user group"]), "ms")
-    if server.place.instances > bench.reference_size:
-        compared(bench, server)
 
 
 def compared(bench, server):
