@@ -17,6 +17,8 @@ pub mod db;
 pub mod error;
 /// Keys outside of the database: digests, cookies, throttle, audit.
 pub mod pepper;
+/// Counting on many threads at once.
+pub mod per_thread;
 /// A form that creates something is sent once.
 pub mod submissions;
 

@@ -17,7 +17,7 @@ use crate::{
     subscriptions,
     verify::{
         self, Holder, Presented, Verdict, personal,
-        shown::{self, Shown, What},
+        shown::{Shown, What},
         usage::Call,
     },
 };
@@ -67,10 +67,15 @@ async fn of_key(app: Data<App>, req: &HttpRequest, shown: &Shown<'_>) -> Result<
         permission: Some(permission::READ_INSTANCES),
         workspace: None,
     };
-    let note = |holder: &Holder, denial| {
-        let agent = shown::agent(req.headers());
-        let asked = Some(permission::READ_INSTANCES.to_owned());
-        app.recorder.note(holder, Call { denial, from: client.address, agent, asked }, now);
+    let note = |holder: &Holder<'_>, denial| {
+        let call = Call {
+            denial,
+            from: client.address,
+            agent: shown.agent,
+            asked: Some(permission::READ_INSTANCES),
+            workspace: None,
+        };
+        app.recorder.note(holder, call, now);
     };
     match verify::verify(&app, &presented, now).await? {
         Verdict::Accepted(holder) => {

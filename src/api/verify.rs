@@ -92,7 +92,7 @@ async fn answer(caller: &Caller, asked: &Question) -> Result<(VerdictBody, Optio
     })
 }
 
-fn accepted(it: &Holder, act: &crate::subscriptions::Act<'_>) -> VerdictBody {
+fn accepted(it: &Holder<'_>, act: &crate::subscriptions::Act<'_>) -> VerdictBody {
     VerdictBody::Key(AcceptedKey {
         valid: true,
         code: ACCEPTED,
@@ -118,14 +118,12 @@ fn unknown() -> (VerdictBody, Option<Denial>) {
     denied(Denial::Unknown)
 }
 
-fn call(caller: &Caller, asked: &Question, denial: Option<Denial>) -> Call {
+fn call<'a>(caller: &'a Caller, asked: &'a Question, denial: Option<Denial>) -> Call<'a> {
     Call {
         denial,
         from: caller.client.address,
-        agent: caller.client.agent.clone(),
-        asked: asked.permission.as_ref().map(|it| match &asked.workspace {
-            Some(workspace) if denial.is_some() => format!("{it} in {workspace}"),
-            _ => it.clone(),
-        }),
+        agent: &caller.client.agent,
+        asked: asked.permission.as_deref(),
+        workspace: asked.workspace.as_deref(),
     }
 }

@@ -80,8 +80,9 @@ async fn secret(
         let call = Call {
             denial: None,
             from: IpAddr::from([203, 0, 113, 20]),
-            agent: contact.to_owned(),
+            agent: contact,
             asked: None,
+            workspace: None,
         };
         act.app.recorder.note_many((ids.1, ids.0), call, 412, act.now - TimeDelta::minutes(3));
     }

@@ -178,8 +178,9 @@ async fn tell(
             let call = Call {
                 denial: calls.refused.then_some(Denial::Expired),
                 from,
-                agent: "okhttp/5.1".to_owned(),
-                asked: calls.asked.map(str::to_owned),
+                agent: "okhttp/5.1",
+                asked: calls.asked,
+                workspace: None,
             };
             let at = it.now - TimeDelta::seconds(calls.last_seconds) - TimeDelta::days(day);
             it.app.recorder.note_many((instance, group), call, calls.per_day, at);

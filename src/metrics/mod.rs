@@ -16,6 +16,7 @@ use self::{families::Scrape, store::Stored};
 use crate::{
     domain::{Denial, notice::Threshold},
     http::App,
+    per_thread::PerThread,
 };
 
 /// Instances that one scrape names: the soonest ends. The rest is counted.
@@ -78,7 +79,7 @@ pub struct Sent {
 /// Counters of this process: they cost a call one addition, and no lock.
 pub struct Metrics {
     started_at: DateTime<Utc>,
-    verifications: [AtomicU64; Outcome::COUNT],
+    verifications: PerThread<[AtomicU64; Outcome::COUNT]>,
     notices: [AtomicU64; Threshold::ALL.len()],
     sent: [AtomicU64; 4],
 }
@@ -117,11 +118,14 @@ impl Metrics {
 
     /// One more answer of `/verify`.
     pub fn verified(&self, it: Outcome) {
-        self.verifications[it.index()].fetch_add(1, Relaxed);
+        self.verifications.own()[it.index()].fetch_add(1, Relaxed);
     }
 
     fn verifications(&self) -> Vec<(&'static str, u64)> {
-        let count = |it: Outcome| (it.name(), self.verifications[it.index()].load(Relaxed));
+        let of_thread =
+            |of: &[AtomicU64; Outcome::COUNT], it: Outcome| of[it.index()].load(Relaxed);
+        let sum = |it| self.verifications.all().map(|of| of_thread(of, it)).sum();
+        let count = |it: Outcome| (it.name(), sum(it));
         Outcome::all().map(count).collect()
     }
 }

@@ -331,8 +331,9 @@ async fn the_last_use_is_written_with_the_next_batch_and_never_goes_backwards(ap
     let older = keyward::verify::usage::Call {
         denial: None,
         from: [192, 0, 2, 1].into(),
-        agent: "older".to_owned(),
+        agent: "older",
         asked: None,
+        workspace: None,
     };
     app.recorder.note_personal(key.key.id, older, first);
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();

@@ -81,11 +81,12 @@ async fn the_last_use_never_goes_backwards(app: &TestApp) {
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await;
     let other = app.second_node().await;
-    let call = |agent: &str| Call {
+    let call = |agent| Call {
         denial: None,
         from: IpAddr::from([192, 0, 2, 1]),
-        agent: agent.to_owned(),
+        agent,
         asked: None,
+        workspace: None,
     };
     let (group, id) = ids(&key);
     let (old, new) = (app.clock.now(), app.clock.now() + TimeDelta::hours(3));

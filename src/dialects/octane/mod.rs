@@ -83,8 +83,8 @@ pub async fn sign_in(
 /// A client that could call now.
 async fn of_client(app: &App, credential: Credential<'_>, from: &Client) -> Result<Holder, Fault> {
     let now = app.clock.now();
-    let (from, agent) = (from.address, from.agent.clone());
-    let call = |denial| Call { denial, from, agent: agent.clone(), asked: None };
+    let (from, agent) = (from.address, &from.agent);
+    let call = |denial| Call { denial, from, agent, asked: None, workspace: None };
     let presented = Presented { credential, from, tenant: None, permission: None, workspace: None };
     match verify::verify(app, &presented, now).await? {
         Verdict::Accepted(it) => {

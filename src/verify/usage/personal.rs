@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sea_orm::entity::prelude::*;
 
 use super::{
-    Call,
-    write::{CHUNK, Newer, chosen},
+    batch::Last,
+    write::{CHUNK, set_newer},
 };
 use crate::{
     db::{self, Db},
@@ -14,28 +14,17 @@ use crate::{
     personal_keys::entity::{COLUMN, Column as K, Entity},
 };
 
-pub(super) async fn write(db: &Db, last: &HashMap<Uuid, (i64, Call)>) -> Result<()> {
-    let mut rows: Vec<_> = last.iter().map(|(id, (at, call))| (*id, *at, call)).collect();
+pub(super) async fn write(db: &Db, last: &HashMap<Uuid, Last>) -> Result<()> {
+    let mut rows: Vec<_> = last.iter().collect();
     rows.sort_unstable_by_key(|it| it.0);
     for rows in rows.chunks(CHUNK) {
         let tx = db.write().await?;
-        let ids = || rows.iter().map(|it| it.0);
-        let used = Entity::find().filter(COLUMN.id.is_in(ids()));
+        let used = Entity::find().filter(COLUMN.id.is_in(rows.iter().map(|it| *it.0)));
         db::lock_in_order(&tx, used, K::Id).await?;
-        let newer = |at| Newer { id: K::Id, time: K::LastUsedAt, at };
-        Entity::update_many()
-            .col_expr(K::LastUsedAt, chosen(rows, newer, K::LastUsedAt, |at, _| at.into()))
-            .col_expr(
-                K::LastUsedFrom,
-                chosen(rows, newer, K::LastUsedFrom, |_, it| it.from.to_string().into()),
-            )
-            .col_expr(
-                K::LastUsedAgent,
-                chosen(rows, newer, K::LastUsedAgent, |_, it| it.agent.clone().into()),
-            )
-            .filter(COLUMN.id.is_in(ids()))
-            .exec(&tx)
-            .await?;
+        let values = rows.iter().map(|(id, it)| {
+            (**id, it.at, [it.from.to_string().into(), (*it.agent).to_owned().into()])
+        });
+        set_newer(&tx, K::Id, [K::LastUsedAt], [K::LastUsedFrom, K::LastUsedAgent], values);
         tx.commit().await?;
     }
     Ok(())

@@ -4,28 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ExprTrait,
+    ExprTrait, QueryTrait,
     entity::prelude::*,
-    sea_query::{CaseStatement, OnConflict, SimpleExpr, Value},
+    sea_query::{OnConflict, TableRef, UpdateStatement, Value, ValueTuple},
 };
 
 use super::{
-    Asked, Call, HOUR, Pending,
+    HOUR,
+    batch::{Asked, Pending},
     entity::{days, hours, permissions},
 };
 use crate::{
     clock::millis,
     db::{self, Db, Tx},
-    domain::Denial,
     error::Result,
     key_groups::{entity as groups, summary},
     key_instances::entity as instances,
 };
 
-const LACKING: Option<Denial> = Some(Denial::InsufficientPermissions);
-
 /// Rows of one statement.
-pub(super) const CHUNK: usize = 100;
+pub(super) const CHUNK: usize = 500;
 
 type Rows<'a> = [(&'a (Uuid, i64), &'a Pending)];
 
@@ -35,7 +33,7 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
     let used = rows.iter().map(|it| it.0.0);
     let used = instances::Entity::find().filter(instances::COLUMN.id.is_in(used));
     db::lock_in_order(&tx, used, instances::Column::Id).await?;
-    write_last_uses(&tx, rows).await?;
+    write_last_uses(&tx, rows);
     let day_rows = rows.iter().map(|((id, hour), it)| days::ActiveModel {
         key_instance_id: Set(*id),
         key_group_id: Set(it.group),
@@ -58,14 +56,13 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
             }
         }
     }
-    days::Entity::insert_many(by_day.into_values())
-        .on_conflict(added(
-            days::Entity,
-            [days::Column::KeyInstanceId, days::Column::Day],
-            [days::Column::Accepted, days::Column::Refused],
-        ))
-        .exec_without_returning(&tx)
-        .await?;
+    let backend = tx.get_database_backend();
+    let by_day = days::Entity::insert_many(by_day.into_values()).on_conflict(added(
+        days::Entity,
+        [days::Column::KeyInstanceId, days::Column::Day],
+        [days::Column::Accepted, days::Column::Refused],
+    ));
+    tx.later(by_day.build(backend));
     let hour_rows = rows.iter().map(|((id, hour), it)| hours::ActiveModel {
         key_instance_id: Set(*id),
         key_group_id: Set(it.group),
@@ -73,14 +70,12 @@ pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
         accepted: Set(it.accepted),
         refused: Set(it.refused),
     });
-    hours::Entity::insert_many(hour_rows)
-        .on_conflict(added(
-            hours::Entity,
-            [hours::Column::KeyInstanceId, hours::Column::Hour],
-            [hours::Column::Accepted, hours::Column::Refused],
-        ))
-        .exec_without_returning(&tx)
-        .await?;
+    let by_hour = hours::Entity::insert_many(hour_rows).on_conflict(added(
+        hours::Entity,
+        [hours::Column::KeyInstanceId, hours::Column::Hour],
+        [hours::Column::Accepted, hours::Column::Refused],
+    ));
+    tx.later(by_hour.build(backend));
     Ok(tx.commit().await?)
 }
 
@@ -99,98 +94,72 @@ fn added<E: EntityTrait, C: ColumnTrait, const K: usize, const N: usize>(
 }
 
 /// One update for all of them. A later time on the row stays.
-async fn write_last_uses(tx: &Tx, rows: &Rows<'_>) -> Result<()> {
+fn write_last_uses(tx: &Tx, rows: &Rows<'_>) {
     use instances::Column as I;
-    let accepted = latest(rows, |it| it.last_accepted.as_ref());
-    if !accepted.is_empty() {
-        let newer = |at| Newer { id: I::Id, time: I::LastUsedAt, at };
-        let update = instances::Entity::update_many()
-            .col_expr(I::LastUsedAt, chosen(&accepted, newer, I::LastUsedAt, |at, _| at.into()))
-            .col_expr(I::IdleSince, chosen(&accepted, newer, I::IdleSince, |at, _| at.into()))
-            .col_expr(
-                I::LastUsedFrom,
-                chosen(&accepted, newer, I::LastUsedFrom, |_, it| it.from.to_string().into()),
-            )
-            .col_expr(
-                I::LastUsedAgent,
-                chosen(&accepted, newer, I::LastUsedAgent, |_, it| it.agent.clone().into()),
-            );
-        let ids = accepted.iter().map(|it| it.0);
-        update.filter(instances::COLUMN.id.is_in(ids)).exec(tx).await?;
-    }
-    let refused = latest(rows, |it| it.last_refused.as_ref());
-    if !refused.is_empty() {
-        let newer = |at| Newer { id: I::Id, time: I::LastRefusedAt, at };
-        let update = instances::Entity::update_many()
-            .col_expr(
-                I::LastRefusedAt,
-                chosen(&refused, newer, I::LastRefusedAt, |at, _| at.into()),
-            )
-            .col_expr(
-                I::LastRefusedFrom,
-                chosen(&refused, newer, I::LastRefusedFrom, |_, it| it.from.to_string().into()),
-            )
-            .col_expr(
-                I::LastRefusedReason,
-                chosen(&refused, newer, I::LastRefusedReason, |_, it| {
-                    it.denial.map_or("", Denial::code).into()
-                }),
-            )
-            .col_expr(
-                I::LastRefusedAsked,
-                chosen(&refused, newer, I::LastRefusedAsked, |_, it| {
-                    it.asked.clone().filter(|_| it.denial == LACKING).into()
-                }),
-            );
-        let ids = refused.iter().map(|it| it.0);
-        update.filter(instances::COLUMN.id.is_in(ids)).exec(tx).await?;
-    }
-    Ok(())
+    let accepted = latest(rows, |it| it.last_accepted.as_ref(), |it| it.at);
+    let accepted = accepted
+        .into_iter()
+        .map(|(id, it)| (id, it.at, [it.from.to_string().into(), (*it.agent).to_owned().into()]));
+    let times = [I::LastUsedAt, I::IdleSince];
+    set_newer(tx, I::Id, times, [I::LastUsedFrom, I::LastUsedAgent], accepted);
+    let refused = latest(rows, |it| it.last_refused.as_deref(), |it| it.at);
+    let refused = refused.into_iter().map(|(id, it)| {
+        let reason = it.denial.code().to_owned();
+        (id, it.at, [it.from.to_string().into(), reason.into(), it.asked.clone().into()])
+    });
+    let others = [I::LastRefusedFrom, I::LastRefusedReason, I::LastRefusedAsked];
+    set_newer(tx, I::Id, [I::LastRefusedAt], others, refused);
 }
 
 /// The last call of each instance in the batch: two hours may hold the same one.
-fn latest<'a>(
+fn latest<'a, L>(
     rows: &Rows<'a>,
-    last: impl Fn(&'a Pending) -> Option<&'a (i64, Call)>,
-) -> Vec<(Uuid, i64, &'a Call)> {
-    let mut by_id: HashMap<Uuid, (i64, &Call)> = HashMap::new();
+    last: impl Fn(&'a Pending) -> Option<&'a L>,
+    at: impl Fn(&L) -> i64,
+) -> BTreeMap<Uuid, &'a L> {
+    let mut by_id: BTreeMap<Uuid, &L> = BTreeMap::new();
     for ((id, _), it) in rows {
-        if let Some((at, call)) = last(it) {
-            let known = by_id.entry(*id).or_insert((*at, call));
-            if *at > known.0 {
-                *known = (*at, call);
+        if let Some(it) = last(it) {
+            let known = by_id.entry(*id).or_insert(it);
+            if at(it) > at(known) {
+                *known = it;
             }
         }
     }
-    by_id.into_iter().map(|(id, (at, call))| (id, at, call)).collect()
+    by_id
 }
 
-/// `id = ? AND (time IS NULL OR time < at)`
-pub(super) struct Newer<C> {
-    pub(super) id: C,
-    pub(super) time: C,
-    pub(super) at: (Uuid, i64),
-}
-
-impl<C: ColumnTrait> Newer<C> {
-    fn condition(&self) -> SimpleExpr {
-        let (id, at) = self.at;
-        let time = || Expr::col(self.time);
-        Expr::col(self.id).eq(id).and(time().is_null().or(time().lt(at)))
+/// Sets the columns of many rows, each to values of its own: `times` to its time, if the first of
+/// them lies before it or nowhere, and then `others` too. One statement, whose cost grows with the rows.
+pub(super) fn set_newer<C: ColumnTrait, const T: usize, const N: usize>(
+    tx: &Tx,
+    id: C,
+    times: [C; T],
+    others: [C; N],
+    rows: impl IntoIterator<Item = (Uuid, i64, [Value; N])>,
+) {
+    let row = |(id, at, others): (Uuid, i64, [Value; N])| {
+        ValueTuple::Many([id.into(), at.into()].into_iter().chain(others).collect())
+    };
+    let rows: Vec<ValueTuple> = rows.into_iter().map(row).collect();
+    if rows.is_empty() {
+        return;
     }
-}
-
-/// `CASE WHEN <this row and newer> THEN value ... ELSE column END`
-pub(super) fn chosen<C: ColumnTrait>(
-    rows: &[(Uuid, i64, &Call)],
-    newer: impl Fn((Uuid, i64)) -> Newer<C>,
-    column: C,
-    value: impl Fn(i64, &Call) -> Value,
-) -> SimpleExpr {
-    let case = rows.iter().fold(CaseStatement::new(), |case, (id, at, call)| {
-        case.case(newer((*id, *at)).condition(), Expr::val(value(*at, call)))
-    });
-    case.finally(Expr::col(column)).into()
+    // Both databases call the columns of VALUES so.
+    let given = |n: usize| Expr::col(("given", format!("column{n}")));
+    let mut update = UpdateStatement::new();
+    update.table(id.entity_name()).from(TableRef::ValuesList(rows, "given".into()));
+    for time in times {
+        update.value(time, given(2));
+    }
+    for (n, column) in others.into_iter().enumerate() {
+        update.value(column, given(3 + n));
+    }
+    let time = || Expr::col(times[0].as_column_ref());
+    update
+        .and_where(Expr::col(id.as_column_ref()).eq(given(1)))
+        .and_where(time().is_null().or(time().lt(given(2))));
+    tx.later(tx.get_database_backend().build(&update));
 }
 
 /// The groups' own last uses; and those that only refuse now need attention.
@@ -200,58 +169,35 @@ pub(super) async fn groups(
     now: DateTime<Utc>,
 ) -> Result<()> {
     use groups::Column as G;
-    let mut used: HashMap<Uuid, (Option<i64>, Option<i64>)> = HashMap::new();
+    // When calls were accepted and refused last.
+    let mut used: BTreeMap<Uuid, [Option<i64>; 2]> = BTreeMap::new();
     for it in batch.values() {
-        let times = used.entry(it.group).or_default();
-        times.0 = Ord::max(times.0, it.last_accepted.as_ref().map(|it| it.0));
-        times.1 = Ord::max(times.1, it.last_refused.as_ref().map(|it| it.0));
+        let [accepted, refused] = used.entry(it.group).or_default();
+        *accepted = Ord::max(*accepted, it.last_accepted.as_ref().map(|it| it.at));
+        *refused = Ord::max(*refused, it.last_refused.as_ref().map(|it| it.at));
     }
-    let mut all: Vec<_> = used.iter().collect();
-    all.sort_unstable();
+    let all: Vec<_> = used.into_iter().collect();
     for chunk in all.chunks(CHUNK) {
         let tx = db.write().await?;
-        let rows = chunk.iter().map(|it| *it.0);
-        let rows = groups::Entity::find().filter(groups::COLUMN.id.is_in(rows));
+        let rows =
+            groups::Entity::find().filter(groups::COLUMN.id.is_in(chunk.iter().map(|it| it.0)));
         db::lock_in_order(&tx, rows, groups::Column::Id).await?;
-        let accepted: Vec<_> = chunk.iter().filter_map(|(id, it)| Some((**id, it.0?))).collect();
-        let refused: Vec<_> = chunk.iter().filter_map(|(id, it)| Some((**id, it.1?))).collect();
-        if !accepted.is_empty() {
-            set_times(&tx, &accepted, G::LastUsedAt, &[G::LastUsedAt, G::IdleSince]).await?;
-        }
-        if !refused.is_empty() {
-            set_times(&tx, &refused, G::LastRefusedAt, &[G::LastRefusedAt]).await?;
-        }
+        let accepted = chunk.iter().filter_map(|(id, it)| Some((*id, it[0]?, [])));
+        set_newer(&tx, G::Id, [G::LastUsedAt, G::IdleSince], [], accepted);
+        let refused = chunk.iter().filter_map(|(id, it)| Some((*id, it[1]?, [])));
+        set_newer(&tx, G::Id, [G::LastRefusedAt], [], refused.clone());
         tx.commit().await?;
-        let refused: Vec<Uuid> = refused.into_iter().map(|it| it.0).collect();
+        let refused: Vec<Uuid> = refused.map(|it| it.0).collect();
         summary::refresh_refusing(db, &refused, now).await?;
     }
     Ok(())
 }
 
-async fn set_times(
-    tx: &Tx,
-    rows: &[(Uuid, i64)],
-    time: groups::Column,
-    columns: &[groups::Column],
-) -> Result<()> {
-    let update =
-        groups::Entity::update_many().filter(groups::COLUMN.id.is_in(rows.iter().map(|it| it.0)));
-    let update = columns.iter().fold(update, |update, column| {
-        let case = rows.iter().fold(CaseStatement::new(), |case, at| {
-            let newer = Newer { id: groups::Column::Id, time, at: *at };
-            case.case(newer.condition(), Expr::val(at.1))
-        });
-        update.col_expr(*column, case.finally(Expr::col(*column)).into())
-    });
-    update.exec(tx).await?;
-    Ok(())
-}
-
 /// A chunk of accepted calls by what they asked for.
 pub(super) async fn asked(db: &Db, counts: &[(Asked, i64)]) -> Result<()> {
-    let rows = counts.iter().map(|((group, permission, day), n)| permissions::ActiveModel {
+    let rows = counts.iter().rev().map(|((group, permission, day), n)| permissions::ActiveModel {
         key_group_id: Set(*group),
-        permission: Set(permission.clone()),
+        permission: Set((**permission).to_owned()),
         day: Set(*day),
         accepted: Set(*n),
     });
