@@ -142,9 +142,19 @@ impl Db {
 
     /// While this is held, connections that are opened live as long as the runtime in which the pool
     /// was opened: that of the main thread, not of the worker that happens to need one more.
-    pub fn enter(&self) -> Option<EnterGuard<'_>> {
+    fn enter(&self) -> Option<EnterGuard<'_>> {
         // Those of SQLite are threads.
         self.writer.is_none().then(|| self.runtime.enter())
+    }
+
+    /// Runs a future under [`Db::enter`].
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let _entered = self.enter();
+            future.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Connections of the pool, for monitoring; without the one that writes on SQLite.

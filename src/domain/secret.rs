@@ -27,7 +27,7 @@ impl SecretText {
             text.extend(fair.map(|it| char::from(BASE62[usize::from(it % 62)])));
         }
         let checksum = checksum(&text);
-        text.push_str(&checksum);
+        text.extend(checksum.map(char::from));
         Ok(Self(text))
     }
 
@@ -105,7 +105,9 @@ pub fn shape(text: &str) -> Shape {
         let rest = &text[kind.prefix().len()..];
         let fits = rest.len() == RANDOM_LENGTH + CHECKSUM_LENGTH
             && rest.bytes().all(|it| it.is_ascii_alphanumeric());
-        if fits && checksum(&text[..text.len() - CHECKSUM_LENGTH]) == rest[RANDOM_LENGTH..] {
+        if fits
+            && checksum(&text[..text.len() - CHECKSUM_LENGTH]) == rest.as_bytes()[RANDOM_LENGTH..]
+        {
             return Shape::Generated(kind);
         }
     } else if custom_key::has_the_shape(text) {
@@ -115,14 +117,14 @@ pub fn shape(text: &str) -> Shape {
 }
 
 /// CRC-32 (IEEE) in base62, zero-padded to 6 characters: a rule that secret scanners can check.
-fn checksum(text: &str) -> String {
+fn checksum(text: &str) -> [u8; CHECKSUM_LENGTH] {
     let mut rest = crc32fast::hash(text.as_bytes());
     let mut digits = [b'0'; CHECKSUM_LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[(rest % 62) as usize];
         rest /= 62;
     }
-    digits.into_iter().map(char::from).collect()
+    digits
 }
 
 #[cfg(test)]
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn the_checksum_is_crc32_over_all_that_stands_before() {
         // CRC-32("123456789") is the check value cbf43926 of the IEEE polynomial.
-        assert_eq!(checksum("123456789"), "3jZRME");
+        assert_eq!(checksum("123456789"), *b"3jZRME");
     }
 
     proptest! {

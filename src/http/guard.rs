@@ -111,22 +111,22 @@ pub async fn headers<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
-    let mut answer = std::pin::pin!(next.call(req));
-    let answer = std::future::poll_fn(|context| {
-        let _entered = app.db.enter();
-        answer.as_mut().poll(context)
-    });
-    let mut response = answer.await?;
+    let mut response = app.db.within(next.call(req)).await?;
     add_headers(response.headers_mut());
-    if app.site.is_https() {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
-    }
+    demand_https(&app, response.headers_mut());
     Ok(response)
 }
 
+/// For a year, where it is served.
+pub fn demand_https(app: &App, headers: &mut HeaderMap) {
+    if app.site.is_https() {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+}
+
 /// Also for errors that layers raise past [`headers`]: see `PageError`.
-pub(super) fn add_headers(headers: &mut HeaderMap) {
+pub fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
         if !headers.contains_key(&name) {

@@ -14,13 +14,14 @@ mod state;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
+use crossbeam_utils::sync::ShardedLock;
 use futures_util::future::BoxFuture;
 use rand::{TryRng, rngs::SysRng};
 use tokio::{
@@ -50,7 +51,8 @@ const RENEW_EVERY: Duration = Duration::from_millis(500);
 const KEPT: Duration = Duration::from_secs(600);
 
 pub struct Live {
-    state: RwLock<State>,
+    /// Those who read it share nothing with each other that they write to.
+    state: ShardedLock<State>,
     /// Until when it is relied on, in microseconds after `start`.
     trusted_until: AtomicU64,
     start: Instant,
@@ -90,7 +92,7 @@ fn random_id() -> Uuid {
 impl Live {
     pub fn new(peppers: Arc<Keyring>) -> Self {
         Self {
-            state: RwLock::default(),
+            state: ShardedLock::default(),
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
             mark: Mutex::default(),
@@ -99,13 +101,18 @@ impl Live {
         }
     }
 
-    /// What is known of the first of these digests that is one of an instance. `None` outside: it cannot
-    /// be relied on now; `None` inside: there is none.
-    pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Option<Found>> {
-        self.is_trusted().then(|| self.read(|it| it.find(digests, workspace)))
+    /// Tells what is known of the first of these digests that is one of an instance, or that there is
+    /// none. `None` if it cannot be relied on now.
+    pub fn find<T>(
+        &self,
+        digests: &[Digest32],
+        workspace: Option<&str>,
+        tell: impl FnOnce(Option<Found<'_>>) -> T,
+    ) -> Option<T> {
+        self.is_trusted().then(|| self.read(|it| tell(it.find(digests, workspace))))
     }
 
-    /// The id of the subscription with this slug, in the same way.
+    /// The id of the subscription with this slug. `None` outside: it cannot be relied on now.
     pub fn subscription_id(&self, slug: &str) -> Option<Option<Uuid>> {
         self.is_trusted().then(|| self.read(|it| it.subscription_id(slug)))
     }

@@ -2,6 +2,7 @@
 //! records that all groups share that hold the same. It knows no verdict: period, access and suspension
 //! are looked at in each call.
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     hash::BuildHasherDefault,
@@ -94,7 +95,7 @@ pub struct Batch {
 
 struct Group {
     id: Uuid,
-    name: Arc<str>,
+    name: Box<str>,
     client_id: Arc<str>,
     subscription: Uuid,
     record: usize,
@@ -113,23 +114,25 @@ pub(super) struct Subscription {
 struct Record {
     held: Vec<Source>,
     groups: u32,
-    access: Arc<Access>,
+    access: Access,
     /// In the whole subscription, which is asked for most.
-    everywhere: Arc<Permissions>,
+    everywhere: Permissions,
 }
 
-/// A known secret, and all that decides about it.
-pub struct Found {
+/// A known secret, and all that decides about it: lent by the memory, or read from the database.
+pub struct Found<'a> {
     pub digest: Digest32,
     pub instance: Uuid,
     pub label: i32,
     pub group: Uuid,
-    pub group_name: Arc<str>,
-    pub client_id: Arc<str>,
-    pub subscription: Arc<str>,
+    pub group_name: Cow<'a, str>,
+    pub client_id: Cow<'a, str>,
+    /// Its slug.
+    pub subscription: Cow<'a, str>,
     pub suspended: bool,
     pub facts: Facts,
-    pub permissions: Arc<Permissions>,
+    /// At the place that was asked for.
+    pub permissions: Cow<'a, Permissions>,
 }
 
 #[derive(Default)]
@@ -164,24 +167,24 @@ impl State {
     }
 
     /// The first of `digests` that is one of an instance.
-    pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Found> {
+    pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Found<'_>> {
         let (digest, it) = digests.iter().find_map(|it| self.instances.get_key_value(it))?;
         let group = self.groups.get(it.group as usize).filter(|it| !it.is_deleted)?;
         let subscription = self.subscriptions.get(&group.subscription)?;
         let record = self.records.get(group.record)?;
         let permissions = match workspace.map(|slug| subscription.workspaces.get(slug)) {
-            None => record.everywhere.clone(),
-            Some(Some(id)) => Arc::new(record.access.permissions(Place::Workspace(*id))),
-            Some(None) => Arc::default(),
+            None => Cow::Borrowed(&record.everywhere),
+            Some(Some(id)) => Cow::Owned(record.access.permissions(Place::Workspace(*id))),
+            Some(None) => Cow::Owned(Permissions::default()),
         };
         Some(Found {
             digest: *digest,
             instance: it.id,
             label: it.label,
             group: group.id,
-            group_name: group.name.clone(),
-            client_id: group.client_id.clone(),
-            subscription: subscription.slug.clone(),
+            group_name: Cow::Borrowed(&group.name),
+            client_id: Cow::Borrowed(&group.client_id),
+            subscription: Cow::Borrowed(&subscription.slug),
             suspended: subscription.suspended,
             facts: it.facts()?,
             permissions,
@@ -336,10 +339,10 @@ impl State {
         }
     }
 
-    fn access(&self, held: &[Source]) -> (Arc<Access>, Arc<Permissions>) {
+    fn access(&self, held: &[Source]) -> (Access, Permissions) {
         let access: Access = held.iter().flat_map(|it| self.holdings(*it)).collect();
         let everywhere = access.permissions(Place::Subscription);
-        (Arc::new(access), Arc::new(everywhere))
+        (access, everywhere)
     }
 
     pub(super) fn holdings(&self, source: Source) -> Vec<Holding> {

@@ -2,7 +2,7 @@
 mod health;
 mod routes;
 
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, rc::Rc, time::Duration};
 
 use actix_session::{
     SessionMiddleware,
@@ -11,7 +11,7 @@ use actix_session::{
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
     cookie::SameSite,
-    dev::Server,
+    dev::{HttpServiceFactory, Server, ServiceRequest, ServiceResponse, fn_service},
     http::{
         Method, StatusCode,
         header::{ALLOW, HeaderValue},
@@ -20,6 +20,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
+use self::routes::VERIFY;
 pub use self::routes::{
     API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, METRICS_ROUTES, ROUTES, Route,
 };
@@ -31,7 +32,7 @@ use crate::{
         caller::{Fresh, HasPage},
         guard,
     },
-    sessions,
+    sessions, verify,
 };
 
 /// Starts serving. Ending it gracefully lets running requests finish.
@@ -40,23 +41,22 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
         let machines = |config: &mut ServiceConfig| mount(config, MACHINE_ROUTES);
         let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
         let pages = |config: &mut ServiceConfig| mount(config, ROUTES);
-        Actix::new()
-            .app_data(app.clone())
+        let people = web::scope("")
+            .configure(pages)
+            .default_service(web::to(not_found))
+            .wrap(from_fn(guard::courtesy))
+            .wrap(session(&app))
+            .wrap(from_fn(guard::session_errors))
+            .wrap(from_fn(guard::same_origin))
+            .wrap(from_fn(guard::known_host))
+            .wrap(from_fn(guard::deadline))
+            .wrap(from_fn(guard::log));
+        let layered = web::scope("")
             .configure(machines)
             .configure(faces)
-            .service(
-                web::scope("")
-                    .configure(pages)
-                    .default_service(web::to(not_found))
-                    .wrap(from_fn(guard::courtesy))
-                    .wrap(session(&app))
-                    .wrap(from_fn(guard::session_errors))
-                    .wrap(from_fn(guard::same_origin))
-                    .wrap(from_fn(guard::known_host))
-                    .wrap(from_fn(guard::deadline))
-                    .wrap(from_fn(guard::log)),
-            )
-            .wrap(from_fn(guard::headers))
+            .service(people)
+            .wrap(from_fn(guard::headers));
+        Actix::new().app_data(app.clone()).service(verifications(app.clone())).service(layered)
     });
     // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
     let server = server
@@ -87,9 +87,29 @@ pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<S
     Ok(server.run())
 }
 
+/// `/verify`, outside of all layers: what stands around a handler costs as much as the verification.
+fn verifications(app: Data<App>) -> impl HttpServiceFactory {
+    let rows = || MACHINE_ROUTES.iter().filter(|it| it.path == VERIFY);
+    // Of this thread alone: all threads would write to the one count of a Data.
+    let app = Rc::new((app, allowed(rows())));
+    web::service(VERIFY).finish(fn_service(move |req: ServiceRequest| {
+        let app = app.clone();
+        async move {
+            let ((app, allowed), (req, _)) = (&*app, req.into_parts());
+            let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
+            let answer = match rows().any(|it| it.method == *method) {
+                true => verify::gateway::check(app, &req).await,
+                false => wrong_method(allowed),
+            };
+            Ok(ServiceResponse::new(req, answer))
+        }
+    }))
+}
+
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404.
 fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
-    for rows in routes.chunk_by(|a, b| a.path == b.path) {
+    let paths = routes.chunk_by(|a, b| a.path == b.path);
+    for rows in paths.filter(|rows| rows[0].path != VERIFY) {
         let mut resource = resource(rows, rows[0].path);
         if rows.iter().any(|it| it.method == Method::GET) {
             resource = resource.app_data(HasPage);
@@ -98,7 +118,9 @@ fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
             rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
         resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
         let allowed = allowed(rows);
-        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
+        config.service(
+            resource.default_service(web::to(move || std::future::ready(wrong_method(&allowed)))),
+        );
     }
 }
 
@@ -133,11 +155,12 @@ fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
 }
 
 fn resource<'a>(rows: impl IntoIterator<Item = &'a Route>, path: &str) -> Resource {
-    rows.into_iter().fold(web::resource(path), |it, row| {
-        let it = it.route((row.handler)().method(row.method.clone()));
+    let with_handler = rows.into_iter().filter_map(|it| Some((it.handler?, &it.method)));
+    with_handler.fold(web::resource(path), |it, (handler, method)| {
+        let it = it.route(handler().method(method.clone()));
         // What answers GET answers HEAD.
-        let head = row.method == Method::GET;
-        if head { it.route((row.handler)().method(Method::HEAD)) } else { it }
+        let head = method == Method::GET;
+        if head { it.route(handler().method(Method::HEAD)) } else { it }
     })
 }
 
@@ -146,12 +169,14 @@ fn allowed<'a>(rows: impl IntoIterator<Item = &'a Route>) -> String {
     methods.join(", ")
 }
 
-async fn wrong_method(allowed: String) -> HttpResponse {
+fn wrong_method(allowed: &str) -> HttpResponse {
     let text = format!("This address answers {allowed} only.\n");
-    HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
+    let mut answer = HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
         .insert_header((ALLOW, allowed))
         .content_type("text/plain; charset=utf-8")
-        .body(text)
+        .body(text);
+    guard::add_headers(answer.headers_mut()); // some routes stand outside of that layer
+    answer
 }
 
 async fn not_found(_: HttpRequest) -> HttpResponse {

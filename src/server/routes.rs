@@ -12,7 +12,7 @@ use crate::{
     domain::ApiScope::{self, AccessRead, AccessWrite, AuditRead, KeysRead, KeysVerify, KeysWrite},
     http::{assets, fault},
     installation, key_groups, key_instances, members, metrics, notices, overview, permissions,
-    personal_keys, policies, sessions, subscriptions, user_groups, users, verify, workspaces,
+    personal_keys, policies, sessions, subscriptions, user_groups, users, workspaces,
 };
 
 /// Who may call a route.
@@ -44,7 +44,8 @@ pub struct Route {
     pub access: Access,
     /// Only for whoever has shown the password a short while ago (SECURITY.md 3.4).
     pub fresh: bool,
-    pub(super) handler: fn() -> actix_web::Route,
+    /// `None`: `/verify`, which is answered outside of all layers.
+    pub(super) handler: Option<fn() -> actix_web::Route>,
 }
 
 impl Route {
@@ -55,24 +56,31 @@ impl Route {
 }
 
 const fn get(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::GET, path, access, fresh: false, handler }
+    Route { method: Method::GET, path, access, fresh: false, handler: Some(handler) }
 }
 
 const fn post(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::POST, path, access, fresh: false, handler }
+    Route { method: Method::POST, path, access, fresh: false, handler: Some(handler) }
 }
 
 const fn put(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::PUT, path, access, fresh: false, handler }
+    Route { method: Method::PUT, path, access, fresh: false, handler: Some(handler) }
 }
 
 const fn patch(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::PATCH, path, access, fresh: false, handler }
+    Route { method: Method::PATCH, path, access, fresh: false, handler: Some(handler) }
 }
 
 const fn delete(path: &'static str, access: Access, handler: fn() -> actix_web::Route) -> Route {
-    Route { method: Method::DELETE, path, access, fresh: false, handler }
+    Route { method: Method::DELETE, path, access, fresh: false, handler: Some(handler) }
 }
+
+const fn verify(method: Method) -> Route {
+    Route { method, path: VERIFY, access: Anyone, fresh: false, handler: None }
+}
+
+/// The path of verifications.
+pub(super) const VERIFY: &str = "/verify";
 
 /// An interface that programs speak, and all that lies below its path.
 pub struct Face {
@@ -180,8 +188,8 @@ pub static API_ROUTES: &[Route] = &[
 /// Outside of sessions, CSRF and the request log: machines call these.
 #[rustfmt::skip]
 pub static MACHINE_ROUTES: &[Route] = &[
-    get ("/verify",                 Anyone, || web::to(verify::gateway::check)),
-    post("/verify",                 Anyone, || web::to(verify::gateway::check)),
+    verify(Method::GET),
+    verify(Method::POST),
     get ("/calendar/{token}.ics",   Anyone, || web::to(calendar::serve::feed)),
     get ("/healthz",                Anyone, || web::to(healthz)),
     get ("/readyz",                 Anyone, || web::to(readyz)),

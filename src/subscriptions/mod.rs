@@ -177,7 +177,7 @@ pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<(Scope
 }
 
 /// For a service that shows a key of the subscription, which was accepted.
-pub async fn enter_with_key(db: &Db, holder: &Holder) -> Result<Scope> {
+pub async fn enter_with_key(db: &Db, holder: &Holder<'_>) -> Result<Scope> {
     store::by_slug(db, &holder.subscription).await.map(Scope)
 }
 

@@ -1,5 +1,6 @@
 //! A presented secret becomes a verdict: from the live state in memory, or by one indexed read of the
 //! database where that cannot be relied on. No verdict is kept.
+mod answers;
 mod client_secrets;
 pub mod gateway;
 pub mod personal;
@@ -8,7 +9,7 @@ mod stored;
 mod stored_personal;
 pub mod usage;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{QuerySelect, entity::prelude::*};
@@ -22,6 +23,7 @@ use crate::{
     },
     error::Result,
     http::App,
+    live::Found,
     pepper::Digest32,
     subscriptions::entity as subscriptions,
 };
@@ -49,7 +51,7 @@ pub struct Presented<'a> {
 }
 
 /// The answer to a presented secret.
-pub enum Verdict<H = Holder> {
+pub enum Verdict<H = Holder<'static>> {
     Accepted(H),
     /// The holder of the complete secret is told why.
     Denied(H, Denial),
@@ -59,41 +61,85 @@ pub enum Verdict<H = Holder> {
 
 /// Whose secret it is.
 #[derive(Clone, Debug)]
-pub struct Holder {
+pub struct Holder<'a> {
     pub instance: Uuid,
     pub label: i32,
     pub group: Uuid,
-    pub group_name: Arc<str>,
+    pub group_name: Cow<'a, str>,
     /// Its slug.
-    pub subscription: Arc<str>,
+    pub subscription: Cow<'a, str>,
     pub facts: Facts,
     /// All that it may do at the place that was asked for.
-    pub permissions: Arc<Permissions>,
+    pub permissions: Cow<'a, Permissions>,
+}
+
+impl Holder<'_> {
+    fn into_owned(self) -> Holder<'static> {
+        Holder {
+            group_name: Cow::Owned(self.group_name.into_owned()),
+            subscription: Cow::Owned(self.subscription.into_owned()),
+            permissions: Cow::Owned(self.permissions.into_owned()),
+            ..self
+        }
+    }
+}
+
+impl Verdict<Holder<'_>> {
+    fn into_owned(self) -> Verdict {
+        match self {
+            Self::Accepted(holder) => Verdict::Accepted(holder.into_owned()),
+            Self::Denied(holder, denial) => Verdict::Denied(holder.into_owned(), denial),
+            Self::Unknown => Verdict::Unknown,
+        }
+    }
 }
 
 /// Decides. Says nothing about a database that is away: that is an error, never a verdict.
 pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result<Verdict> {
+    told(app, it, now, |it| it.into_owned()).await
+}
+
+/// The same, where what is told is made from what memory lends: nothing is copied on the way. What asks
+/// the database is in boxes, or the future of each call would be as large as theirs are.
+pub(crate) async fn told<T>(
+    app: &App,
+    it: &Presented<'_>,
+    now: DateTime<Utc>,
+    tell: impl Fn(Verdict<Holder<'_>>) -> T,
+) -> Result<T> {
     let digests = match it.credential {
         Credential::Token(secret) => of_token(app, secret, it.tenant).await?,
-        Credential::Client { id, secret } => of_client(app, (id, secret), it.from, now).await?,
+        Credential::Client { id, secret } => {
+            Box::pin(of_client(app, (id, secret), it.from, now)).await?
+        }
     };
     if digests.is_empty() {
-        return Ok(Verdict::Unknown);
+        return Ok(tell(Verdict::Unknown));
     }
-    let found = match app.live.find(&digests, it.workspace) {
-        Some(found) => found,
-        None => stored::find(app, &digests, it.workspace).await?,
-    };
-    let Some(found) = found else { return Ok(Verdict::Unknown) };
+    let judged = |found: Option<Found<'_>>| tell(judge(found, &digests, it, now));
+    match app.live.find(&digests, it.workspace, judged) {
+        Some(told) => Ok(told),
+        None => Ok(judged(Box::pin(stored::find(app, &digests, it.workspace)).await?)),
+    }
+}
+
+/// What is found is evaluated now, at each call.
+fn judge<'a>(
+    found: Option<Found<'a>>,
+    digests: &[Digest32],
+    it: &Presented<'_>,
+    now: DateTime<Utc>,
+) -> Verdict<Holder<'a>> {
+    let Some(found) = found else { return Verdict::Unknown };
     let same = digests.iter().any(|digest| digest.as_slice().ct_eq(&found.digest).into());
     let own = match it.credential {
         Credential::Token(_) => true,
         Credential::Client { id, .. } => id.as_bytes().ct_eq(found.client_id.as_bytes()).into(),
     };
     if !same || !own {
-        return Ok(Verdict::Unknown);
+        return Verdict::Unknown;
     }
-    let foreign = it.tenant.is_some_and(|tenant| tenant != &*found.subscription);
+    let foreign = it.tenant.is_some_and(|tenant| tenant != found.subscription);
     let verdict = if foreign {
         Err(Denial::WrongSubscription)
     } else {
@@ -108,10 +154,10 @@ pub async fn verify(app: &App, it: &Presented<'_>, now: DateTime<Utc>) -> Result
         facts: found.facts,
         permissions: found.permissions,
     };
-    Ok(match verdict {
+    match verdict {
         Ok(()) => Verdict::Accepted(holder),
         Err(denial) => Verdict::Denied(holder, denial),
-    })
+    }
 }
 
 /// The digests under which such a token could be stored; none if it can be no key.
@@ -119,7 +165,7 @@ async fn of_token(app: &App, secret: &str, tenant: Option<&str>) -> Result<Vec<D
     Ok(match (shape(secret), tenant) {
         (Shape::Generated(Kind::KeyInstance), _) => app.peppers.candidates(secret),
         // Custom keys are unique only within their subscription, which must be named.
-        (Shape::Custom, Some(tenant)) => match subscription_id(app, tenant).await? {
+        (Shape::Custom, Some(tenant)) => match Box::pin(subscription_id(app, tenant)).await? {
             Some(id) => app.peppers.custom_candidates(id, secret),
             None => Vec::new(),
         },

@@ -1,20 +1,19 @@
 //! The credential that a request shows, as `/verify` and the list of keys take it: exactly one.
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::Credential;
-
-/// Not parsed anew at each call.
-const SYNTHETIC: HeaderName = HeaderName::from_static("x-synthetic-key");
-const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
-const CLIENT: HeaderName = HeaderName::from_static("x-bs-clientid");
 
 /// What the headers of a request show.
 pub struct Shown<'a> {
     pub what: What<'a>,
     /// `x-tenant-name`
     pub tenant: Option<&'a str>,
+    /// As what the caller is remembered: `x-bs-clientid` (document 000), or the user agent; cut after
+    /// 200 characters.
+    pub agent: &'a str,
+    pub has_cookies: bool,
     /// Whether there is a header for a credential, be it good for anything or not.
     pub is_something: bool,
 }
@@ -34,16 +33,30 @@ pub enum What<'a> {
 pub struct Ambiguous;
 
 impl<'a> Shown<'a> {
+    /// In one pass: there are few headers, and to look for each costs more.
     pub fn read(headers: &'a HeaderMap) -> Result<Self, Ambiguous> {
-        let [authorization, synthetic, tenant] =
-            [header::AUTHORIZATION, SYNTHETIC, TENANT].map(|it| single(headers, &it));
-        let (what, is_something) = match (authorization?, synthetic?) {
+        let (mut authorization, mut synthetic, mut tenant) = (None, None, None);
+        let (mut client, mut user_agent, mut has_cookies) = (None, None, false);
+        for (name, value) in headers {
+            match name.as_str() {
+                "authorization" => single(&mut authorization, value)?,
+                "x-synthetic-key" => single(&mut synthetic, value)?,
+                "x-tenant-name" => single(&mut tenant, value)?,
+                "x-bs-clientid" => client = client.or_else(|| value.to_str().ok()),
+                "user-agent" => user_agent = user_agent.or_else(|| value.to_str().ok()),
+                "cookie" => has_cookies = true,
+                _ => {}
+            }
+        }
+        let (what, is_something) = match (authorization, synthetic) {
             (Some(_), Some(_)) => return Err(Ambiguous),
             (Some(value), None) => (What::authorization(value), true),
             (None, Some(key)) => (What::Synthetic(key), true),
             (None, None) => (What::Nothing, false),
         };
-        Ok(Self { what, tenant: tenant?, is_something })
+        let agent: &str = client.or(user_agent).unwrap_or_default();
+        let agent = agent.get(..200).unwrap_or(agent);
+        Ok(Self { what, tenant, agent, has_cookies, is_something })
     }
 
     /// As a key instance. The first colon splits; nothing is trimmed (RFC 7617).
@@ -81,22 +94,13 @@ fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
 }
 
-/// The one value of a header, as text without trimming. Not there: `None`. Not text: it can be no
-/// credential of ours, which an impossible one stands for.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
-    let mut values = headers.get_all(name);
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Ambiguous);
+/// The one value of a header, as text without trimming. Not text: it can be no credential of ours,
+/// which an impossible one stands for.
+fn single<'a>(known: &mut Option<&'a str>, value: &'a HeaderValue) -> Result<(), Ambiguous> {
+    match known.replace(value.to_str().unwrap_or("?")) {
+        Some(_) => Err(Ambiguous),
+        None => Ok(()),
     }
-    Ok(first.map(|it| it.to_str().unwrap_or("?")))
-}
-
-/// As what a caller is remembered: `x-bs-clientid` (document 000), or the user agent.
-pub fn agent(headers: &HeaderMap) -> String {
-    let text = |name: HeaderName| headers.get(&name).and_then(|it| it.to_str().ok());
-    let agent = text(CLIENT).or_else(|| text(header::USER_AGENT)).unwrap_or_default();
-    if agent.len() <= 200 { agent.to_owned() } else { agent.chars().take(200).collect() }
 }
 
 #[cfg(test)]

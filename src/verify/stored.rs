@@ -1,6 +1,6 @@
 //! The row of a secret as the database has it now, with all that its group holds: one statement, so that
 //! no edit can come between its parts. It is asked where memory cannot be relied on.
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use sea_orm::{
     FromQueryResult, JoinType, QuerySelect, QueryTrait,
@@ -69,7 +69,7 @@ pub(super) async fn find(
     app: &App,
     digests: &[Digest32],
     workspace: Option<&str>,
-) -> Result<Option<Found>> {
+) -> Result<Option<Found<'static>>> {
     let mut rows: Vec<Row> = select(digests, workspace).into_model().all(app.db.read()).await?;
     let access: Access = rows.iter_mut().filter_map(Row::holding).collect();
     let Some(row) = rows.pop() else { return Ok(None) };
@@ -93,7 +93,7 @@ pub(super) async fn find(
             deactivated_at: row.deactivated_at.map(instant),
             revoked_at: row.revoked_at.map(instant),
         },
-        permissions: Arc::new(access.permissions(place)),
+        permissions: Cow::Owned(access.permissions(place)),
     }))
 }
 

@@ -25,6 +25,15 @@ on_both! {
     a_key_that_ends_soon_says_so_to_its_callers,
     a_key_is_accepted_from_its_start_to_just_before_its_end,
     a_group_name_of_any_letters_fits_into_a_header,
+    the_future_of_a_call_is_small,
+}
+
+/// It is copied several times for each call: what asks the database must not be in it.
+async fn the_future_of_a_call_is_small(app: &TestApp) {
+    let req = actix_web::test::TestRequest::default().to_http_request();
+    let call = keyward::verify::gateway::check(app, &req);
+    assert!(size_of_val(&call) < 2_048, "{} bytes", size_of_val(&call));
+    assert_eq!(call.await.status(), 401);
 }
 
 async fn a_generated_key_is_accepted_by_every_documented_header(app: &TestApp) {
