@@ -56,7 +56,13 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
             .configure(faces)
             .service(people)
             .wrap(from_fn(guard::headers));
-        Actix::new().app_data(app.clone()).service(verifications(app.clone())).service(layered)
+        // Of what has no path, as in `OPTIONS *`.
+        let nothing = web::to(not_found).wrap(from_fn(guard::headers));
+        Actix::new()
+            .app_data(app.clone())
+            .service(verifications(app.clone()))
+            .service(layered)
+            .default_service(nothing)
     });
     // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
     let server = server
@@ -99,7 +105,12 @@ fn verifications(app: Data<App>) -> impl HttpServiceFactory {
             let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
             let answer = match rows().any(|it| it.method == *method) {
                 true => verify::gateway::check(app, &req).await,
-                false => wrong_method(allowed),
+                false => {
+                    let mut answer = wrong_method(allowed);
+                    guard::add_headers(answer.headers_mut());
+                    guard::demand_https(app, answer.headers_mut());
+                    answer
+                }
             };
             Ok(ServiceResponse::new(req, answer))
         }
@@ -171,12 +182,10 @@ fn allowed<'a>(rows: impl IntoIterator<Item = &'a Route>) -> String {
 
 fn wrong_method(allowed: &str) -> HttpResponse {
     let text = format!("This address answers {allowed} only.\n");
-    let mut answer = HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
+    HttpResponse::build(StatusCode::METHOD_NOT_ALLOWED)
         .insert_header((ALLOW, allowed))
         .content_type("text/plain; charset=utf-8")
-        .body(text);
-    guard::add_headers(answer.headers_mut()); // some routes stand outside of that layer
-    answer
+        .body(text)
 }
 
 async fn not_found(_: HttpRequest) -> HttpResponse {

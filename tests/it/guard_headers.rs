@@ -62,6 +62,7 @@ async fn every_answer_tells_the_browser_what_it_may_do(app: &TestApp) {
         (404, nobody.get("/setup/never-made").await),
         (405, admin.send(Method::DELETE, settings).await),
         (405, nobody.send(Method::PUT, "/sign-in").await),
+        (405, nobody.send(Method::DELETE, "/verify").await),
         (410, admin.get(&format!("{key}/secret")).await),
         (413, admin.post_raw(settings, form, vec![b'a'; 70_000]).await),
         (413, nobody.post_raw("/sign-in", form, vec![b'a'; 70_000]).await),
@@ -132,6 +133,8 @@ async fn https_is_demanded_for_a_year_where_it_is_served(database: &Database) {
         let answer = app.anonymous().get(path).await;
         assert_eq!(answer.header("strict-transport-security"), year, "{path}");
     }
+    let answer = app.anonymous().send(Method::DELETE, "/verify").await.expect(405);
+    assert_eq!(answer.header("strict-transport-security"), year);
     app.stop().await;
 }
 

@@ -1,5 +1,6 @@
 """V1, V2 and V4: accepted verifications against a bare handler (benches/hello) that is asked the very same, back to
-back in each round; and against a server with few keys."""
+back in each round; against a handler that does nothing behind this server's own headers (/healthz); and against a
+server with few keys."""
 from .. import load
 from ..hello import Hello
 from ..table import median
@@ -30,11 +31,12 @@ def run(bench, server):
 
 def compared_to(bench, server, bare):
     asked = requests(server)
+    nothing = load.script(server, "nothing", [load.text("GET", "/healthz")])
     scripts = {name: load.script(server, f"verify-{n}", texts) for n, (name, texts) in enumerate(asked.items())}
     hello = {name: load.script(bare, f"bare-{n}", texts) for n, (name, texts) in enumerate(asked.items())}
     for connections in bench.connections:
         cpu, rate, p99 = ({name: [] for name in scripts} for _ in range(3))
-        bares = []
+        bares, own_cpu, own_rate = [], [], []
         for _ in range(bench.rounds):
             for name, lua in scripts.items():
                 # The machine drifts: each has a bare one of its own beside it.
@@ -44,6 +46,9 @@ def compared_to(bench, server, bare):
                 cpu[name].append(it["cpu"] / floor["cpu"])
                 rate[name].append(it["rate"] / floor["rate"])
                 p99[name].append(it["p99"])
+            own = load.measure(server, nothing, connections, bench.seconds)
+            own_cpu.append(it["cpu"] / own["cpu"])
+            own_rate.append(it["rate"] / own["rate"])
         n, add, by = server.place.instances, bench.table.add, f"{connections} connections"
         add("", f"bare handler, {by}", n, median(it["rate"] for it in bares), "/s")
         add("", f"the same, CPU, {by}", n, median(it["cpu"] for it in bares), "us")
@@ -52,6 +57,8 @@ def compared_to(bench, server, bare):
         for name in scripts:
             add("V2", f"accepted, {name}, {by}, throughput vs bare", n, median(rate[name]), "", 0.5, 0.85,
                 least=True)
+        add("", f"accepted, {name}, {by}, CPU vs /healthz", n, median(own_cpu))
+        add("", f"accepted, {name}, {by}, throughput vs /healthz", n, median(own_rate))
         add("", f"accepted, policy and user group, {by}, p99", n, median(p99["policy and user group"]), "ms")
 
 

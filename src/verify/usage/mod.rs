@@ -75,7 +75,9 @@ impl Recorder {
     pub async fn flush(&self, db: &Db, now: DateTime<Utc>) -> Result<()> {
         let mut batch = Batch::default();
         for shard in self.0.all() {
-            batch.add(std::mem::take(&mut *locked(shard)));
+            // Its lock is free again before the rest is done.
+            let taken = std::mem::take(&mut *locked(shard));
+            batch.add(taken);
         }
         if batch.is_empty() {
             return Ok(());
