@@ -58,7 +58,7 @@ pub struct Model {
     pub last_refused_reason: Option<String>,
     /// The permission that it lacked, and where: `orders:write in emea`.
     pub last_refused_asked: Option<String>,
-    /// The last use, or the creation.
+    /// The last use, or the creation; at most a minute behind.
     pub idle_since: i64,
 }
 

@@ -105,6 +105,18 @@ async fn the_last_use_never_goes_backwards(app: &TestApp) {
     let counted: i64 = counts(app, "usage_days").await;
     assert_eq!(counted, 4, "every call counts, whenever it comes");
     other.stop().await;
+    // What lists are sorted by follows within a minute, and is never ahead.
+    for (seconds, behind) in [(60, 60), (61, 0), (70, 9)] {
+        let at = new + TimeDelta::seconds(seconds);
+        app.recorder.note_many((id, group), call("new"), 1, at);
+        app.recorder.flush(&app.db, at).await.unwrap();
+        for table in ["key_groups", "key_instances"] {
+            let rows = app.query(&format!("SELECT last_used_at, idle_since FROM {table}")).await;
+            let [last, idle] =
+                ["last_used_at", "idle_since"].map(|it| rows[0][it].as_i64().unwrap());
+            assert_eq!((last, last - idle), (at.timestamp_millis(), behind * 1_000), "{table}");
+        }
+    }
 }
 
 async fn counts(app: &TestApp, table: &str) -> i64 {

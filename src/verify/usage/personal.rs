@@ -24,7 +24,7 @@ pub(super) async fn write(db: &Db, last: &HashMap<Uuid, Last>) -> Result<()> {
         let values = rows.iter().map(|(id, it)| {
             (**id, it.at, [it.from.to_string().into(), (*it.agent).to_owned().into()])
         });
-        set_newer(&tx, K::Id, [K::LastUsedAt], [K::LastUsedFrom, K::LastUsedAgent], values);
+        set_newer(&tx, K::Id, (K::LastUsedAt, 0), [K::LastUsedFrom, K::LastUsedAgent], values);
         tx.commit().await?;
     }
     Ok(())

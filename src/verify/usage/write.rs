@@ -25,6 +25,10 @@ use crate::{
 /// Rows of one statement.
 pub(super) const CHUNK: usize = 500;
 
+/// How far `idle_since` may lie behind the last use, in milliseconds: it is in five indexes, which sort
+/// and filter by days.
+const LISTS_LAG: i64 = 60_000;
+
 type Rows<'a> = [(&'a (Uuid, i64), &'a Pending)];
 
 /// Last uses and counts of a chunk of instances, in one transaction.
@@ -93,22 +97,23 @@ fn added<E: EntityTrait, C: ColumnTrait, const K: usize, const N: usize>(
     conflict.to_owned()
 }
 
-/// One update for all of them. A later time on the row stays.
+/// A later time on the row stays.
 fn write_last_uses(tx: &Tx, rows: &Rows<'_>) {
     use instances::Column as I;
     let accepted = latest(rows, |it| it.last_accepted.as_ref(), |it| it.at);
+    let times = accepted.iter().map(|(id, it)| (*id, it.at, []));
+    set_newer(tx, I::Id, (I::IdleSince, LISTS_LAG), [], times);
     let accepted = accepted
-        .into_iter()
-        .map(|(id, it)| (id, it.at, [it.from.to_string().into(), (*it.agent).to_owned().into()]));
-    let times = [I::LastUsedAt, I::IdleSince];
-    set_newer(tx, I::Id, times, [I::LastUsedFrom, I::LastUsedAgent], accepted);
+        .iter()
+        .map(|(id, it)| (*id, it.at, [it.from.to_string().into(), (*it.agent).to_owned().into()]));
+    set_newer(tx, I::Id, (I::LastUsedAt, 0), [I::LastUsedFrom, I::LastUsedAgent], accepted);
     let refused = latest(rows, |it| it.last_refused.as_deref(), |it| it.at);
-    let refused = refused.into_iter().map(|(id, it)| {
+    let refused = refused.iter().map(|(id, it)| {
         let reason = it.denial.code().to_owned();
-        (id, it.at, [it.from.to_string().into(), reason.into(), it.asked.clone().into()])
+        (*id, it.at, [it.from.to_string().into(), reason.into(), it.asked.clone().into()])
     });
     let others = [I::LastRefusedFrom, I::LastRefusedReason, I::LastRefusedAsked];
-    set_newer(tx, I::Id, [I::LastRefusedAt], others, refused);
+    set_newer(tx, I::Id, (I::LastRefusedAt, 0), others, refused);
 }
 
 /// The last call of each instance in the batch: two hours may hold the same one.
@@ -129,12 +134,12 @@ fn latest<'a, L>(
     by_id
 }
 
-/// Sets the columns of many rows, each to values of its own: `times` to its time, if the first of
-/// them lies before it or nowhere, and then `others` too. One statement, whose cost grows with the rows.
-pub(super) fn set_newer<C: ColumnTrait, const T: usize, const N: usize>(
+/// Sets `time` of many rows, each to a time of its own, and `others` with it, where it lies before that
+/// by more than `lag` milliseconds, or nowhere. One statement, whose cost grows with the rows.
+pub(super) fn set_newer<C: ColumnTrait, const N: usize>(
     tx: &Tx,
     id: C,
-    times: [C; T],
+    (time, lag): (C, i64),
     others: [C; N],
     rows: impl IntoIterator<Item = (Uuid, i64, [Value; N])>,
 ) {
@@ -149,16 +154,14 @@ pub(super) fn set_newer<C: ColumnTrait, const T: usize, const N: usize>(
     let given = |n: usize| Expr::col(("given", format!("column{n}")));
     let mut update = UpdateStatement::new();
     update.table(id.entity_name()).from(TableRef::ValuesList(rows, "given".into()));
-    for time in times {
-        update.value(time, given(2));
-    }
+    update.value(time, given(2));
     for (n, column) in others.into_iter().enumerate() {
         update.value(column, given(3 + n));
     }
-    let time = || Expr::col(times[0].as_column_ref());
+    let known = || Expr::col(time.as_column_ref());
     update
         .and_where(Expr::col(id.as_column_ref()).eq(given(1)))
-        .and_where(time().is_null().or(time().lt(given(2))));
+        .and_where(known().is_null().or(known().lt(given(2).sub(lag))));
     tx.later(tx.get_database_backend().build(&update));
 }
 
@@ -183,9 +186,10 @@ pub(super) async fn groups(
             groups::Entity::find().filter(groups::COLUMN.id.is_in(chunk.iter().map(|it| it.0)));
         db::lock_in_order(&tx, rows, groups::Column::Id).await?;
         let accepted = chunk.iter().filter_map(|(id, it)| Some((*id, it[0]?, [])));
-        set_newer(&tx, G::Id, [G::LastUsedAt, G::IdleSince], [], accepted);
+        set_newer(&tx, G::Id, (G::IdleSince, LISTS_LAG), [], accepted.clone());
+        set_newer(&tx, G::Id, (G::LastUsedAt, 0), [], accepted);
         let refused = chunk.iter().filter_map(|(id, it)| Some((*id, it[1]?, [])));
-        set_newer(&tx, G::Id, [G::LastRefusedAt], [], refused.clone());
+        set_newer(&tx, G::Id, (G::LastRefusedAt, 0), [], refused.clone());
         tx.commit().await?;
         let refused: Vec<Uuid> = refused.map(|it| it.0).collect();
         summary::refresh_refusing(db, &refused, now).await?;
