@@ -136,3 +136,15 @@ fn scripts_write_no_html_and_evaluate_no_text() {
         }
     }
 }
+
+/// Without one of them cargo builds nothing.
+#[test]
+fn the_container_gets_every_member_of_the_workspace() {
+    let manifest: toml::Table = fs::read_to_string("Cargo.toml").unwrap().parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    let let_in = fs::read_to_string(".containerignore").unwrap();
+    for member in members.iter().filter_map(|it| it.as_str()).filter(|it| *it != ".") {
+        assert!(let_in.lines().any(|it| it == format!("!{member}")), "{member} is kept out");
+    }
+    assert!(members.len() > 2);
+}
