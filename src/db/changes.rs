@@ -143,10 +143,11 @@ impl Snapshot {
 
     async fn see(&self, mark: &mut Mark) -> Result<(), DbErr> {
         // Not beyond the newest transaction that is in the log. What comes behind it has written nothing
-        // there, and after a crash Postgres can give its numbers to others.
+        // there, and after a crash Postgres can give its numbers to others. `changes.xid` is the column, which
+        // has an index; `xid` alone would be the text that is selected, of all rows.
         let sql = "WITH now AS (SELECT s, pg_snapshot_xmin(s)::text::bigint AS lowest, 1 + coalesce( \
                    (SELECT xid::text::bigint FROM changes WHERE xid < pg_snapshot_xmax(s) \
-                   ORDER BY xid DESC LIMIT 1), 0) AS next FROM pg_current_snapshot() AS s) \
+                   ORDER BY changes.xid DESC LIMIT 1), 0) AS next FROM pg_current_snapshot() AS s) \
                    SELECT least(lowest, next) AS horizon, concat(least(lowest, next), ':', next, ':', \
                    (SELECT string_agg(x::text, ',' ORDER BY x) FROM pg_snapshot_xip(s) AS x \
                    WHERE x::text::bigint < next)) AS seen FROM now";
