@@ -38,8 +38,15 @@ mod named {
     pub const SUNSET: HeaderName = HeaderName::from_static("sunset");
 }
 
-const NOT_STORED: (HeaderName, HeaderValue) =
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// Of every answer: it is kept nowhere, and is nothing that a browser could show, run or frame.
+const GUARDED: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
 
 /// RFC 9110, section 5.6.7.
 const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
@@ -57,8 +64,8 @@ thread_local! {
     static VALUES: Cell<BytesMut> = Cell::default();
 }
 
-/// The key is good. It has no body that a browser could take for anything. The values of its headers
-/// lie side by side in a buffer, which the thread uses again once all of them are sent.
+/// The key is good. The values of its headers lie side by side in a buffer, which the thread uses again
+/// once all of them are sent.
 struct NoContent {
     answer: HttpResponse,
     values: BytesMut,
@@ -67,8 +74,9 @@ struct NoContent {
 impl NoContent {
     fn new() -> Self {
         let mut answer = HttpResponse::new(StatusCode::NO_CONTENT);
-        let (name, value) = NOT_STORED;
-        answer.headers_mut().insert(name, value);
+        for (name, value) in GUARDED {
+            answer.headers_mut().insert(name, value);
+        }
         let mut values = VALUES.take();
         if values.capacity() < LONGEST_LIST {
             values.reserve(ROOM);
@@ -234,14 +242,10 @@ pub(super) fn unanswered(error: &Error) -> Counted {
 
 fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
-    answer
-        .insert_header(NOT_STORED)
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        ))
-        .insert_header((named::REASON, HeaderValue::from_static(code)));
+    for header in GUARDED {
+        answer.insert_header(header);
+    }
+    answer.insert_header((named::REASON, HeaderValue::from_static(code)));
     answer
 }
 
