@@ -122,11 +122,8 @@ impl Metrics {
     }
 
     fn verifications(&self) -> Vec<(&'static str, u64)> {
-        let of_thread =
-            |of: &[AtomicU64; Outcome::COUNT], it: Outcome| of[it.index()].load(Relaxed);
-        let sum = |it| self.verifications.all().map(|of| of_thread(of, it)).sum();
-        let count = |it: Outcome| (it.name(), sum(it));
-        Outcome::all().map(count).collect()
+        let of_threads = |n: usize| self.verifications.all().map(move |it| it[n].load(Relaxed));
+        Outcome::all().map(|it| (it.name(), of_threads(it.index()).sum())).collect()
     }
 }
 

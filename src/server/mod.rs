@@ -95,7 +95,7 @@ pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<S
 
 /// `/verify`, outside of all layers: what stands around a handler costs as much as the verification.
 fn verifications(app: Data<App>) -> impl HttpServiceFactory {
-    let rows = || MACHINE_ROUTES.iter().filter(|it| it.path == VERIFY);
+    let rows = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_none());
     // Of this thread alone: all threads would write to the one count of a Data.
     let app = Rc::new((app, allowed(rows())));
     web::service(VERIFY).finish(fn_service(move |req: ServiceRequest| {
@@ -120,7 +120,7 @@ fn verifications(app: Data<App>) -> impl HttpServiceFactory {
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404.
 fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
     let paths = routes.chunk_by(|a, b| a.path == b.path);
-    for rows in paths.filter(|rows| rows[0].path != VERIFY) {
+    for rows in paths.filter(|rows| rows[0].handler.is_some()) {
         let mut resource = resource(rows, rows[0].path);
         if rows.iter().any(|it| it.method == Method::GET) {
             resource = resource.app_data(HasPage);

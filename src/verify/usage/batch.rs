@@ -37,14 +37,14 @@ pub(super) struct Pending {
     pub last_refused: Option<Box<Refused>>,
 }
 
-/// The last call of a kind.
-#[derive(Clone)]
+/// The last accepted call.
 pub(super) struct Last {
     pub at: i64,
     pub from: IpAddr,
     pub agent: Arc<str>,
 }
 
+/// The last refused call.
 pub(super) struct Refused {
     pub at: i64,
     pub from: IpAddr,
@@ -111,8 +111,7 @@ impl Batch {
                 Entry::Vacant(free) => drop(free.insert(it)),
             }
         }
-        let mut other_asked = other.asked;
-        self.add_asked(listed(&mut other_asked));
+        self.add_asked(listed(other.asked));
         for (key, it) in other.personal {
             let known = self.personal.remove(&key).into_iter().chain([it]);
             self.personal.extend(known.max_by_key(|it| it.at).map(|it| (key, it)));
@@ -122,7 +121,7 @@ impl Batch {
     /// Takes them out, the first in order at the end: nodes that write the same rows must not wait for
     /// each other.
     pub fn take_asked(&mut self) -> Vec<(Asked, i64)> {
-        let mut all: Vec<_> = listed(&mut self.asked).collect();
+        let mut all: Vec<_> = listed(std::mem::take(&mut self.asked)).collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         all
     }
@@ -134,8 +133,8 @@ impl Batch {
     }
 }
 
-fn listed(asked: &mut ByPermission) -> impl Iterator<Item = (Asked, i64)> {
-    asked.drain().flat_map(|((group, day), counts)| {
+fn listed(asked: ByPermission) -> impl Iterator<Item = (Asked, i64)> {
+    asked.into_iter().flat_map(|((group, day), counts)| {
         counts.into_iter().map(move |(permission, n)| ((group, permission, day), n))
     })
 }
