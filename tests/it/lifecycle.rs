@@ -155,6 +155,10 @@ async fn a_key_is_revoked_for_good(app: &TestApp) {
 
 async fn a_key_in_use_must_be_named_before_it_ends(app: &TestApp) {
     let it = Keys::new(app).await;
+    // What was called a moment ago may not be written yet, and the dialog says so.
+    let path = format!("{}/deactivation", path_of("acme", &it.first.instance));
+    let facts = it.admin.get(&path).await.plain();
+    assert!(facts.contains("Never used , as of 10 seconds ago"), "{facts}");
     for _ in 0..3 {
         assert_eq!(it.verdict(&it.first).await, "accepted");
     }

@@ -120,8 +120,9 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance, verb: &str) -> R
             Fact { icon: "circle-check", class: "c-ok", strong, text: format!(", {last}") }
         });
     } else {
-        let strong = "Never used".to_owned();
-        facts.push(Fact { icon: "circle-check", class: "c-ok", strong, text: String::new() });
+        // Uses are written in batches: who tried the key a moment ago must not take this for wrong.
+        let (strong, text) = ("Never used".to_owned(), ", as of 10 seconds ago".to_owned());
+        facts.push(Fact { icon: "circle-check", class: "c-ok", strong, text });
     }
     let rotation = rotation::of(admin, act, key, &group).await?;
     if let Some(rotation) = &rotation {
