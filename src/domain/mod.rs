@@ -31,7 +31,7 @@ pub use {
     role::Role,
     secret::SecretText,
     status::{Facts, Status},
-    text::label_name,
+    text::{label_name, shown_label},
     verdict::{Denial, decide},
     warning::Warning,
 };

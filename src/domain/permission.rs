@@ -1,5 +1,5 @@
 //! Permissions: what a service lets its callers do, as `service:action` (documents 002 and 004).
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,13 +53,18 @@ pub fn is_name(text: &str) -> bool {
 /// A set of permissions: its names in order, with a space between them, as it is stored and as a
 /// gateway is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Permissions(String);
+#[serde(from = "String", into = "String")]
+pub struct Permissions(Arc<str>);
 
 impl Permissions {
     /// The stored form, which [`Permissions::as_str`] gave.
     pub fn stored(text: String) -> Self {
-        Self(text)
+        Self(text.into())
+    }
+
+    /// Whether both are the very same, and not only alike.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub fn as_str(&self) -> &str {
@@ -94,6 +99,18 @@ impl Permissions {
     }
 }
 
+impl From<String> for Permissions {
+    fn from(text: String) -> Self {
+        Self::stored(text)
+    }
+}
+
+impl From<Permissions> for String {
+    fn from(it: Permissions) -> Self {
+        it.as_str().to_owned()
+    }
+}
+
 impl<'a> FromIterator<&'a str> for Permissions {
     fn from_iter<T: IntoIterator<Item = &'a str>>(names: T) -> Self {
         // A space parts names wherever it stands.
@@ -101,7 +118,7 @@ impl<'a> FromIterator<&'a str> for Permissions {
         let mut names: Vec<&str> = names.filter(|it| !it.is_empty()).collect();
         names.sort_unstable();
         names.dedup();
-        Self(names.join(" "))
+        Self(names.join(" ").into())
     }
 }
 

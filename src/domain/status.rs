@@ -63,6 +63,8 @@ impl Facts {
 
     /// The yellow warning, if it shows at `now`.
     pub fn warning(&self, now: DateTime<Utc>) -> Option<Warning> {
+        // Of most keys nothing needs to be computed.
+        self.period.until().filter(|it| *it - now <= warning::EARLIEST)?;
         warning::of(&self.period)
             .filter(|it| self.status(now) == Status::Active && it.starts <= now)
     }

@@ -1,5 +1,6 @@
 //! What people may type: names, descriptions, e-mail addresses, passwords. Each function gives the
 //! cleaned text, or the sentence to show beside the field.
+use std::fmt::{self, Display};
 
 /// A name of a group, a subscription or a person: 1 to 100 characters.
 pub fn name(text: &str) -> Result<String, String> {
@@ -74,7 +75,12 @@ pub fn client_id(name: &str, random: &[u8; 25]) -> String {
 
 /// A key instance as people call it: `k-7`, counted within its group.
 pub fn label_name(label: i32) -> String {
-    format!("k-{label}")
+    shown_label(label).to_string()
+}
+
+/// The same, written to where it is needed.
+pub fn shown_label(label: i32) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "k-{label}"))
 }
 
 #[cfg(test)]

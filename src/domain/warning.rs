@@ -55,6 +55,9 @@ impl Rule {
     }
 }
 
+/// How long before the end a warning starts at the earliest, by whichever rule.
+pub const EARLIEST: TimeDelta = TimeDelta::days(30);
+
 /// The warning of a period. `None` for a period without an end.
 pub fn of(period: &ActivePeriod) -> Option<Warning> {
     let (until, duration) = (period.until()?, period.duration()?);
@@ -151,6 +154,16 @@ mod tests {
             (365, "last 30 days"),
         ] {
             assert!(sentence(days).contains(words), "{days}: {}", sentence(days));
+        }
+    }
+
+    #[test]
+    fn no_warning_starts_before_the_earliest() {
+        let from = DateTime::UNIX_EPOCH;
+        for hours in 1..24 * 400 {
+            let until = from + TimeDelta::hours(hours);
+            let starts = of(&ActivePeriod::new(from, Some(until)).unwrap()).unwrap().starts;
+            assert!(until - starts <= EARLIEST, "{hours} hours");
         }
     }
 }

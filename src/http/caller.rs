@@ -4,7 +4,7 @@ use std::{marker::PhantomData, net::IpAddr, ops::Deref};
 use actix_session::SessionExt;
 use actix_web::{
     FromRequest, HttpRequest,
-    dev::Payload,
+    dev::{Payload, RequestHead},
     http::{
         Method,
         header::{HeaderMap, USER_AGENT},
@@ -33,7 +33,7 @@ fn client(req: &HttpRequest, app: &App) -> Client {
     let agent = req.headers().get(USER_AGENT).map(|it| it.as_bytes());
     let agent = String::from_utf8_lossy(agent.unwrap_or_default());
     Client {
-        address: address(req, &app.config.trusted_proxies),
+        address: address(req.head(), &app.config.trusted_proxies),
         agent: agent.chars().filter(|it| !it.is_control()).take(200).collect(),
         request_id: guard::current_request_id(),
     }
@@ -50,8 +50,8 @@ impl FromRequest for Client {
 
 /// The caller's address. `X-Forwarded-For` counts only behind proxies that the operator named:
 /// from right to left, the first address that is none of them.
-pub fn address(req: &HttpRequest, proxies: &[IpNet]) -> IpAddr {
-    let peer = req.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip().to_canonical());
+pub fn address(req: &RequestHead, proxies: &[IpNet]) -> IpAddr {
+    let peer = req.peer_addr.map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip().to_canonical());
     forwarded(peer, req.headers(), proxies)
 }
 

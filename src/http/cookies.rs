@@ -2,6 +2,7 @@
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, CookieJar, SameSite, time::Duration},
+    http::header::{self, HeaderMap},
 };
 
 use super::App;
@@ -27,6 +28,13 @@ pub fn seal(app: &App, terms: Terms<'_>, value: String) -> Cookie<'static> {
     let mut jar = CookieJar::new();
     jar.private_mut(&app.sealing_key).add(cookie);
     jar.get(terms.name).cloned().expect("it was just added")
+}
+
+/// Whether the browser sent a cookie of this name, whatever is in it.
+pub fn is_there(headers: &HeaderMap, name: &str) -> bool {
+    let lines = headers.get_all(header::COOKIE).filter_map(|it| str::from_utf8(it.as_bytes()).ok());
+    let cookies = lines.flat_map(|it| it.split(';')).map(str::trim);
+    cookies.filter_map(|it| Cookie::parse_encoded(it).ok()).any(|it| it.name() == name)
 }
 
 /// What a cookie of ours carries, if it is there and unchanged.

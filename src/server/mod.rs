@@ -1,17 +1,21 @@
 //! Mounts the site map behind what guards it.
+mod first;
 mod health;
 mod routes;
 
 use std::{net::TcpListener, rc::Rc, time::Duration};
 
+use actix_http::Request;
+use actix_service::{IntoServiceFactory, ServiceFactory};
 use actix_session::{
     SessionMiddleware,
     config::{BrowserSession, CookieContentSecurity},
 };
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
+    body::BoxBody,
     cookie::SameSite,
-    dev::{HttpServiceFactory, Server, ServiceRequest, ServiceResponse, fn_service},
+    dev::{AppConfig, Response, Server},
     http::{
         Method, StatusCode,
         header::{ALLOW, HeaderValue},
@@ -19,11 +23,12 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
+use futures_util::future::{Either, FutureExt, ready};
 
-use self::routes::VERIFY;
 pub use self::routes::{
     API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, METRICS_ROUTES, ROUTES, Route,
 };
+use self::{first::First, routes::VERIFY};
 use crate::{
     config::Cookies,
     error::Error,
@@ -58,11 +63,8 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
             .wrap(from_fn(guard::headers));
         // Of what has no path, as in `OPTIONS *`.
         let nothing = web::to(not_found).wrap(from_fn(guard::headers));
-        Actix::new()
-            .app_data(app.clone())
-            .service(verifications(app.clone()))
-            .service(layered)
-            .default_service(nothing)
+        let routed = Actix::new().app_data(app.clone()).service(layered).default_service(nothing);
+        verifications_first(app.clone(), routed.into_factory())
     });
     // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
     let server = server
@@ -93,28 +95,44 @@ pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<S
     Ok(server.run())
 }
 
-/// `/verify`, outside of all layers: what stands around a handler costs as much as the verification.
-fn verifications(app: Data<App>) -> impl HttpServiceFactory {
+/// `/verify` stands outside of all layers, and before the router.
+fn verifications_first<S>(
+    app: Data<App>,
+    rest: S,
+) -> impl ServiceFactory<
+    Request,
+    Config = AppConfig,
+    Response = Response<BoxBody>,
+    Error = S::Error,
+    InitError = S::InitError,
+>
+where
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Response: Into<Response<BoxBody>>,
+{
     let rows = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_none());
+    let allowed = allowed(rows());
     // Of this thread alone: all threads would write to the one count of a Data.
-    let app = Rc::new((app, allowed(rows())));
-    web::service(VERIFY).finish(fn_service(move |req: ServiceRequest| {
-        let app = app.clone();
-        async move {
-            let ((app, allowed), (req, _)) = (&*app, req.into_parts());
-            let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
-            let answer = match rows().any(|it| it.method == *method) {
-                true => verify::gateway::check(app, &req).await,
-                false => {
-                    let mut answer = wrong_method(allowed);
-                    guard::add_headers(answer.headers_mut());
-                    guard::demand_https(app, answer.headers_mut());
-                    answer
-                }
-            };
-            Ok(ServiceResponse::new(req, answer))
+    let app = Rc::new(app);
+    let answer = move |req: Request| {
+        let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
+        let known = match rows().any(|it| it.method == *method) {
+            true => verify::gateway::check_at_once(&app, req.head()),
+            false => {
+                let mut answer = wrong_method(&allowed);
+                guard::add_headers(answer.headers_mut());
+                guard::demand_https(&app, answer.headers_mut());
+                Some(answer)
+            }
+        };
+        if let Some(answer) = known {
+            return Either::Left(ready(Ok(answer.into())));
         }
-    }))
+        let app = app.clone();
+        let asking = async move { verify::gateway::check(&app, req.head()).await };
+        Either::Right(asking.map(|it| Ok(it.into())).boxed_local())
+    };
+    First { path: VERIFY, answer, rest }
 }
 
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404.

@@ -1,15 +1,16 @@
 //! How `/verify` answers, in headers.
 use std::{
     borrow::Cow,
-    cell::Cell,
+    cell::{Cell, RefCell},
     fmt::{self, Write},
+    time::SystemTime,
 };
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderName, HeaderValue, HttpDate},
     },
     web::BytesMut,
 };
@@ -18,7 +19,7 @@ use chrono::{DateTime, Utc};
 use super::{Holder, personal::Person};
 use crate::{
     clock::iso,
-    domain::{Denial, Permissions, label_name},
+    domain::{Denial, Permissions, shown_label},
     error::Error,
     metrics::Outcome,
 };
@@ -48,9 +49,6 @@ const GUARDED: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// RFC 9110, section 5.6.7.
-const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
-
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
 
@@ -62,6 +60,32 @@ const ROOM: usize = 8_192;
 
 thread_local! {
     static VALUES: Cell<BytesMut> = Cell::default();
+    static LISTS: RefCell<Lists> = RefCell::default();
+}
+
+/// Lists of permissions that were told lately, by where they lie in memory, with the value of the header:
+/// many keys share one, and it is the longest by far.
+struct Lists([Option<(Permissions, HeaderValue)>; 64]);
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self([const { None }; 64])
+    }
+}
+
+impl Lists {
+    fn value(&mut self, of: &Permissions) -> Option<HeaderValue> {
+        let slot = of.as_str().as_ptr().addr() / 16 % self.0.len();
+        // It is held here, so that no other can come to lie where it does.
+        if let Some((known, value)) = &self.0[slot]
+            && known.is_shared_with(of)
+        {
+            return Some(value.clone());
+        }
+        let value = HeaderValue::from_str(of.as_str()).ok()?;
+        self.0[slot] = Some((of.clone(), value.clone()));
+        Some(value)
+    }
 }
 
 /// The key is good. The values of its headers lie side by side in a buffer, which the thread uses again
@@ -116,6 +140,15 @@ impl NoContent {
         }
     }
 
+    /// The same of what memory lends, which will be told again.
+    fn tell_lent_permissions(&mut self, permissions: &Permissions) {
+        if permissions.is_empty() || permissions.as_str().len() > LONGEST_LIST {
+            self.tell_permissions(permissions);
+        } else if let Some(value) = LISTS.with_borrow_mut(|it| it.value(permissions)) {
+            self.answer.headers_mut().insert(named::PERMISSIONS, value);
+        }
+    }
+
     fn finish(self) -> HttpResponse {
         VALUES.set(self.values);
         self.answer
@@ -127,13 +160,17 @@ pub(super) fn accepted(holder: &Holder<'_>, now: DateTime<Utc>) -> HttpResponse 
     let until = holder.facts.period.until();
     answer.tell(named::SUBSCRIPTION, &holder.subscription);
     answer.tell(named::KEY_GROUP, &header_text(&holder.group_name));
-    answer.tell(named::KEY_INSTANCE, &label_name(holder.label));
+    answer.tell_made(named::KEY_INSTANCE, format_args!("{}", shown_label(holder.label)));
     answer.tell_end(until);
-    answer.tell_permissions(&holder.permissions);
+    match &holder.permissions {
+        Cow::Borrowed(lent) => answer.tell_lent_permissions(lent),
+        Cow::Owned(made) => answer.tell_permissions(made),
+    }
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
         answer.tell(named::WARNING, "expires_soon");
         // RFC 8594: the callers' own code can warn its people.
-        answer.tell_made(named::SUNSET, format_args!("{}", until.format(HTTP_DATE)));
+        answer
+            .tell_made(named::SUNSET, format_args!("{}", HttpDate::from(SystemTime::from(until))));
     }
     answer.finish()
 }

@@ -1,98 +1,116 @@
 //! `/verify`: for gateways, which show nothing but the credential that is checked (API.md). It
 //! stands outside of all layers: of sessions, the request log, compression, and of the headers that tell
 //! browsers how to show a document, of which there is none.
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpResponse, dev::RequestHead};
 use chrono::{DateTime, Utc};
 
 use super::{
     Holder, Presented, Verdict,
     answers::{Counted, accepted, accepted_person, denied, malformed, unanswered},
-    personal,
+    personal::{self, Person},
     shown::{Ambiguous, Shown, What},
-    told,
+    told, told_at_once,
     usage::Call,
 };
 use crate::{
     domain::{Denial, permission, text},
-    http::{App, caller, guard},
+    http::{App, caller, cookies, guard},
     metrics::Outcome,
     sessions,
 };
 
-/// `GET`, `HEAD` or `POST /verify`.
-pub async fn check(app: &App, req: &HttpRequest) -> HttpResponse {
-    let (outcome, mut response) = app.db.within(answer(app, req)).await;
+/// `GET`, `HEAD` or `POST /verify`, where memory knows the answer. Most calls wait for nothing, and need
+/// no future, which would be copied several times. `None`: see [`check`].
+pub fn check_at_once(app: &App, req: &RequestHead) -> Option<HttpResponse> {
+    answer_at_once(app, req).map(|it| counted(app, it))
+}
+
+/// The same, which asks the database if it must.
+pub async fn check(app: &App, req: &RequestHead) -> HttpResponse {
+    counted(app, app.db.within(answer(app, req)).await)
+}
+
+fn counted(app: &App, (outcome, mut response): Counted) -> HttpResponse {
     guard::demand_https(app, response.headers_mut());
     app.metrics.verified(outcome);
     response
 }
 
-async fn answer(app: &App, req: &HttpRequest) -> Counted {
-    let asked = match Asked::read(req, app) {
+fn answer_at_once(app: &App, req: &RequestHead) -> Option<Counted> {
+    let now = app.clock.now();
+    let asked = match Asked::read(app, req) {
+        Ok(asked) => asked,
+        Err(code) => return Some(malformed(code)),
+    };
+    let Some(presented) = asked.presented() else { return Some(denied(Denial::Unknown, false)) };
+    if asked.personal_key().is_some() {
+        return None;
+    }
+    told_at_once(app, &presented, now, |it| tell(app, &asked, it, now))
+}
+
+async fn answer(app: &App, req: &RequestHead) -> Counted {
+    let now = app.clock.now();
+    let asked = match Asked::read(app, req) {
         Ok(asked) => asked,
         Err(code) => return malformed(code),
     };
-    let Some(credential) = asked.shown.credential() else {
-        return denied(Denial::Unknown, false);
-    };
-    let presented = Presented {
-        credential,
-        from: caller::address(req, &app.config.trusted_proxies),
-        tenant: asked.shown.tenant,
-        permission: asked.permission.as_deref(),
-        workspace: asked.workspace.as_deref(),
-    };
-    let now = app.clock.now();
-    if let What::Bearer(key) = asked.shown.what
-        && personal::is_one(key)
-    {
-        return Box::pin(check_personal(app, &asked, (key, &presented), now)).await;
+    let Some(presented) = asked.presented() else { return denied(Denial::Unknown, false) };
+    if let Some(key) = asked.personal_key() {
+        return match personal::verify(app, (key, &presented), now).await {
+            Ok(verdict) => tell_of_person(app, &asked, verdict, now),
+            Err(error) => unanswered(&error),
+        };
     }
-    let tell = |verdict: Verdict<Holder<'_>>| match verdict {
+    let told = told(app, &presented, now, |it| tell(app, &asked, it, now)).await;
+    told.unwrap_or_else(|error| unanswered(&error))
+}
+
+fn tell(app: &App, asked: &Asked<'_>, verdict: Verdict<Holder<'_>>, now: DateTime<Utc>) -> Counted {
+    match verdict {
         Verdict::Unknown => denied(Denial::Unknown, false),
         Verdict::Accepted(holder) => {
-            app.recorder.note(&holder, call(&asked, &presented, None), now);
+            app.recorder.note(&holder, asked.call(None), now);
             (Outcome::Accepted, accepted(&holder, now))
         }
         Verdict::Denied(holder, denial) => {
-            app.recorder.note(&holder, call(&asked, &presented, Some(denial)), now);
+            app.recorder.note(&holder, asked.call(Some(denial)), now);
             denied(denial, true)
         }
-    };
-    told(app, &presented, now, tell).await.unwrap_or_else(|error| unanswered(&error))
+    }
 }
 
-/// The same for a personal key.
-async fn check_personal(
+fn tell_of_person(
     app: &App,
     asked: &Asked<'_>,
-    (key, presented): (&str, &Presented<'_>),
+    verdict: Verdict<Person>,
     now: DateTime<Utc>,
 ) -> Counted {
-    match personal::verify(app, (key, presented), now).await {
-        Ok(Verdict::Unknown) => denied(Denial::Unknown, false),
-        Ok(Verdict::Accepted(person)) => {
-            app.recorder.note_personal(person.key, call(asked, presented, None), now);
+    match verdict {
+        Verdict::Unknown => denied(Denial::Unknown, false),
+        Verdict::Accepted(person) => {
+            app.recorder.note_personal(person.key, asked.call(None), now);
             (Outcome::Accepted, accepted_person(&person))
         }
-        Ok(Verdict::Denied(_, denial)) => denied(denial, true),
-        Err(error) => unanswered(&error),
+        Verdict::Denied(_, denial) => denied(denial, true),
     }
 }
 
 /// What a request asks.
 struct Asked<'a> {
     shown: Shown<'a>,
+    from: IpAddr,
     permission: Option<Cow<'a, str>>,
     workspace: Option<Cow<'a, str>>,
 }
 
 impl<'a> Asked<'a> {
-    fn read(req: &'a HttpRequest, app: &App) -> Result<Self, &'static str> {
+    fn read(app: &App, req: &'a RequestHead) -> Result<Self, &'static str> {
         let (mut permission, mut workspace) = (None, None);
-        for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
+        let query = req.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 // A variable that a gateway forgot to fill must not ask for nothing.
                 "permission" | "workspace" if value.is_empty() => return Err("empty_parameter"),
@@ -108,22 +126,41 @@ impl<'a> Asked<'a> {
                 _ => return Err("credentials_never_in_url"),
             }
         }
-        let shown = Shown::read(req.headers()).map_err(|Ambiguous| "ambiguous_credentials")?;
+        let shown = Shown::read(&req.headers).map_err(|Ambiguous| "ambiguous_credentials")?;
         // A key beside a cookie is one too many, and a cookie alone is no key.
-        if shown.has_cookies && req.cookie(sessions::pages::cookie_name(app.site.cookies)).is_some()
-        {
+        let session = sessions::pages::cookie_name(app.site.cookies);
+        if shown.has_cookies && cookies::is_there(&req.headers, session) {
             return Err("ambiguous_credentials");
         }
-        Ok(Self { shown, permission, workspace })
+        let from = caller::address(req, &app.config.trusted_proxies);
+        Ok(Self { shown, from, permission, workspace })
     }
-}
 
-fn call<'a>(asked: &Asked<'a>, it: &Presented<'a>, denial: Option<Denial>) -> Call<'a> {
-    Call {
-        denial,
-        from: it.from,
-        agent: asked.shown.agent,
-        asked: it.permission,
-        workspace: it.workspace,
+    fn presented(&self) -> Option<Presented<'_>> {
+        Some(Presented {
+            credential: self.shown.credential()?,
+            from: self.from,
+            tenant: self.shown.tenant,
+            permission: self.permission.as_deref(),
+            workspace: self.workspace.as_deref(),
+        })
+    }
+
+    /// What is to be read as one, good or not.
+    fn personal_key(&self) -> Option<&'a str> {
+        match self.shown.what {
+            What::Bearer(key) if personal::is_one(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn call(&self, denial: Option<Denial>) -> Call<'_> {
+        Call {
+            denial,
+            from: self.from,
+            agent: self.shown.agent,
+            asked: self.permission.as_deref(),
+            workspace: self.workspace.as_deref(),
+        }
     }
 }

@@ -76,11 +76,13 @@ impl<'a> Shown<'a> {
 
 impl<'a> What<'a> {
     fn authorization(value: &'a str) -> Self {
-        match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Self::Bearer(token),
-            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
-                Self::Basic(basic_pair(pair))
-            }
+        let of = |scheme: &str| {
+            let (start, rest) = value.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        match (of("bearer "), of("basic ")) {
+            (Some(token), _) => Self::Bearer(token),
+            (_, Some(pair)) => Self::Basic(basic_pair(pair)),
             _ => Self::Nothing,
         }
     }
