@@ -82,7 +82,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("KEYWARD_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("info,actix_server=warn,sea_orm_migration=warn")
+        // Postgres notes at each start that what a migration makes if it is missing is not missing.
+        let quiet = "actix_server=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn";
+        tracing_subscriber::EnvFilter::new(format!("info,{quiet}"))
     });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
@@ -214,16 +216,15 @@ fn listener(bind: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Batches of usage, and forgetting what ended long ago.
 async fn keep_house(app: Data<App>, mut stopped: watch::Receiver<()>) {
-    const PRUNE_EVERY: u32 = 720; // batches: an hour
+    const PRUNE_EVERY: u32 = 400; // batches: an hour
     let failing = AtomicBool::new(false);
-    let mut ticks = tokio::time::interval(usage::FLUSH_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next = tokio::time::Instant::now();
     for n in 0_u32.. {
         tokio::select! {
-            _ = ticks.tick() => {}
+            _ = tokio::time::sleep_until(next) => {}
             _ = stopped.changed() => return,
         }
-        let now = app.clock.now();
+        let (start, now) = (tokio::time::Instant::now(), app.clock.now());
         let written = app.recorder.flush(&app.db, now).await;
         if let Err(error) = &written
             && !failing.load(Ordering::Relaxed)
@@ -239,6 +240,7 @@ async fn keep_house(app: Data<App>, mut stopped: watch::Receiver<()>) {
         {
             tracing::warn!(?error, "what ended long ago cannot be forgotten");
         }
+        next = start + usage::until_next(start.elapsed());
     }
 }
 

@@ -98,6 +98,13 @@ pub enum Shape {
     Impossible,
 }
 
+/// Whether a text has the beginning and the length of generated secrets of this kind. Not yet, whether it
+/// is one.
+pub fn may_be(kind: Kind, text: &str) -> bool {
+    let length = kind.prefix().len() + RANDOM_LENGTH + CHECKSUM_LENGTH;
+    text.len() == length && text.starts_with(kind.prefix())
+}
+
 /// A wrong checksum is `Impossible`: refused without a look-up.
 pub fn shape(text: &str) -> Shape {
     let kinds = [Kind::KeyInstance, Kind::ClientSecret, Kind::AutomationToken];

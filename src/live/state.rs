@@ -141,7 +141,7 @@ pub struct State {
     chosen: Chosen,
     groups: Slab<Group>,
     group_slots: HashMap<Uuid, usize>,
-    pub(super) subscriptions: HashMap<Uuid, Subscription>,
+    pub(super) subscriptions: foldhash::HashMap<Uuid, Subscription>,
     slugs: HashMap<Arc<str>, Uuid>,
     policies: HashMap<Uuid, Permissions>,
     user_groups: HashMap<Uuid, Vec<Uuid>>,

@@ -98,6 +98,17 @@ fn tell_of_person(
     }
 }
 
+/// Of a query. Most contain nothing that is to be decoded, and need not be looked through for it again.
+fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let is_encoded = query.bytes().any(|it| matches!(it, b'%' | b'+'));
+    let (plain, encoded) = if is_encoded { ("", query) } else { (query, "") };
+    let plain = plain.split('&').filter(|it| !it.is_empty()).map(|it| {
+        let (name, value) = it.split_once('=').unwrap_or((it, ""));
+        (Cow::Borrowed(name), Cow::Borrowed(value))
+    });
+    plain.chain(form_urlencoded::parse(encoded.as_bytes()))
+}
+
 /// What a request asks.
 struct Asked<'a> {
     shown: Shown<'a>,
@@ -109,8 +120,7 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn read(app: &App, req: &'a RequestHead) -> Result<Self, &'static str> {
         let (mut permission, mut workspace) = (None, None);
-        let query = req.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters(req.uri.query().unwrap_or_default()) {
             match &*name {
                 // A variable that a gateway forgot to fill must not ask for nothing.
                 "permission" | "workspace" if value.is_empty() => return Err("empty_parameter"),
@@ -161,6 +171,22 @@ impl<'a> Asked<'a> {
             agent: self.shown.agent,
             asked: self.permission.as_deref(),
             workspace: self.workspace.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parameters_are_those_of_a_form(query in "([a-c=&%+é]|%2[056]){0,12}") {
+            let known: Vec<_> = parameters(&query).collect();
+            let by_library: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            prop_assert_eq!(known, by_library);
         }
     }
 }

@@ -19,7 +19,7 @@ pub use self::client_secrets::ClientSecrets;
 use crate::{
     domain::{
         self, Denial, Facts, Permissions, client_secret,
-        secret::{Kind, Shape, shape},
+        secret::{self, Kind, Shape, shape},
     },
     error::Result,
     http::App,
@@ -134,12 +134,13 @@ pub(crate) fn told_at_once<T>(
         Credential::Token(secret) => (Kind::KeyInstance, secret),
         Credential::Client { secret, .. } => (Kind::ClientSecret, secret),
     };
+    if secret::may_be(kind, secret) {
+        // Its checksum would only spare looking for it.
+        let digests = app.peppers.candidates(secret);
+        let judged = |found: Option<Found<'_>>| tell(judge(found, &digests, it, now));
+        return app.live.find(&digests, it.workspace, judged);
+    }
     match (shape(secret), kind) {
-        (Shape::Generated(known), _) if known == kind => {
-            let digests = app.peppers.candidates(secret);
-            let judged = |found: Option<Found<'_>>| tell(judge(found, &digests, it, now));
-            app.live.find(&digests, it.workspace, judged)
-        }
         (Shape::Generated(_) | Shape::Impossible, Kind::KeyInstance) => {
             Some(tell(Verdict::Unknown))
         }

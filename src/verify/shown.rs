@@ -42,8 +42,8 @@ impl<'a> Shown<'a> {
                 "authorization" => single(&mut authorization, value)?,
                 "x-synthetic-key" => single(&mut synthetic, value)?,
                 "x-tenant-name" => single(&mut tenant, value)?,
-                "x-bs-clientid" => client = client.or_else(|| value.to_str().ok()),
-                "user-agent" => user_agent = user_agent.or_else(|| value.to_str().ok()),
+                "x-bs-clientid" => client = client.or_else(|| ascii(value)),
+                "user-agent" => user_agent = user_agent.or_else(|| ascii(value)),
                 "cookie" => has_cookies = true,
                 _ => {}
             }
@@ -99,10 +99,15 @@ fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
 /// The one value of a header, as text without trimming. Not text: it can be no credential of ours,
 /// which an impossible one stands for.
 fn single<'a>(known: &mut Option<&'a str>, value: &'a HeaderValue) -> Result<(), Ambiguous> {
-    match known.replace(value.to_str().unwrap_or("?")) {
+    match known.replace(ascii(value).unwrap_or("?")) {
         Some(_) => Err(Ambiguous),
         None => Ok(()),
     }
+}
+
+/// What `to_str` gives, which looks at each byte: there are no control characters in a value.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    str::from_utf8(value.as_bytes()).ok().filter(|it| it.is_ascii())
 }
 
 #[cfg(test)]
@@ -132,6 +137,14 @@ mod tests {
         assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
         for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
             assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_are_text_as_the_library_has_it() {
+        let values = (0..=u8::MAX).map(|it| [b'a', it, b'z']);
+        for value in values.filter_map(|it| HeaderValue::from_bytes(&it).ok()) {
+            assert_eq!(ascii(&value), value.to_str().ok(), "{value:?}");
         }
     }
 }

@@ -120,6 +120,11 @@ async fn machines_get_no_sniffing_and_no_caching(app: &TestApp) {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{status}");
         assert!(answer.header("content-security-policy").is_some(), "{status}");
     }
+    // What has no path at all is no exception.
+    let request = format!("OPTIONS * HTTP/1.1\r\nHost: {}\r\n\r\n", app.address);
+    let reply = wire::send(app.address, request).await;
+    assert_eq!(reply.status, Some(404), "{reply:?}");
+    assert!(reply.text.contains("x-content-type-options: nosniff"), "{reply:?}");
 }
 
 async fn https_is_demanded_for_a_year_where_it_is_served(database: &Database) {

@@ -1,11 +1,8 @@
 //! What has come in since the last batch, in memory: small, and nothing is copied for a call that is like
 //! the one before.
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::hash_map::Entry, net::IpAddr, sync::Arc};
 
+use foldhash::HashMap;
 use uuid::Uuid;
 
 use super::{Call, HOUR};
@@ -17,10 +14,12 @@ pub(super) type Asked = (Uuid, Box<str>, i32);
 /// Accepted calls by key group and day, and by what they asked for.
 type ByPermission = HashMap<(Uuid, i32), HashMap<Box<str>, i64>>;
 
+/// By instance and hour.
+pub(super) type Uses = HashMap<(Uuid, i64), Pending>;
+
 #[derive(Default)]
 pub(super) struct Batch {
-    /// By instance and hour.
-    pub uses: HashMap<(Uuid, i64), Pending>,
+    pub uses: Uses,
     asked: ByPermission,
     /// The last accepted call of each personal key.
     pub personal: HashMap<Uuid, Last>,

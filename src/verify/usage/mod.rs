@@ -23,8 +23,8 @@ pub use self::write::prune;
 use super::Holder;
 use crate::{clock::millis, db::Db, domain::Denial, error::Result, per_thread::PerThread};
 
-/// Between two batches.
-pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// How late a call is written at most, while the database is well.
+pub const LATEST: Duration = Duration::from_secs(10);
 const HOUR: i64 = 3_600_000;
 
 /// One call with a known key.
@@ -49,6 +49,13 @@ impl Call<'_> {
             None => asked.to_owned(),
         })
     }
+}
+
+/// From the start of a batch to that of the next: it must be written in time as well, and takes about as
+/// long as this one `took`. A key that is used all the time costs the same in each batch.
+pub fn until_next(took: Duration) -> Duration {
+    let reserve = Duration::from_secs(1);
+    LATEST.saturating_sub(took + reserve).max(reserve)
 }
 
 /// What has come in since the last batch. The lock of a thread's part is free unless a batch is just
@@ -121,4 +128,20 @@ async fn write_all(db: &Db, batch: &mut Batch, now: DateTime<Utc>) -> Result<()>
     }
     write::groups(db, &batch.uses, now).await?;
     personal::write(db, &batch.personal).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_just_missed_a_batch_is_written_in_time_with_the_next() {
+        for millis in (0..=4_500).step_by(100) {
+            let took = Duration::from_millis(millis);
+            let next = until_next(took);
+            assert!(next >= took && next + took <= LATEST, "{took:?}: {next:?}");
+        }
+        let slow = Duration::from_secs(60);
+        assert!(until_next(slow) > Duration::ZERO, "it leaves others a turn");
+    }
 }

@@ -1,7 +1,6 @@
 //! Last uses of personal keys: a chunk of them in one statement. One that was deleted meanwhile has
 //! no row to write.
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use sea_orm::entity::prelude::*;
 
 use super::{

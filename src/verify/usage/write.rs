@@ -1,5 +1,5 @@
 //! Writing a batch of usage: few statements, whatever the number of keys.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::{
     HOUR,
-    batch::{Asked, Pending},
+    batch::{Asked, Pending, Uses},
     entity::{days, hours, permissions},
 };
 use crate::{
@@ -166,11 +166,7 @@ pub(super) fn set_newer<C: ColumnTrait, const N: usize>(
 }
 
 /// The groups' own last uses; and those that only refuse now need attention.
-pub(super) async fn groups(
-    db: &Db,
-    batch: &HashMap<(Uuid, i64), Pending>,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub(super) async fn groups(db: &Db, batch: &Uses, now: DateTime<Utc>) -> Result<()> {
     use groups::Column as G;
     // When calls were accepted and refused last.
     let mut used: BTreeMap<Uuid, [Option<i64>; 2]> = BTreeMap::new();

@@ -10,6 +10,8 @@ use std::{
 pub(crate) struct Reply {
     /// `None`: closed without an answer.
     pub(crate) status: Option<u16>,
+    /// As far as it was read with the status.
+    pub(crate) text: String,
     pub(crate) after: Duration,
 }
 
@@ -47,7 +49,8 @@ fn drip_now(address: SocketAddr, head: &str, drop: &[u8], pause: Duration) -> Re
             Err(_) => break,
         }
     }
-    Reply { status: status(&answer), after: started.elapsed() }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    Reply { status: status(&answer), text, after: started.elapsed() }
 }
 
 fn status(answer: &[u8]) -> Option<u16> {
