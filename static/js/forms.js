@@ -1,4 +1,4 @@
-// One submit, presets, own-key block, live preview.
+// One submit, on purpose, presets, own-key block, live preview.
 (() => {
   'use strict';
   document.querySelector('.error-summary')?.focus();
@@ -18,6 +18,15 @@
     for (const button of sent) button.disabled = false;
     sent = [];
   });
+
+  // --- an Enter that went down on the page before, or is held, sends nothing
+  let down = false;
+  document.addEventListener('keydown', (e) => {
+    if (e.key !== 'Enter') return;
+    if (e.repeat && !e.target.matches('textarea')) e.preventDefault();
+    down ||= !e.repeat;
+  }, true);
+  document.addEventListener('keypress', (e) => { if (e.key === 'Enter' && !down) e.preventDefault(); }, true);
 
   // --- radios named preset: data-days="7", data-days="" (choose dates), data-never
   // datetime-local carries no zone. Read and written as UTC it keeps the time of day over a clock change.

@@ -4,6 +4,7 @@ use keyward::{
     domain::{ActivePeriod, Role},
     key_instances::Issued,
 };
+use serde_json::json;
 use thirtyfour::prelude::*;
 
 use crate::support::{
@@ -18,6 +19,7 @@ on_both! {
 
 on_sqlite! {
     a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back,
+    an_enter_from_the_page_before_or_held_sends_no_form,
     the_active_period_is_edited_with_a_preview,
     a_shorter_period_warns_of_the_gap_that_it_opens,
     an_unused_key_is_deactivated_by_one_click_and_undo_brings_it_back,
@@ -70,6 +72,33 @@ async fn a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back(app: &Te
         it.arrive(&format!("{}/keys/{}/rotation", group_path(&issued), issued.instance.id)).await?;
         it.press(Key::Escape).await?;
         it.arrive(&group_path(&issued)).await
+    })
+    .await;
+}
+
+/// Whoever holds Enter on "Rotate…" a moment too long must not have rotated.
+async fn an_enter_from_the_page_before_or_held_sends_no_form(app: &TestApp) {
+    browse(app, Look::DESKTOP, |it| async move {
+        let issued = at_group(&it, app, false).await?;
+        let key = format!("{}/keys/{}", group_path(&issued), issued.instance.id);
+        it.open(&format!("{key}/rotation")).await?;
+        it.until("document.activeElement?.closest('dialog:modal form')").await?;
+        let note = "addEventListener('submit', (e) => {
+            e.preventDefault();
+            document.body.dataset.sent = '';
+        })";
+        it.execute(note, Vec::new()).await?;
+        let enter = |kind: &str, repeat: bool| {
+            json!({ "type": kind, "key": "Enter", "code": "Enter", "text": "\r",
+                    "windowsVirtualKeyCode": 13, "autoRepeat": repeat })
+        };
+        // The rest of a press, and one that goes on.
+        for rest in [enter("char", false), enter("keyDown", true), enter("keyUp", false)] {
+            it.cdp().send_raw("Input.dispatchKeyEvent", rest).await?;
+            assert!(!it.has("body[data-sent]").await?);
+        }
+        it.press(Key::Enter).await?;
+        it.until("document.body.dataset.sent === ''").await
     })
     .await;
 }
