@@ -1,4 +1,4 @@
-// One submit, on purpose, presets, own-key block, live preview.
+// One submit, and on purpose; presets, own-key block, live preview.
 (() => {
   'use strict';
   document.querySelector('.error-summary')?.focus();

@@ -23,7 +23,7 @@ pub use self::write::prune;
 use super::Holder;
 use crate::{clock::millis, db::Db, domain::Denial, error::Result, per_thread::PerThread};
 
-/// How late a call is written at most, while the database is well.
+/// How late a call is written at most, while no batch takes a second longer than the one before.
 pub const LATEST: Duration = Duration::from_secs(10);
 const HOUR: i64 = 3_600_000;
 
@@ -136,6 +136,7 @@ mod tests {
 
     #[test]
     fn a_call_that_just_missed_a_batch_is_written_in_time_with_the_next() {
+        assert_eq!(LATEST.as_secs(), 10);
         for millis in (0..=4_500).step_by(100) {
             let took = Duration::from_millis(millis);
             let next = until_next(took);
