@@ -1,14 +1,15 @@
 //! Many instances in little time, for load tests: rows written in bulk, past the verbs and without
 //! audit rows. Only ever called for a demonstration's own database, and by tests.
 use rand::{TryRng, rngs::SysRng};
-use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, DbBackend, QueryTrait, Statement, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
     access,
     clock::{millis, new_id},
+    db::Tx,
     domain::{ActivePeriod, Facts, GroupKind, SecretText, access::Source, secret::Kind},
-    error::Result,
+    error::{Error, Result},
     key_groups::{self, Description, entity as groups, summary},
     key_instances::{How, entity, exposures},
     pepper::random_token,
@@ -20,83 +21,133 @@ use crate::{
 
 /// Instances of one group: 6 that ended, 1 deactivated, 2 active, 1 in the future.
 const PER_GROUP: usize = 10;
-/// Rows of one statement: both databases limit the number of its parameters.
-const ROWS: usize = 500;
-/// Groups whose rows are made before they are written.
-const GROUPS: usize = 200;
+/// Groups whose rows are written at once: both databases limit the parameters of a statement, of which
+/// their instances have most.
+const GROUPS: usize = 50;
 /// What gets many rows.
 const TABLES: [&str; 4] = ["key_groups", "key_instances", "secret_exposures", "key_group_access"];
 
 /// Fills the subscription with about `count` instances. Gives one active key of each group, of which
 /// every second one, the first included, may do something.
 pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
-    let mut keys = Vec::new();
     let rights = rights(act).await?;
-    let numbers: Vec<usize> = (0..count.div_ceil(PER_GROUP)).collect();
+    let groups = count.div_ceil(PER_GROUP);
     let bulk = act.app.db.write_in_bulk(&TABLES).await?;
     let tx = &*bulk;
     subscriptions::lock(tx, act.scope.id()).await?;
-    for chunk in numbers.chunks(GROUPS) {
-        let count = i32::try_from(chunk.len()).unwrap_or(i32::MAX);
-        let first = subscriptions::take_numbers(tx, act.scope, count).await?;
-        let (mut rows, mut instances, mut access) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sums = summary::Sums::default();
-        for (number, n) in (first..).zip(chunk) {
-            let described = Description {
-                name: format!("service-{n:06}"),
-                description: format!("Load test, team {}", n % 97),
-                contact: String::new(),
-            };
-            let mut blank = key_groups::blank(act, &described, GroupKind::Token)?;
-            // One after the other, so that most indexes grow at their end.
-            let behind = i64::try_from(numbers.len() - n).unwrap_or_default();
-            let made = act.now - chrono::TimeDelta::milliseconds(behind);
-            (blank.id, blank.number) = (new_id(made), number);
-            let days = i64::try_from(n % 45).unwrap_or_default();
-            let used_at = millis(act.now - chrono::TimeDelta::days(days));
-            (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
-            // The next key of this group has a label of its own.
-            blank.last_label = i32::try_from(PER_GROUP).unwrap_or(i32::MAX);
-            let facts = (1..=PER_GROUP).map(|label| facts(act, label, *n));
-            let facts = facts.collect::<Result<Vec<_>>>()?;
-            for (label, facts) in (1..).zip(&facts) {
-                let (mut row, secret) = instance(act, (new_id(made), blank.id), label, facts)?;
-                // The active ones are used, the last time up to 45 days ago.
-                if matches!(label, 8 | 9) {
-                    row.last_used_at = Set(Some(used_at));
-                    row.idle_since = Set(used_at);
-                }
-                instances.push(row);
-                keys.extend((label == 9).then_some(secret));
+    let numbers = i32::try_from(groups).map_err(anyhow::Error::from)?;
+    let first = subscriptions::take_numbers(tx, act.scope, numbers).await?;
+    let mut made = Made::default();
+    let plan = Plan { act, rights, groups, first };
+    let mut waiting = Vec::new();
+    for from in (0..groups).step_by(GROUPS) {
+        // The database writes some while the next are made.
+        let next = async {
+            let mut rows = Rows::default();
+            for n in from..groups.min(from + GROUPS) {
+                plan.group(n, &mut rows, &mut made)?;
+                tokio::task::yield_now().await;
             }
-            if n.is_multiple_of(2) {
-                let (policy, user_group) = rights[n / 2 % rights.len()];
-                let held = [Source::Policy(policy), Source::UserGroup(user_group)];
-                access.extend(held.map(|it| access::store::row(act, blank.id, it)));
-            }
-            let group = summary::of_instances(&blank, &facts, act.now);
-            sums.add(&group);
-            rows.push(groups::ActiveModel::from(group).reset_all());
-        }
-        groups::Entity::insert_many(rows).exec_without_returning(tx).await?;
-        for rows in instances.chunks(ROWS) {
-            let insert = entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(tx).await?;
-            let known = rows
-                .iter()
-                .filter_map(|it| Some((it.id.try_as_ref()?, it.created_by.try_as_ref()?)));
-            let known = known.map(|(id, user)| exposures::row(act, *id, *user, How::Made));
-            let insert = exposures::entity::Entity::insert_many(known);
-            insert.exec_without_returning(tx).await?;
-        }
-        for rows in access.chunks(ROWS) {
-            let insert = access::entity::Entity::insert_many(rows.to_vec());
-            insert.exec_without_returning(tx).await?;
-        }
-        sums.apply(tx, act.scope.id());
+            Ok::<_, Error>(rows.inserts(tx.get_database_backend()))
+        };
+        let (written, next) = tokio::join!(write(tx, waiting), next);
+        written?;
+        waiting = next?;
     }
+    write(tx, waiting).await?;
+    made.sums.apply(tx, act.scope.id());
     bulk.commit().await?;
-    Ok(keys)
+    Ok(made.keys)
+}
+
+async fn write(tx: &Tx, mut inserts: Vec<Statement>) -> Result<()> {
+    let Some(last) = inserts.pop() else { return Ok(()) };
+    inserts.into_iter().for_each(|it| tx.later(it));
+    tx.execute_raw(last).await?;
+    Ok(())
+}
+
+/// What is to be made.
+struct Plan<'a> {
+    act: &'a Act<'a>,
+    rights: Vec<(Uuid, Uuid)>,
+    groups: usize,
+    /// Of the numbers of the groups.
+    first: i32,
+}
+
+#[derive(Default)]
+struct Made {
+    sums: summary::Sums,
+    /// An active one of each group.
+    keys: Vec<SecretText>,
+}
+
+/// Of some groups.
+#[derive(Default)]
+struct Rows {
+    groups: Vec<groups::ActiveModel>,
+    instances: Vec<entity::ActiveModel>,
+    exposures: Vec<exposures::entity::ActiveModel>,
+    access: Vec<access::entity::ActiveModel>,
+}
+
+impl Rows {
+    fn inserts(self, backend: DbBackend) -> Vec<Statement> {
+        let mut inserts = vec![
+            groups::Entity::insert_many(self.groups).build(backend),
+            entity::Entity::insert_many(self.instances).build(backend),
+            exposures::entity::Entity::insert_many(self.exposures).build(backend),
+        ];
+        if !self.access.is_empty() {
+            inserts.push(access::entity::Entity::insert_many(self.access).build(backend));
+        }
+        inserts
+    }
+}
+
+impl Plan<'_> {
+    fn group(&self, n: usize, rows: &mut Rows, made: &mut Made) -> Result<()> {
+        let act = self.act;
+        let described = Description {
+            name: format!("service-{n:06}"),
+            description: format!("Load test, team {}", n % 97),
+            contact: String::new(),
+        };
+        let mut blank = key_groups::blank(act, &described, GroupKind::Token)?;
+        // One after the other, so that most indexes grow at their end.
+        let behind = i64::try_from(self.groups - n).unwrap_or_default();
+        let at = act.now - chrono::TimeDelta::milliseconds(behind);
+        (blank.id, blank.number) = (new_id(at), self.first + i32::try_from(n).unwrap_or_default());
+        let days = i64::try_from(n % 45).unwrap_or_default();
+        let used_at = millis(act.now - chrono::TimeDelta::days(days));
+        (blank.last_used_at, blank.idle_since) = (Some(used_at), used_at);
+        // The next key of this group has a label of its own.
+        blank.last_label = i32::try_from(PER_GROUP).unwrap_or(i32::MAX);
+        let facts = (1..=PER_GROUP).map(|label| facts(act, label, n));
+        let facts = facts.collect::<Result<Vec<_>>>()?;
+        for (label, facts) in (1..).zip(&facts) {
+            let id = new_id(at);
+            let (mut row, secret) = instance(act, (id, blank.id), label, facts)?;
+            // The active ones are used, the last time up to 45 days ago.
+            if matches!(label, 8 | 9) {
+                row.last_used_at = Set(Some(used_at));
+                row.idle_since = Set(used_at);
+            }
+            rows.instances.push(row);
+            rows.exposures.push(exposures::row(act, id, blank.created_by, How::Made));
+            made.keys.extend((label == 9).then_some(secret));
+        }
+        if n.is_multiple_of(2) {
+            let (policy, user_group) = self.rights[n / 2 % self.rights.len()];
+            let held = [Source::Policy(policy), Source::UserGroup(user_group)];
+            rows.access.extend(held.map(|it| access::store::row(act, blank.id, it)));
+        }
+        let group = summary::of_instances(&blank, &facts, act.now);
+        made.sums.add(&group);
+        rows.groups.push(groups::ActiveModel::from(group).reset_all());
+        Ok(())
+    }
 }
 
 /// Policies of 5 permissions, and user groups of 2 policies, for a group to hold one of each.
