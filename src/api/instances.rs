@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     http::fault::{self, Cause, Told, Voice},
-    key_instances::{self, Filter, Issued, KeyInstance, Show, Used},
+    key_instances::{self, Filter, Issued, KeyInstance, Show, Target, Used},
     subscriptions::Act,
 };
 
@@ -190,14 +190,13 @@ pub async fn change(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let change: PeriodChange = fault::json(&req, payload).await?;
-    let act = caller.act();
-    let it = find(&act, &id).await?;
-    etag::matches(&req, &etag::of_instance(&it))?;
+    let (act, it, _) = begin(&caller, &id, &req).await?;
     let period = change.applied_to(&it)?;
     if period == it.facts().period {
         return shown(&act, &it).await;
     }
-    let after = key_instances::change_period(&act, (it.key_group_id, it.id), period).await?;
+    // One end of the period may be what it was.
+    let after = key_instances::change_period(&act, it.as_seen(), period).await?;
     shown(&act, &after).await
 }
 
@@ -207,8 +206,8 @@ pub async fn deactivate(
     id: Path<String>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (act, it) = begin(&caller, &id, &req).await?;
-    let after = key_instances::deactivate(&act, (it.key_group_id, it.id)).await?;
+    let (act, _, target) = begin(&caller, &id, &req).await?;
+    let after = key_instances::deactivate(&act, target).await?;
     shown(&act, &after).await
 }
 
@@ -220,9 +219,9 @@ pub async fn reactivate(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let change: PeriodChange = fault::json(&req, payload).await?;
-    let (act, it) = begin(&caller, &id, &req).await?;
+    let (act, it, _) = begin(&caller, &id, &req).await?;
     let period = change.applied_to(&it)?;
-    let after = key_instances::reactivate(&act, (it.key_group_id, it.id), period).await?;
+    let after = key_instances::reactivate(&act, it.as_seen(), period).await?;
     shown(&act, &after).await
 }
 
@@ -232,18 +231,20 @@ pub async fn revoke(
     id: Path<String>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (act, it) = begin(&caller, &id, &req).await?;
-    let after = key_instances::revoke(&act, (it.key_group_id, it.id)).await?;
+    let (act, _, target) = begin(&caller, &id, &req).await?;
+    let after = key_instances::revoke(&act, target).await?;
     shown(&act, &after).await
 }
 
+/// With what it is now, and what is to be changed: that very state, if the request names it.
 async fn begin<'a>(
     caller: &'a Caller,
     id: &str,
     req: &HttpRequest,
-) -> Result<(Act<'a>, KeyInstance), Problem> {
+) -> Result<(Act<'a>, KeyInstance, Target), Problem> {
     let act = caller.act();
     let it = find(&act, id).await?;
-    etag::matches(req, &etag::of_instance(&it))?;
-    Ok((act, it))
+    let is_named = etag::matches(req, &etag::of_instance(&it))?;
+    let target = if is_named { it.as_seen() } else { (it.key_group_id, it.id).into() };
+    Ok((act, it, target))
 }

@@ -1,16 +1,17 @@
 //! Many rows at once: indexes are made anew behind them, so that each row is sorted once, and not searched
-//! its place for in all of them.
+//! its place for in all of them; and the log of changes says that there was much, not each of it.
 use std::ops::Deref;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::{Db, Tx};
+use super::{Db, Tx, changes};
 
-/// A transaction of which some tables have no indexes but the unique ones, until it is committed.
+/// A transaction of which some tables have no indexes but the unique ones, and tell the log of nothing that
+/// is inserted, until it is committed.
 pub struct Bulk {
     tx: Tx,
-    /// What makes them again.
-    indexes: Vec<String>,
+    /// What makes all of that again.
+    restore: Vec<String>,
 }
 
 impl Db {
@@ -22,25 +23,29 @@ impl Db {
             DbBackend::Postgres => {
                 // Making an index of a large table takes longer than any request may.
                 tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-                "SELECT indexname AS name, indexdef AS made FROM pg_indexes \
-                 WHERE schemaname = current_schema() AND tablename = $1 \
-                 AND indexdef LIKE 'CREATE INDEX %'"
+                "SELECT format('DROP INDEX %I', indexname) AS remove, indexdef AS restore \
+                 FROM pg_indexes WHERE schemaname = current_schema() AND tablename = $1 \
+                 AND indexdef LIKE 'CREATE INDEX %' UNION ALL \
+                 SELECT format('ALTER TABLE %I DISABLE TRIGGER %I', $1, tgname), \
+                 format('ALTER TABLE %I ENABLE TRIGGER %I', $1, tgname) \
+                 FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = 'changes'"
             }
             _ => {
-                "SELECT name, sql AS made FROM sqlite_schema WHERE type = 'index' AND tbl_name = $1 \
-                 AND sql LIKE 'CREATE INDEX %'"
+                "SELECT 'DROP ' || type || ' \"' || name || '\"' AS remove, sql AS restore \
+                 FROM sqlite_schema WHERE tbl_name = $1 \
+                 AND (sql LIKE 'CREATE INDEX %' OR name LIKE 'changes_i_%')"
             }
         };
-        let mut indexes = Vec::new();
+        let mut restore = Vec::new();
         for table in tables {
             let asked = Statement::from_sql_and_values(backend, sql, [(*table).into()]);
             for row in tx.query_all_raw(asked).await? {
-                let name: String = row.try_get("", "name")?;
-                tx.execute_unprepared(&format!("DROP INDEX \"{name}\"")).await?;
-                indexes.push(row.try_get("", "made")?);
+                let remove: String = row.try_get("", "remove")?;
+                tx.execute_unprepared(&remove).await?;
+                restore.push(row.try_get("", "restore")?);
             }
         }
-        Ok(Bulk { tx, indexes })
+        Ok(Bulk { tx, restore })
     }
 }
 
@@ -54,9 +59,10 @@ impl Deref for Bulk {
 
 impl Bulk {
     pub async fn commit(self) -> Result<(), DbErr> {
-        for it in self.indexes {
+        for it in self.restore {
             self.tx.execute_unprepared(&it).await?;
         }
+        changes::begin_anew(&self.tx).await?;
         self.tx.commit().await
     }
 }

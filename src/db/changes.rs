@@ -179,6 +179,26 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     db.query_one_raw(asked).await?.map_or(Ok(0), |it| it.try_get("", "seq"))
 }
 
+/// Begins the log anew: whoever follows it has missed something, and reads everything.
+pub(super) async fn begin_anew(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let first = match tx.get_database_backend() {
+        DbBackend::Postgres => {
+            tx.execute_unprepared("SELECT pg_notify('keyward_changes', '')").await?;
+            "INSERT INTO changes (kind, what) VALUES (0, '')"
+        }
+        _ => "INSERT INTO changes (kind, what) VALUES (0, x'')",
+    };
+    tx.execute_unprepared(first).await?;
+    forget_before(tx, i64::MAX).await
+}
+
+/// The newest stays.
+async fn forget_before(tx: &impl ConnectionTrait, seq: i64) -> Result<(), DbErr> {
+    let sql = "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)";
+    let forget = Statement::from_sql_and_values(tx.get_database_backend(), sql, [seq.into()]);
+    tx.execute_raw(forget).await.map(drop)
+}
+
 /// What [`Db::applied_everywhere`] knows the last change by.
 pub(super) async fn last(db: &DatabaseConnection) -> Result<i64, DbErr> {
     if db.get_database_backend() == DbBackend::Sqlite {
@@ -209,9 +229,7 @@ impl Db {
     /// Forgets what is older than `seq`. The newest stays.
     pub async fn prune_changes(&self, seq: i64) -> Result<(), DbErr> {
         let tx = self.write().await?;
-        let sql = "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)";
-        let prune = Statement::from_sql_and_values(tx.get_database_backend(), sql, [seq.into()]);
-        tx.execute_raw(prune).await?;
+        forget_before(&tx, seq).await?;
         tx.commit().await
     }
 

@@ -1,7 +1,7 @@
 //! Many instances in little time, for load tests: rows written in bulk, past the verbs and without
 //! audit rows. Only ever called for a demonstration's own database, and by tests.
 use rand::{TryRng, rngs::SysRng};
-use sea_orm::{ActiveValue::Set, DbBackend, QueryTrait, Statement, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryTrait, Statement, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
@@ -48,7 +48,7 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
                 plan.group(n, &mut rows, &mut made)?;
                 tokio::task::yield_now().await;
             }
-            Ok::<_, Error>(rows.inserts(tx.get_database_backend()))
+            Ok::<_, Error>(rows.inserts(tx))
         };
         let (written, next) = tokio::join!(write(tx, waiting), next);
         written?;
@@ -93,7 +93,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn inserts(self, backend: DbBackend) -> Vec<Statement> {
+    fn inserts(self, tx: &Tx) -> Vec<Statement> {
+        let backend = tx.get_database_backend();
         let mut inserts = vec![
             groups::Entity::insert_many(self.groups).build(backend),
             entity::Entity::insert_many(self.instances).build(backend),

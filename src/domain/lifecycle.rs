@@ -119,6 +119,14 @@ impl Overlap {
             _ => None,
         }
     }
+
+    /// Whether a key with this end has ended by itself until then, so that this is [`Overlap::Own`].
+    pub fn is_beyond(self, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Hours(hours) => end.is_some_and(|it| it <= now + TimeDelta::hours(hours)),
+            Self::None | Self::Own => false,
+        }
+    }
 }
 
 /// Whether a group of this kind may have one more instance beside these.
@@ -148,14 +156,12 @@ pub fn rotate_out(
     }
     let hours = match overlap {
         Overlap::Own => return Ok(*facts),
+        beyond if beyond.is_beyond(facts.period.until(), now) => return Ok(*facts),
         Overlap::None if kind.is_client() => return revoke(facts, now),
         Overlap::None => return deactivate(kind, facts, now),
         Overlap::Hours(hours) => hours,
     };
     let end = now + TimeDelta::hours(hours);
-    if facts.period.until().is_some_and(|until| until <= end) {
-        return Ok(*facts);
-    }
     change_period(kind, facts, ActivePeriod::new(facts.period.from(), Some(end))?, now)
 }
 

@@ -44,36 +44,58 @@ pub(crate) fn secret_path(act: &Act<'_>, group: Uuid, id: Uuid) -> String {
     act.scope.path(&format!("/groups/{group}/keys/{id}/secret"))
 }
 
+/// An instance that is to be changed, by its group and its id.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    group: Uuid,
+    id: Uuid,
+    /// Only if it has not changed since: who decides about a thing has seen it.
+    revision: Option<i32>,
+}
+
+impl From<(Uuid, Uuid)> for Target {
+    /// Whatever it is by then.
+    fn from((group, id): (Uuid, Uuid)) -> Self {
+        Self { group, id, revision: None }
+    }
+}
+
+impl KeyInstance {
+    pub fn as_seen(&self) -> Target {
+        Target { group: self.key_group_id, id: self.id, revision: Some(self.revision) }
+    }
+}
+
 /// A new active period for an instance that has not ended.
 pub async fn change_period(
     act: &Act<'_>,
-    id: (Uuid, Uuid),
+    id: impl Into<Target>,
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::change_period(kind, it, period, act.now);
-    transition(act, id, "key_instance.period_changed", change).await
+    transition(act, id.into(), "key_instance.period_changed", change).await
 }
 
 /// Out of use until it is reactivated.
-pub async fn deactivate(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
+pub async fn deactivate(act: &Act<'_>, id: impl Into<Target>) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::deactivate(kind, it, act.now);
-    transition(act, id, "key_instance.deactivated", change).await
+    transition(act, id.into(), "key_instance.deactivated", change).await
 }
 
 /// Back into use with a new period.
 pub async fn reactivate(
     act: &Act<'_>,
-    id: (Uuid, Uuid),
+    id: impl Into<Target>,
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::reactivate(kind, it, period, act.now);
-    transition(act, id, "key_instance.reactivated", change).await
+    transition(act, id.into(), "key_instance.reactivated", change).await
 }
 
 /// Out of use for good.
-pub async fn revoke(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
+pub async fn revoke(act: &Act<'_>, id: impl Into<Target>) -> Result<KeyInstance> {
     let change = |_, it: &Facts| lifecycle::revoke(it, act.now);
-    transition(act, id, "key_instance.revoked", change).await
+    transition(act, id.into(), "key_instance.revoked", change).await
 }
 
 fn at_until(refusal: Refusal) -> Error {
@@ -82,13 +104,16 @@ fn at_until(refusal: Refusal) -> Error {
 
 async fn transition(
     act: &Act<'_>,
-    (group, id): (Uuid, Uuid),
+    Target { group, id, revision }: Target,
     action: &'static str,
     change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
     let (tx, subscription) = act.begin_knowing().await?;
     let group = key_groups::touch(act, &tx, group).await?;
     let instance = store::find(&tx, act.scope, (group.id, id)).await?;
+    if revision.is_some_and(|it| it != instance.revision) {
+        return Err(Refusal::KeyChanged.into());
+    }
     let before = instance.facts();
     let facts = change(group.kind(), &before)?;
     // What comes back to life needs what a new key needs.

@@ -14,6 +14,7 @@ on_both! {
     a_request_sent_again_makes_nothing_twice_and_gives_no_secret_twice,
     a_request_is_remembered_by_nothing_that_its_secret_could_be_guessed_from,
     whoever_did_not_see_the_newest_state_changes_nothing,
+    of_two_who_saw_the_same_state_one_changes_it,
     lists_go_on_where_their_cursor_says_until_all_were_seen,
     keys_are_found_by_status_use_and_end,
     a_body_that_will_not_do_is_told_where_and_why,
@@ -211,6 +212,23 @@ async fn whoever_did_not_see_the_newest_state_changes_nothing(app: &TestApp) {
     let stale = [("if-match", "\"of-yesterday\"")];
     program.send((Method::POST, &revocation), &stale, Value::Null).await.expect(412);
     app.service().bearer(text(&first["secret"])).await.expect(204);
+}
+
+async fn of_two_who_saw_the_same_state_one_changes_it(app: &TestApp) {
+    let program = app.program(&ALL).await;
+    let key = made(&program, "quote-engine").await;
+    let key = format!("/instances/{}", text(&key["instance"]["id"]));
+    for day in 1..=9 {
+        let seen = program.get(&key).await.header("etag").unwrap().to_owned();
+        let headers = [("if-match", seen.as_str())];
+        let change = |month| {
+            let until = json!({ "until": format!("2027-0{month}-0{day}T00:00:00Z") });
+            program.send((Method::PATCH, &key), &headers, until)
+        };
+        let (one, other) = tokio::join!(change(1), change(2));
+        let told = [one.status.min(other.status), one.status.max(other.status)];
+        assert!(told == [200, 409] || told == [200, 412], "{told:?}");
+    }
 }
 
 async fn lists_go_on_where_their_cursor_says_until_all_were_seen(app: &TestApp) {

@@ -214,6 +214,19 @@ async fn a_rotation_leaves_the_old_key_the_chosen_overlap(app: &TestApp) {
     let until = it.until(&old).await;
     it.rotated(&old, "own").await;
     assert_eq!((it.verdict(&old).await.as_str(), it.until(&old).await), ("accepted", until));
+    // What lies beyond its end would be the same as that, and is not offered.
+    let old = it.another(it.period(0, 2)).await;
+    let path = format!("{}/rotation", path_of("acme", &old.instance));
+    for (hours, chosen, offered) in
+        [(1, "24h", &["now", "1h", "24h"][..]), (26, "own", &["now", "1h"])]
+    {
+        it.advance(TimeDelta::hours(hours)).await;
+        let form = it.admin.get(&path).await.expect(200);
+        assert_eq!(form.field("overlap"), chosen);
+        let values = ["now", "1h", "24h", "7d"].into_iter();
+        let is_there = |it: &&str| form.text().contains(&format!("value=\"{it}\""));
+        assert_eq!(values.filter(is_there).collect::<Vec<_>>(), offered);
+    }
     let before = app.snapshot().await;
     for overlap in ["", "2h", "forever"] {
         let token = "x".repeat(40);

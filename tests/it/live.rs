@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use keyward::{
     access::Held,
     db::nodes::LEASE,
+    demo::bulk,
     domain::ActivePeriod,
     key_groups,
     key_instances::{self, Issued},
@@ -27,6 +28,7 @@ on_both! {
     memory_is_what_the_database_says_after_any_sequence_of_acts,
     a_change_behind_the_back_of_the_program_is_seen_soon,
     what_was_missed_for_too_long_is_read_anew,
+    what_was_made_in_bulk_is_read_anew_and_what_comes_behind_it_is_told,
     without_memory_the_same_verdicts_come_from_the_database,
     a_page_and_a_program_are_told_where_a_key_is_refused,
     a_silent_node_is_waited_for_until_its_lease_is_over_and_then_no_more,
@@ -227,6 +229,26 @@ async fn what_was_missed_for_too_long_is_read_anew(app: &TestApp) {
     assert!(eventually(SOON, refused).await, "it is not seen");
     assert!(eventually(SOON, async || app.live.is_trusted()).await, "it is not loaded anew");
     assert!(app.live.differences(&app.db).await.unwrap().is_empty());
+}
+
+async fn what_was_made_in_bulk_is_read_anew_and_what_comes_behind_it_is_told(app: &TestApp) {
+    let other = app.second_node().await;
+    let desk = app.desk("acme").await;
+    let act = desk.act();
+    let keys = bulk::fill(&act, 40).await.unwrap();
+    let found = key_instances::list(&act, &key_instances::Filter::default(), 50).await.unwrap();
+    assert_eq!((keys.len(), found.instances.len()), (4, 40));
+    let group = found.instances[0].key_group_id;
+    let later = desk.key(group, ActivePeriod::new(act.now, None).unwrap()).await;
+    for node in [app, &other] {
+        assert!(eventually(SOON, async || node.live.is_trusted()).await, "it is not loaded anew");
+        for secret in keys.iter().chain([&later.secret]) {
+            node.service().bearer(secret.expose()).await.expect(204);
+        }
+        let differ = node.live.differences(&node.db).await.unwrap();
+        assert!(differ.is_empty(), "{differ:?}");
+    }
+    other.stop().await;
 }
 
 /// Both ways are asked the same.

@@ -250,6 +250,11 @@ async fn show_rotation(
     if must_end_now || Overlap::parse(&form.overlap).is_none() {
         form.overlap = if must_end_now { "now" } else { "24h" }.to_owned();
     }
+    let end = old.active_until.map(instant);
+    let is_beyond = |it: &str| Overlap::parse(it).is_some_and(|it| it.is_beyond(end, act.now));
+    if is_beyond(&form.overlap) {
+        form.overlap = "own".to_owned();
+    }
     // The preview shows the old key as the rotation leaves it.
     let overlap = Overlap::parse(&form.overlap).unwrap_or(Overlap::Own);
     if let Ok(facts) = lifecycle::rotate_out(list.kind(), &old.facts(), overlap, act.now) {
@@ -258,7 +263,7 @@ async fn show_rotation(
             it.active_until = facts.period.until().map(millis);
         }
     }
-    let own_end = old.active_until.map(|it| admin.me.here.minute(instant(it)));
+    let own_end = end.map(|it| admin.me.here.minute(it));
     let own = match &own_end {
         Some(end) => format!("its own end, {}", end.text),
         None => "for good, it has no end".to_owned(),
@@ -271,12 +276,13 @@ async fn show_rotation(
         ("7d", "7 days".to_owned()),
         ("own", own),
     ];
+    let overlaps = overlaps.into_iter().filter(|(value, _)| !is_beyond(value));
     let calls = super::ending::calls_last_day(&act, &old).await?;
     let page = RotatePage {
         page: Page::within(admin, Section::Keys),
         name: old.name(),
         own_end,
-        overlaps: overlaps.into_iter().map(choice).collect(),
+        overlaps: overlaps.map(choice).collect(),
         must_end_now,
         fields: KeyFieldsView::of(admin, list.kind(), form, &others),
         path: format!("{}/keys/{}/rotation", list.path, old.id),

@@ -44,7 +44,11 @@ impl Browser {
         for (size, look) in [("desktop", DESKTOP), ("phone", Look::PHONE)] {
             for (theme, dark) in [("light", false), ("dark", true)] {
                 self.look(Look { dark, ..look }).await?;
-                let found = self.accessibility_faults().await?;
+                // Each size once whole, and each theme: the other two differ in their colours only.
+                let found = match dark == (size == "phone") {
+                    true => self.accessibility_faults().await?,
+                    false => self.colour_faults().await?,
+                };
                 faults.extend(found.iter().map(|it| format!("{name}, {size}, {theme}: {it}")));
                 if let Some(folder) = env::var_os("KEYWARD_SHOTS") {
                     let file = format!("{name}-{size}-{theme}.png");

@@ -2,7 +2,7 @@
 //! security policy, no error.
 use std::{ops::Deref, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thirtyfour::{prelude::*, testing::run_browser_test};
 
 use super::{PASSWORD, TestApp, chromium::Chromium};
@@ -134,10 +134,21 @@ impl Browser {
 
     /// What axe finds against WCAG 2.2 AA on the page that is shown: one line per rule and element.
     pub(crate) async fn accessibility_faults(&self) -> WebDriverResult<Vec<String>> {
+        let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+        self.axe(json!({ "type": "tag", "values": tags })).await
+    }
+
+    /// The same of its colours: all that another theme changes.
+    pub(crate) async fn colour_faults(&self) -> WebDriverResult<Vec<String>> {
+        self.axe(json!({ "type": "rule", "values": ["color-contrast", "link-in-text-block"] }))
+            .await
+    }
+
+    async fn axe(&self, rules: Value) -> WebDriverResult<Vec<String>> {
         const RUN: &str = "
             const done = arguments[arguments.length - 1];
-            const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-            axe.run(document, { runOnly: { type: 'tag', values: tags } }).then((found) => done(
+            const options = { runOnly: arguments[0], resultTypes: ['violations'] };
+            axe.run(document, options).then((found) => done(
                 found.passes.length === 0 ? ['nothing was looked at'] :
                 found.violations.flatMap((rule) => rule.nodes.map((node) =>
                     `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))));";
@@ -145,7 +156,7 @@ impl Browser {
         if !self.execute(IS_HERE, Vec::new()).await?.convert::<bool>()? {
             self.execute(include_str!("../vendor/axe.min.js"), Vec::new()).await?;
         }
-        self.execute_async(RUN, Vec::new()).await?.convert()
+        self.execute_async(RUN, vec![rules]).await?.convert()
     }
 
     /// What Chromium only mentions is no error of the page.
