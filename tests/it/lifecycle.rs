@@ -224,7 +224,8 @@ async fn a_rotation_leaves_the_old_key_the_chosen_overlap(app: &TestApp) {
         let form = it.admin.get(&path).await.expect(200);
         assert_eq!(form.field("overlap"), chosen);
         let values = ["now", "1h", "24h", "7d"].into_iter();
-        let is_there = |it: &&str| form.text().contains(&format!("value=\"{it}\""));
+        let is_there =
+            |it: &&str| form.text().contains(&format!("name=\"overlap\" value=\"{it}\""));
         assert_eq!(values.filter(is_there).collect::<Vec<_>>(), offered);
     }
     let before = app.snapshot().await;
