@@ -19,15 +19,6 @@
     sent = [];
   });
 
-  // --- an Enter that went down on the page before, or is held, sends nothing
-  let down = false;
-  document.addEventListener('keydown', (e) => {
-    if (e.key !== 'Enter') return;
-    if (e.repeat && !e.target.matches('textarea')) e.preventDefault();
-    down ||= !e.repeat;
-  }, true);
-  document.addEventListener('keypress', (e) => { if (e.key === 'Enter' && !down) e.preventDefault(); }, true);
-
   // --- radios named preset: data-days="7", data-days="" (choose dates), data-never
   // datetime-local carries no zone. Read and written as UTC it keeps the time of day over a clock change.
   const local = (time) => new Date(time).toISOString().slice(0, 16);

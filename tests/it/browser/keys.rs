@@ -76,29 +76,38 @@ async fn a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back(app: &Te
     .await;
 }
 
-/// Whoever holds Enter on "Rotate…" a moment too long must not have rotated.
+/// Whoever holds Enter on "Rotate…" a moment too long must not have rotated; nor before the scripts are there,
+/// which a field with the focus does not wait for.
 async fn an_enter_from_the_page_before_or_held_sends_no_form(app: &TestApp) {
     browse(app, Look::DESKTOP, |it| async move {
         let issued = at_group(&it, app, false).await?;
         let key = format!("{}/keys/{}", group_path(&issued), issued.instance.id);
-        it.open(&format!("{key}/rotation")).await?;
-        it.until("document.activeElement?.closest('dialog:modal form')").await?;
-        let note = "addEventListener('submit', (e) => {
-            e.preventDefault();
-            document.body.dataset.sent = '';
-        })";
-        it.execute(note, Vec::new()).await?;
-        let enter = |kind: &str, repeat: bool| {
-            json!({ "type": kind, "key": "Enter", "code": "Enter", "text": "\r",
-                    "windowsVirtualKeyCode": 13, "autoRepeat": repeat })
-        };
-        // The rest of a press, and one that goes on.
-        for rest in [enter("char", false), enter("keyDown", true), enter("keyUp", false)] {
-            it.cdp().send_raw("Input.dispatchKeyEvent", rest).await?;
-            assert!(!it.has("body[data-sent]").await?);
+        for late in [true, false] {
+            let blocked = if late { json!(["*/app.js"]) } else { json!([]) };
+            it.cdp().send_raw("Network.enable", json!({})).await?;
+            it.cdp().send_raw("Network.setBlockedURLs", json!({ "urls": blocked })).await?;
+            it.open(&format!("{key}/rotation")).await?;
+            let field = if late { "dialog form" } else { "dialog:modal form" };
+            it.until(&format!("document.activeElement?.closest('{field}')")).await?;
+            let note = "addEventListener('submit', (e) => {
+                e.preventDefault();
+                document.body.dataset.sent = '';
+            })";
+            it.execute(note, Vec::new()).await?;
+            let enter = |kind: &str, repeat: bool| {
+                json!({ "type": kind, "key": "Enter", "code": "Enter", "text": "\r",
+                        "windowsVirtualKeyCode": 13, "autoRepeat": repeat })
+            };
+            // The rest of a press, and one that goes on.
+            for rest in [enter("char", false), enter("keyDown", true), enter("keyUp", false)] {
+                it.cdp().send_raw("Input.dispatchKeyEvent", rest).await?;
+                assert!(!it.has("body[data-sent]").await?);
+            }
+            it.press(Key::Enter).await?;
+            it.until("document.body.dataset.sent === ''").await?;
         }
-        it.press(Key::Enter).await?;
-        it.until("document.body.dataset.sent === ''").await
+        // The script that did not come.
+        it.browser_log().await.map(drop)
     })
     .await;
 }
