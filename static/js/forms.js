@@ -1,4 +1,4 @@
-// One submit, and on purpose; presets, own-key block, live preview.
+// One submit, presets, own-key block, live preview.
 (() => {
   'use strict';
   document.querySelector('.error-summary')?.focus();

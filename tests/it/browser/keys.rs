@@ -68,8 +68,8 @@ async fn a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back(app: &Te
         it.press(Key::Enter).await?;
         it.press(Key::Tab).await?;
         it.focused(".menu:popover-open a[href$='/rotation']").await?;
-        // Only that it is chosen: under load a key in whose midst the page goes came whole to the next one too,
-        // as if pressed once more, and there it is a person's own.
+        // Only that it is chosen: chromedriver does once more what it did when the page went. Its Enter then goes down
+        // on the next page too, and on the one behind that, before it comes up once, which no hand can do.
         let note = "addEventListener('click', (e) => {
             e.preventDefault();
             document.body.dataset.chosen = e.target.closest('a').pathname;
