@@ -22,6 +22,7 @@ mod m20261128_000012_automation;
 mod m20261128_000013_changes;
 mod m20261128_000014_token_ends;
 mod m20261128_000015_more_changes;
+mod m20261129_000016_told;
 
 pub struct Migrator;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000013_changes::Migration),
             Box::new(m20261128_000014_token_ends::Migration),
             Box::new(m20261128_000015_more_changes::Migration),
+            Box::new(m20261129_000016_told::Migration),
         ]
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Watched {
     pub(crate) what: &'static str,
 }
 
-const WATCHED: &[Watched] = &[
+pub(crate) const WATCHED: &[Watched] = &[
     Watched {
         table: "key_instances",
         columns: "digest, label, key_group_id, active_from, active_until, deactivated_at, revoked_at",
@@ -125,14 +125,26 @@ fn sqlite_triggers(Watched { table, columns, kind, what }: &Watched) -> String {
     )
 }
 
-fn postgres_triggers(Watched { table, columns, kind, what }: &Watched) -> String {
+fn postgres_triggers(it: &Watched) -> String {
+    let Watched { table, columns, .. } = it;
+    format!(
+        "{};
+CREATE TRIGGER changes AFTER INSERT OR DELETE OR UPDATE OF {columns} ON {table}
+FOR EACH ROW EXECUTE FUNCTION changed_{table}();",
+        postgres_function(it, "''")
+    )
+}
+
+/// What its trigger does, and `told` to those who listen.
+pub(crate) fn postgres_function(it: &Watched, told: &str) -> String {
+    let Watched { table, kind, what, .. } = it;
     let bytes = |row: &str| match *what {
         "digest" => format!("{row}.{what}"),
         _ => format!("uuid_send({row}.{what})"),
     };
     let (old, new) = (bytes("OLD"), bytes("NEW"));
     format!(
-        "CREATE FUNCTION changed_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+        "CREATE OR REPLACE FUNCTION changed_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     INSERT INTO changes (kind, what) VALUES ({kind}, {old});
@@ -140,10 +152,8 @@ BEGIN
   IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.{what} <> OLD.{what}) THEN
     INSERT INTO changes (kind, what) VALUES ({kind}, {new});
   END IF;
-  PERFORM pg_notify('keyward_changes', '');
+  PERFORM pg_notify('keyward_changes', {told});
   RETURN NULL;
-END $$;
-CREATE TRIGGER changes AFTER INSERT OR DELETE OR UPDATE OF {columns} ON {table}
-FOR EACH ROW EXECUTE FUNCTION changed_{table}();"
+END $$"
     )
 }

@@ -10,7 +10,7 @@ use crate::m20261128_000013_changes::{Watched, watch};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-const WATCHED: &[Watched] = &[
+pub(crate) const WATCHED: &[Watched] = &[
     Watched {
         table: "personal_keys",
         columns: "user_id, public_key, active_until",

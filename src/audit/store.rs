@@ -21,7 +21,7 @@ pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
                 .value(chain::Column::Seq, Expr::col((chain::Entity, chain::Column::Seq)).add(0))
                 .to_owned(),
         )
-        .exec_with_returning(tx)
+        .exec_with_returning(&tx.apart())
         .await?)
 }
 

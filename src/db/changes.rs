@@ -7,7 +7,7 @@ use sea_orm::{
     FromQueryResult, IsolationLevel, Statement, TransactionOptions, TransactionTrait,
     prelude::Uuid, sqlx::postgres::PgListener,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Db;
 use crate::pepper::Digest32;
@@ -49,9 +49,29 @@ impl Change {
     }
 }
 
+/// What is known of a commit.
+#[derive(Clone, Copy)]
+pub struct Committed {
+    /// A moment not before it.
+    pub at: Instant,
+    /// On SQLite, its part of the log: behind the first number, up to the second.
+    pub part: Option<(i64, i64)>,
+    /// The transaction of Postgres, and a moment at which it ran: who listens can know of it before who
+    /// committed it does.
+    pub transaction: Option<(i64, Instant)>,
+}
+
+impl Committed {
+    pub fn before(at: Instant) -> Self {
+        Self { at, part: None, transaction: None }
+    }
+}
+
 /// Up to where somebody has read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Mark {
+    /// Everything was read that was committed before this moment.
+    since: Instant,
     /// The highest number that was read.
     newest: i64,
     /// Every transaction in the log before this one was over when it was read.
@@ -63,6 +83,26 @@ pub struct Mark {
 }
 
 impl Mark {
+    fn new(since: Instant, newest: i64) -> Self {
+        Self { since, newest, horizon: 0, read: HashSet::new(), seen: String::new() }
+    }
+
+    /// Whether what was committed was read.
+    pub fn covers(&self, it: &Committed) -> bool {
+        it.at < self.since
+            || it.transaction.is_some_and(|(id, ran)| ran < self.since && self.contains(id))
+    }
+
+    /// Whether what this transaction of Postgres did was read: as it judges `seen` itself.
+    pub fn contains(&self, transaction: i64) -> bool {
+        // `lowest that ran:next one:those that ran`
+        let mut parts = self.seen.split(':').skip(1);
+        let next = parts.next().and_then(|it| it.parse().ok());
+        let mut ran = parts.next().unwrap_or_default().split(',');
+        next.is_some_and(|next: i64| transaction < next)
+            && !ran.any(|it| it.parse() == Ok(transaction))
+    }
+
     /// Of the database's log, for a rough age.
     pub fn newest(&self) -> i64 {
         self.newest
@@ -91,22 +131,26 @@ struct Seen {
 }
 
 /// The database as it is at one moment: everything that is read through it belongs together.
-pub struct Snapshot(DatabaseTransaction);
+pub struct Snapshot {
+    tx: DatabaseTransaction,
+    /// Before it was taken.
+    since: Instant,
+}
 
 impl Deref for Snapshot {
     type Target = DatabaseTransaction;
 
     fn deref(&self) -> &DatabaseTransaction {
-        &self.0
+        &self.tx
     }
 }
 
 impl Snapshot {
     /// Where it stands in the log.
     pub async fn mark(&self) -> Result<Mark, DbErr> {
-        let newest = newest(&self.0).await?;
-        let mut mark = Mark { newest, seen: newest.to_string(), ..Default::default() };
-        if self.0.get_database_backend() == DbBackend::Postgres {
+        let newest = newest(&self.tx).await?;
+        let mut mark = Mark { seen: newest.to_string(), ..Mark::new(self.since, newest) };
+        if self.tx.get_database_backend() == DbBackend::Postgres {
             self.see(&mut mark).await?;
             mark.read = self.rows(&mark).await?.iter().map(|it| it.seq).collect();
         }
@@ -116,14 +160,14 @@ impl Snapshot {
     /// What was committed since, as far as this snapshot shows it.
     pub async fn since(&self, before: &Mark) -> Result<Since, DbErr> {
         let rows = self.rows(before).await?;
-        let mut mark = Mark { newest: before.newest, ..Default::default() };
-        let gap = if self.0.get_database_backend() == DbBackend::Postgres {
+        let mut mark = Mark::new(self.since, before.newest);
+        let gap = if self.tx.get_database_backend() == DbBackend::Postgres {
             self.see(&mut mark).await?;
             let last = "SELECT seq, kind, what FROM changes WHERE seq = $1";
             let last =
                 Statement::from_sql_and_values(DbBackend::Postgres, last, [before.newest.into()]);
             mark.read = rows.iter().map(|it| it.seq).collect();
-            self.0.query_one_raw(last).await?.is_none()
+            self.tx.query_one_raw(last).await?.is_none()
         } else {
             !rows.iter().any(|it| it.seq == before.newest)
         };
@@ -152,7 +196,7 @@ impl Snapshot {
                    (SELECT string_agg(x::text, ',' ORDER BY x) FROM pg_snapshot_xip(s) AS x \
                    WHERE x::text::bigint < next)) AS seen FROM now";
         let asked = Statement::from_string(DbBackend::Postgres, sql);
-        if let Some(it) = Seen::find_by_statement(asked).one(&self.0).await? {
+        if let Some(it) = Seen::find_by_statement(asked).one(&self.tx).await? {
             (mark.horizon, mark.seen) = (it.horizon, it.seen);
         }
         Ok(())
@@ -160,7 +204,7 @@ impl Snapshot {
 
     /// From the last one that was read on, or of all transactions that were not over then.
     async fn rows(&self, since: &Mark) -> Result<Vec<Row>, DbErr> {
-        let backend = self.0.get_database_backend();
+        let backend = self.tx.get_database_backend();
         let (sql, from) = match backend {
             DbBackend::Postgres => (
                 "SELECT seq, kind, what FROM changes WHERE xid >= $1::text::xid8",
@@ -169,7 +213,7 @@ impl Snapshot {
             _ => ("SELECT seq, kind, what FROM changes WHERE seq >= $1", since.newest.into()),
         };
         let asked = Statement::from_sql_and_values(backend, sql, [from]);
-        Row::find_by_statement(asked).all(&self.0).await
+        Row::find_by_statement(asked).all(&self.tx).await
     }
 }
 
@@ -217,7 +261,8 @@ impl Db {
             access_mode: postgres.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: None,
         };
-        self.pool.begin_with_options(options).await.map(Snapshot)
+        let since = Instant::now();
+        Ok(Snapshot { tx: self.pool.begin_with_options(options).await?, since })
     }
 
     /// Whether the log may have grown: a cheap question, asked often.
@@ -258,16 +303,18 @@ impl Listener {
         self.0.is_some()
     }
 
-    /// When something may have changed.
-    pub async fn heard(&mut self) {
-        match &mut self.0 {
-            Some(it) => {
-                if it.try_recv().await.is_err() {
-                    self.0 = None;
-                }
-            }
-            None => sleep(Duration::MAX).await,
+    /// When something may have changed: by which transaction, if that is known.
+    pub async fn heard(&mut self) -> Option<i64> {
+        let Some(it) = &mut self.0 else {
+            sleep(Duration::MAX).await;
+            return None;
+        };
+        let heard = it.try_recv().await;
+        if heard.is_err() {
+            self.0 = None;
         }
+        // Nothing is heard where some of it may have been missed.
+        heard.ok()??.payload().parse().ok()
     }
 }
 
@@ -277,4 +324,41 @@ pub(super) async fn transaction(tx: &DatabaseTransaction) -> Result<Option<i64>,
                EXISTS (SELECT 1 FROM changes WHERE xid = pg_current_xact_id_if_assigned())";
     let asked = Statement::from_string(DbBackend::Postgres, sql);
     tx.query_one_raw(asked).await?.map(|it| it.try_get("", "id")).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(since: Instant, seen: &str) -> Mark {
+        Mark { seen: seen.to_owned(), ..Mark::new(since, 7) }
+    }
+
+    #[test]
+    fn a_transaction_was_read_if_it_was_over_and_is_in_the_log() {
+        // 10 and 13 ran; 15 would have been the next.
+        let mark = mark(Instant::now(), "10:15:10,13");
+        let read: Vec<i64> = (8..18).filter(|it| mark.contains(*it)).collect();
+        assert_eq!(read, [8, 9, 11, 12, 14]);
+    }
+
+    #[test]
+    fn on_sqlite_there_are_no_transactions_to_know_it_by() {
+        assert!(!mark(Instant::now(), "15").contains(1));
+    }
+
+    #[test]
+    fn a_commit_is_covered_by_what_was_read_after_it() {
+        let at = Instant::now();
+        let (before, after) = (at - Duration::from_millis(5), at + Duration::from_millis(5));
+        assert!(mark(after, "").covers(&Committed::before(at)));
+        assert!(!mark(before, "").covers(&Committed::before(at)));
+        assert!(!mark(at, "").covers(&Committed::before(at)), "it may be the later of the two");
+        // Read by who heard of it first.
+        let by = |ran| Committed { transaction: Some((14, ran)), ..Committed::before(after) };
+        assert!(mark(at, "15:15:").covers(&by(before)));
+        assert!(!mark(at, "14:15:14").covers(&by(before)), "it was not over yet");
+        // A server that took the place of another gives its numbers once more.
+        assert!(!mark(at, "15:15:").covers(&by(after)));
+    }
 }

@@ -3,6 +3,7 @@
 mod alive;
 mod bulk;
 pub mod changes;
+mod joined;
 pub mod nodes;
 mod tx;
 mod writer;
@@ -31,8 +32,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use self::{changes::Committed, tx::Inner, writer::Writer};
 pub use self::{nodes::Applied, tx::Tx};
-use self::{tx::Inner, writer::Writer};
 
 #[derive(Clone)]
 pub struct Db {
@@ -51,10 +52,9 @@ pub struct Db {
 pub trait Follower: Send + Sync {
     /// As what it renews its lease.
     fn node(&self) -> Uuid;
-    /// Applies what was committed, and confirms it, so that others need not wait, unless all of it is in
-    /// the own part of the log: behind the first number, up to the second. If it cannot, it must not rely
-    /// on its copy any more.
-    fn follow<'a>(&'a self, db: &'a Db, own: Option<(i64, i64)>) -> BoxFuture<'a, ()>;
+    /// Applies what was committed, and confirms it, so that others need not wait, unless nothing else is new
+    /// than this part of the log. If it cannot, it must not rely on its copy any more.
+    fn follow<'a>(&'a self, db: &'a Db, committed: Committed) -> BoxFuture<'a, ()>;
 }
 
 /// How many connections there are.
@@ -127,16 +127,16 @@ impl Db {
             writer.settled(self).await;
         }
         let now = Instant::now();
-        self.follow(None).await;
+        self.follow(Committed::before(now)).await;
         // If nobody can be asked, nobody has applied it.
         let newest = changes::last(&self.pool).await.unwrap_or(i64::MAX);
         self.applied_everywhere(newest, now).await;
     }
 
-    /// Whoever keeps a copy applies what was committed: an own part of the log, if this is known.
-    async fn follow(&self, own: Option<(i64, i64)>) {
+    /// Whoever keeps a copy applies what was committed.
+    async fn follow(&self, committed: Committed) {
         if let Some(it) = self.follower.get() {
-            it.follow(self, own).await;
+            it.follow(self, committed).await;
         }
     }
 

@@ -7,12 +7,13 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::{Applied, Db, changes, writer::Turn};
+use super::{Applied, Db, changes, changes::Committed, joined, writer::Turn};
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 ///
-/// On SQLite each statement that is waited for costs two changes of thread, more than most of them take
-/// there, and writers wait for one another. So there is [`Tx::later`].
+/// Each statement that is waited for costs two changes of thread on SQLite, more than most of them take
+/// there, and writers wait for one another; on Postgres it costs a way there and back. So there is
+/// [`Tx::later`].
 pub struct Tx {
     inner: Inner,
     db: Db,
@@ -53,6 +54,11 @@ impl Tx {
         self.waiting().push(it);
     }
 
+    /// For a question to which nothing that waits makes a difference: on Postgres it need not be done before.
+    pub fn apart(&self) -> Apart<'_> {
+        Apart(self)
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Statement>> {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +88,7 @@ impl Tx {
             return Ok(query);
         }
         all.push(query);
-        Ok(joined(all))
+        Ok(joined::for_sqlite(all))
     }
 
     pub async fn commit(self) -> Result<(), DbErr> {
@@ -96,13 +102,15 @@ impl Tx {
         let applied = match inner {
             Inner::Own(inner) => {
                 execute_all(&inner, waiting).await?;
+                let ran = Instant::now();
                 let logged = changes::transaction(&inner).await?;
                 inner.commit().await?;
-                let committed = Instant::now();
+                let at = Instant::now();
                 match logged {
                     Some(id) => {
-                        db.follow(None).await;
-                        db.applied_everywhere(id, committed).await
+                        let transaction = Some((id, ran));
+                        db.follow(Committed { transaction, ..Committed::before(at) }).await;
+                        db.applied_everywhere(id, at).await
                     }
                     None => Applied::default(),
                 }
@@ -141,6 +149,38 @@ impl ConnectionTrait for Tx {
     }
 }
 
+/// See [`Tx::apart`].
+pub struct Apart<'a>(&'a Tx);
+
+#[async_trait]
+impl ConnectionTrait for Apart<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    async fn execute_raw(&self, it: Statement) -> Result<ExecResult, DbErr> {
+        self.0.execute_raw(it).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.0.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, it: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match &self.0.inner {
+            Inner::Own(tx) => tx.query_one_raw(it).await,
+            Inner::Shared(_) => self.0.query_one_raw(it).await,
+        }
+    }
+
+    async fn query_all_raw(&self, it: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match &self.0.inner {
+            Inner::Own(tx) => tx.query_all_raw(it).await,
+            Inner::Shared(_) => self.0.query_all_raw(it).await,
+        }
+    }
+}
+
 /// Runs all, in their order; the first that fails is the last.
 pub(super) async fn execute_all(
     tx: &DatabaseTransaction,
@@ -150,23 +190,10 @@ pub(super) async fn execute_all(
         return Ok(());
     }
     if tx.get_database_backend() == DbBackend::Sqlite {
-        return tx.execute_raw(joined(all)).await.map(drop);
+        return tx.execute_raw(joined::for_sqlite(all)).await.map(drop);
     }
-    for it in all {
+    for it in joined::for_postgres(all) {
         tx.execute_raw(it).await?;
     }
     Ok(())
-}
-
-/// For SQLite, where parameters have no numbers here: each statement takes the next ones.
-fn joined(all: Vec<Statement>) -> Statement {
-    let (mut sql, mut values) = (String::new(), Vec::new());
-    for it in all {
-        if !sql.is_empty() {
-            sql.push_str("; ");
-        }
-        sql.push_str(&it.sql);
-        values.extend(it.values.into_iter().flat_map(|it| it.0));
-    }
-    Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
 }

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Applied, Db, changes, tx};
+use super::{Applied, Db, changes, changes::Committed, tx};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
@@ -200,7 +200,8 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
     let (committed, is_logged) = (Instant::now(), to > from);
     if is_logged {
         // Nobody else writes meanwhile.
-        db.follow(Some((from, to))).await;
+        let part = Some((from, to));
+        db.follow(Committed { part, ..Committed::before(committed) }).await;
     }
     drop(guard);
     let applied =

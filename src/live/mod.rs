@@ -36,7 +36,7 @@ pub use self::{people::FoundPerson, state::Found};
 use crate::{
     db::{
         Db, Follower,
-        changes::{Mark, Since},
+        changes::{Committed, Mark, Since},
         nodes::LEASE,
     },
     error::Result,
@@ -169,10 +169,19 @@ impl Live {
         self.trusted_until.store(0, Ordering::Release);
     }
 
-    /// Applies what was committed. Before anything is loaded there is nothing to do: the lease begins
-    /// after a look for all that came meanwhile.
-    async fn catch_up(&self, db: &Db, confirm: Confirm) -> Result<()> {
+    /// Applies what was committed, unless that `is_known`: several who commit at once are applied together.
+    /// Before anything is loaded there is nothing to do: the lease begins after a look for all that came
+    /// meanwhile.
+    async fn catch_up(
+        &self,
+        db: &Db,
+        confirm: Confirm,
+        is_known: impl Fn(&Mark) -> bool,
+    ) -> Result<()> {
         let mut mark = self.mark.lock().await;
+        if mark.as_ref().is_some_and(is_known) {
+            return Ok(());
+        }
         let done = self.bring_up(db, &mut mark, confirm).await;
         if done.is_err() {
             // Still holding the lock, so that no renewal that began before comes after it.
@@ -258,10 +267,11 @@ impl Follower for Live {
         self.node
     }
 
-    fn follow<'a>(&'a self, db: &'a Db, own: Option<(i64, i64)>) -> BoxFuture<'a, ()> {
+    fn follow<'a>(&'a self, db: &'a Db, committed: Committed) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let confirm = own.map_or(Confirm::News, Confirm::Beyond);
-            if let Err(error) = self.catch_up(db, confirm).await {
+            let confirm = committed.part.map_or(Confirm::News, Confirm::Beyond);
+            let is_known = |mark: &Mark| mark.covers(&committed);
+            if let Err(error) = self.catch_up(db, confirm, is_known).await {
                 tracing::warn!(?error, "the state in memory is not relied on until it can follow");
             }
         })
@@ -313,8 +323,13 @@ async fn keep(live: Arc<Live>, db: Db) {
         let done = tokio::select! {
             _ = renewals.tick() => live.renew(&db).await,
             // Where changes are told of, nobody looks.
-            _ = looks.tick(), if !listener.is_connected() => live.catch_up(&db, Confirm::News).await,
-            () = listener.heard() => live.catch_up(&db, Confirm::News).await,
+            _ = looks.tick(), if !listener.is_connected() => {
+                live.catch_up(&db, Confirm::News, |_| false).await
+            }
+            by = listener.heard() => {
+                let is_known = |mark: &Mark| by.is_some_and(|it| mark.contains(it));
+                live.catch_up(&db, Confirm::News, is_known).await
+            }
         };
         if let Err(error) = &done
             && !failing

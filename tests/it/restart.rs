@@ -10,11 +10,15 @@ use std::{
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use keyward::{audit, db::Follower, key_instances};
+use keyward::{
+    audit,
+    db::{Follower, changes::Committed},
+    key_instances,
+};
 use reqwest::{Method, Response, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::support::{TestApp, eventually, ids};
 
@@ -277,7 +281,7 @@ async fn what_gets_a_number_of_before_the_crash_is_not_passed_over() {
     app.without_memory().await;
     for round in 0..4 {
         let used = use_numbers(&app).await;
-        app.live.follow(&app.db, None).await;
+        app.live.follow(&app.db, Committed::before(Instant::now())).await;
         server.stop("-KILL");
         server.start_again().await;
         let db = app.home.connect().await;
@@ -285,7 +289,7 @@ async fn what_gets_a_number_of_before_the_crash_is_not_passed_over() {
         db.execute_unprepared(&change).await.unwrap();
         db.close().await.unwrap();
         let follows = async || {
-            app.live.follow(&app.db, None).await;
+            app.live.follow(&app.db, Committed::before(Instant::now())).await;
             app.live.differences(&app.db).await.is_ok_and(|it| it.is_empty())
         };
         assert!(eventually(LIMIT, follows).await, "{round}: it is not seen");
