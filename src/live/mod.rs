@@ -5,7 +5,7 @@
 //! It is relied on only while a lease runs, which begins before the last look for changes. Without one,
 //! and until all is loaded, each call asks the database.
 mod chosen;
-mod hashing;
+mod instances;
 mod load;
 mod load_people;
 mod people;

@@ -5,18 +5,16 @@ use std::{
     borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    hash::BuildHasherDefault,
     sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
-use indexmap::IndexMap;
 use slab::Slab;
 use uuid::Uuid;
 
 use super::{
     chosen::{Chosen, Secret},
-    hashing::OfDigest,
+    instances::Instances,
     people::{People, PeopleBatch},
 };
 use crate::{
@@ -137,7 +135,7 @@ pub struct Found<'a> {
 
 #[derive(Default)]
 pub struct State {
-    instances: IndexMap<Digest32, Instance, BuildHasherDefault<OfDigest>>,
+    instances: Instances,
     chosen: Chosen,
     groups: Slab<Group>,
     group_slots: HashMap<Uuid, usize>,
@@ -153,9 +151,7 @@ pub struct State {
 
 impl State {
     pub fn with_room_for(instances: usize) -> Self {
-        let mut it = Self::default();
-        it.instances.reserve_exact(instances);
-        it
+        Self { instances: Instances::with_room_for(instances), ..Self::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -168,7 +164,8 @@ impl State {
 
     /// The first of `digests` that is one of an instance.
     pub fn find(&self, digests: &[Digest32], workspace: Option<&str>) -> Option<Found<'_>> {
-        let (digest, it) = digests.iter().find_map(|it| self.instances.get_key_value(it))?;
+        let known = |it| Some((it, self.instances.get(it)?));
+        let (digest, it) = digests.iter().find_map(known)?;
         let group = self.groups.get(it.group as usize).filter(|it| !it.is_deleted)?;
         let subscription = self.subscriptions.get(&group.subscription)?;
         let record = self.records.get(group.record)?;
@@ -296,7 +293,7 @@ impl State {
                 self.groups[slot].instances += 1;
                 self.instances.insert(digest, Instance::of(&row, group))
             }
-            None => self.instances.swap_remove(&digest),
+            None => self.instances.remove(&digest),
         };
         if let Some(old) = old {
             let slot = old.group as usize;
@@ -392,7 +389,7 @@ impl State {
 
     /// All of it in words and in order, to compare two of them.
     pub fn described(&self) -> BTreeMap<String, String> {
-        let of_instance = |(digest, it): (&Digest32, &Instance)| {
+        let of_instance = |(digest, it): &(Digest32, Instance)| {
             let found = self.find(&[*digest], None);
             let group = self.groups.get(it.group as usize);
             let held = group.map(|it| &self.records[it.record].access.0);
@@ -429,6 +426,12 @@ pub(super) fn replace<T>(all: &mut HashMap<Uuid, T>, id: Uuid, now: Option<T>) {
 }
 
 impl Instance {
+    #[cfg(test)]
+    pub fn with_label(label: i32) -> Self {
+        let (id, ever) = (Uuid::nil(), NEVER);
+        Self { id, label, group: 0, from: 0, until: ever, deactivated_at: ever, revoked_at: ever }
+    }
+
     fn of(it: &InstanceRow, group: u32) -> Self {
         Self {
             id: it.id,
