@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     caller::{Caller, KeysRead, KeysWrite, Token},
     etag,
-    openapi::texts::Cursor,
+    openapi::texts::{Cursor, Note},
     paging,
     reader::Reader,
     voice::{Native, Problem},
@@ -200,14 +200,25 @@ pub async fn change(
     shown(&act, &after).await
 }
 
+/// A key is taken out of use.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ending {
+    /// Why, for the audit log.
+    #[schema(value_type = Note)]
+    pub reason: String,
+}
+
 /// `POST /api/v1/instances/{id}/deactivation`: until it is reactivated.
 pub async fn deactivate(
     caller: Token<KeysWrite>,
     id: Path<String>,
     req: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let ending: Ending = fault::optional_json(&req, payload).await?;
     let (act, _, target) = begin(&caller, &id, &req).await?;
-    let after = key_instances::deactivate(&act, target).await?;
+    let after = key_instances::deactivate(&act, target.because(&ending.reason)).await?;
     shown(&act, &after).await
 }
 
@@ -230,9 +241,11 @@ pub async fn revoke(
     caller: Token<KeysWrite>,
     id: Path<String>,
     req: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let ending: Ending = fault::optional_json(&req, payload).await?;
     let (act, _, target) = begin(&caller, &id, &req).await?;
-    let after = key_instances::revoke(&act, target).await?;
+    let after = key_instances::revoke(&act, target.because(&ending.reason)).await?;
     shown(&act, &after).await
 }
 
@@ -241,7 +254,7 @@ async fn begin<'a>(
     caller: &'a Caller,
     id: &str,
     req: &HttpRequest,
-) -> Result<(Act<'a>, KeyInstance, Target), Problem> {
+) -> Result<(Act<'a>, KeyInstance, Target<'static>), Problem> {
     let act = caller.act();
     let it = find(&act, id).await?;
     let is_named = etag::matches(req, &etag::of_instance(&it))?;

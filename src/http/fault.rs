@@ -284,6 +284,19 @@ pub async fn json<T: DeserializeOwned>(req: &HttpRequest, payload: Payload) -> R
     parse(&body)
 }
 
+/// The same where nothing need be said: no body is one that says nothing.
+pub async fn optional_json<T: DeserializeOwned + Default>(
+    req: &HttpRequest,
+    payload: Payload,
+) -> Result<T, Cause> {
+    let body = form::read_body(&mut payload.into_inner()).await?;
+    match (body.is_empty(), is_json(req)) {
+        (true, _) => Ok(T::default()),
+        (false, true) => parse(&body),
+        (false, false) => Err(Cause::UnsupportedMediaType),
+    }
+}
+
 /// The same of bytes that were read.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Cause> {
     let mut reader = serde_json::Deserializer::from_slice(body);

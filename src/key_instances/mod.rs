@@ -33,6 +33,7 @@ use crate::{
     db::Tx,
     domain::{
         ActivePeriod, Facts, GroupKind, Refusal, coverage, label_name, lifecycle, secret::saved_by,
+        text,
     },
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
@@ -46,30 +47,39 @@ pub(crate) fn secret_path(act: &Act<'_>, group: Uuid, id: Uuid) -> String {
 
 /// An instance that is to be changed, by its group and its id.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct Target<'a> {
     group: Uuid,
     id: Uuid,
     /// Only if it has not changed since: who decides about a thing has seen it.
     revision: Option<i32>,
+    /// Why it is taken out of use, for the audit log: a line, perhaps empty.
+    reason: &'a str,
 }
 
-impl From<(Uuid, Uuid)> for Target {
+impl<'a> Target<'a> {
+    pub fn because(self, reason: &'a str) -> Self {
+        Self { reason, ..self }
+    }
+}
+
+impl From<(Uuid, Uuid)> for Target<'_> {
     /// Whatever it is by then.
     fn from((group, id): (Uuid, Uuid)) -> Self {
-        Self { group, id, revision: None }
+        Self { group, id, revision: None, reason: "" }
     }
 }
 
 impl KeyInstance {
-    pub fn as_seen(&self) -> Target {
-        Target { group: self.key_group_id, id: self.id, revision: Some(self.revision) }
+    pub fn as_seen(&self) -> Target<'static> {
+        let revision = Some(self.revision);
+        Target { group: self.key_group_id, id: self.id, revision, reason: "" }
     }
 }
 
 /// A new active period for an instance that has not ended.
 pub async fn change_period(
     act: &Act<'_>,
-    id: impl Into<Target>,
+    id: impl Into<Target<'_>>,
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::change_period(kind, it, period, act.now);
@@ -77,7 +87,7 @@ pub async fn change_period(
 }
 
 /// Out of use until it is reactivated.
-pub async fn deactivate(act: &Act<'_>, id: impl Into<Target>) -> Result<KeyInstance> {
+pub async fn deactivate(act: &Act<'_>, id: impl Into<Target<'_>>) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::deactivate(kind, it, act.now);
     transition(act, id.into(), "key_instance.deactivated", change).await
 }
@@ -85,7 +95,7 @@ pub async fn deactivate(act: &Act<'_>, id: impl Into<Target>) -> Result<KeyInsta
 /// Back into use with a new period.
 pub async fn reactivate(
     act: &Act<'_>,
-    id: impl Into<Target>,
+    id: impl Into<Target<'_>>,
     period: ActivePeriod,
 ) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::reactivate(kind, it, period, act.now);
@@ -93,7 +103,7 @@ pub async fn reactivate(
 }
 
 /// Out of use for good.
-pub async fn revoke(act: &Act<'_>, id: impl Into<Target>) -> Result<KeyInstance> {
+pub async fn revoke(act: &Act<'_>, id: impl Into<Target<'_>>) -> Result<KeyInstance> {
     let change = |_, it: &Facts| lifecycle::revoke(it, act.now);
     transition(act, id.into(), "key_instance.revoked", change).await
 }
@@ -104,10 +114,11 @@ fn at_until(refusal: Refusal) -> Error {
 
 async fn transition(
     act: &Act<'_>,
-    Target { group, id, revision }: Target,
+    Target { group, id, revision, reason }: Target<'_>,
     action: &'static str,
     change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
+    let reason = text::line(reason, 200).map_err(|it| Error::field("reason", it))?;
     let (tx, subscription) = act.begin_knowing().await?;
     let group = key_groups::touch(act, &tx, group).await?;
     let instance = store::find(&tx, act.scope, (group.id, id)).await?;
@@ -124,7 +135,10 @@ async fn transition(
     if facts.period.reaches_beyond(&before.period) {
         subscription.period_rules().check(&facts.period).map_err(at_until)?;
     }
-    let (after, event) = save(act, &tx, &group, (&instance, &facts), action).await?;
+    let (after, mut event) = save(act, &tx, &group, (&instance, &facts), action).await?;
+    if !reason.is_empty() {
+        event.after["reason"] = reason.into();
+    }
     summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
     act.finish(tx, event).await?;
     Ok(after)

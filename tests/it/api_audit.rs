@@ -8,6 +8,7 @@ use crate::support::{TestApp, on_both};
 on_both! {
     the_log_is_read_from_its_newest_row_on_and_has_no_secret,
     rows_are_found_by_who_what_and_when,
+    why_a_key_was_taken_out_of_use_is_in_it,
     it_takes_a_scope_of_its_own_and_shows_one_subscription,
 }
 
@@ -83,6 +84,29 @@ async fn rows_are_found_by_who_what_and_when(app: &TestApp) {
         let refused = program.get(&format!("/audit?{wrong}")).await.expect(400);
         assert!(!refused.text().contains("kw_0123"), "{wrong}");
     }
+}
+
+async fn why_a_key_was_taken_out_of_use_is_in_it(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.instance;
+    let program = app.program(&["keys:write", "audit:read"]).await;
+    let post = async |act: &str, body: Value| {
+        program.post(&format!("/instances/{}/{act}", key.id), body).await
+    };
+    for wrong in
+        [json!({ "reason": "x".repeat(201) }), json!({ "reason": 7 }), json!({ "why": "" })]
+    {
+        for act in ["deactivation", "revocation"] {
+            let told = post(act, wrong.clone()).await;
+            assert!([400, 422].contains(&told.status), "{wrong}: {told:?}");
+        }
+    }
+    post("deactivation", json!({ "reason": "Leaked" })).await.expect(200);
+    // Nothing need be said.
+    post("revocation", json!({})).await.expect(200);
+    let body = program.get(&format!("/audit?object={}&limit=2", key.id)).await.expect(200).json();
+    let [revoked, deactivated] = [&body["data"][0]["after"], &body["data"][1]["after"]];
+    assert_eq!((&deactivated["reason"], &revoked["reason"]), (&json!("Leaked"), &Value::Null));
 }
 
 async fn it_takes_a_scope_of_its_own_and_shows_one_subscription(app: &TestApp) {

@@ -13,6 +13,7 @@ on_both! {
     an_expired_key_is_reactivated_with_a_new_period,
     a_key_is_revoked_for_good,
     a_key_in_use_must_be_named_before_it_ends,
+    why_a_key_is_taken_out_of_use_is_in_the_audit_log,
     a_rotation_leaves_the_old_key_the_chosen_overlap,
     a_rotated_key_never_works_longer_than_before,
     what_a_status_does_not_allow_is_refused_with_a_reason,
@@ -181,6 +182,25 @@ async fn a_key_in_use_must_be_named_before_it_ends(app: &TestApp) {
     // A day later nobody uses it any more.
     it.advance(TimeDelta::hours(24)).await;
     it.told(&it.first, "revocation", &[]).await;
+}
+
+async fn why_a_key_is_taken_out_of_use_is_in_the_audit_log(app: &TestApp) {
+    let it = Keys::new(app).await;
+    let before = app.snapshot().await;
+    for wrong in ["x".repeat(201), "a\u{202e}b".to_owned()] {
+        for act in ["deactivation", "revocation"] {
+            let page = it.post(&it.first, act, &[("reason", &wrong)]).await.expect(422);
+            assert_ne!(page.error_at("reason"), "");
+            assert_eq!(page.field("reason"), wrong, "what was typed stays");
+        }
+    }
+    assert_eq!(app.snapshot().await, before);
+    it.told(&it.first, "deactivation", &[("reason", " seen in a <log> ")]).await;
+    it.told(&it.first, "revocation", &[("reason", "")]).await;
+    let log = it.admin.get("/s/acme/audit?action=key_instance.deactivated").await.plain();
+    assert!(log.contains("reason") && log.contains("seen in a <log>"), "{log}");
+    let log = it.admin.get("/s/acme/audit?action=key_instance.revoked").await.plain();
+    assert!(!log.contains("reason"), "{log}");
 }
 
 impl Keys<'_> {

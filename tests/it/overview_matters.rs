@@ -20,6 +20,7 @@ on_both! {
 
 on_sqlite! {
     whoever_may_not_act_sees_what_matters_without_buttons,
+    of_many_matters_the_less_urgent_ones_are_folded,
     the_button_proposes_the_start_that_helps,
     the_calm_sentence_says_for_how_long,
     a_lane_says_all_that_it_shows,
@@ -113,7 +114,7 @@ async fn matters_come_in_the_stated_order_each_with_one_button(app: &TestApp) {
     assert_eq!(told, expected);
     let text = page.plain();
     for part in [
-        "5 key groups need attention, and 1 key was never confirmed as saved.",
+        "4 key groups need attention, and 2 other things to look at.",
         "k-1 takes 100 % of the calls of the last 24 hours, last now, and expires Wed 3 Mar 2027",
         "Its successor k-2 is active: move the callers.",
         "Nothing is active since 1 Mar. k-2 starts Fri 5 Mar 2027 10:30 UTC.",
@@ -138,6 +139,25 @@ async fn whoever_may_not_act_sees_what_matters_without_buttons(app: &TestApp) {
         assert!(told.iter().all(|it| it.1.is_none()), "{told:?}");
         assert!(!page.text().contains("/keys/new"));
     }
+}
+
+async fn of_many_matters_the_less_urgent_ones_are_folded(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let admin = app.signed_in("admin@acme.example").await;
+    for n in 1..=7 {
+        group(&desk, &format!("group-{n}"), desk.days(1)).await;
+    }
+    let page = admin.get("/s/acme").await.expect(200);
+    assert_eq!(todos(&page).len(), 7, "one alone is not hidden");
+    assert!(!page.text().contains("<details class=\"advice more\">"));
+    group(&desk, "group-8", desk.days(1)).await;
+    let page = admin.get("/s/acme").await.expect(200);
+    assert_eq!(todos(&page).len(), 6);
+    let (_, folded) = page.text().split_once("<details class=\"advice more\">").unwrap();
+    let (folded, _) = folded.split_once("</details>").unwrap();
+    assert!(folded.contains("<span>2 more</span>"), "{folded}");
+    assert_eq!(folded.matches("</a> runs out in 24 hours</p>").count(), 2, "{folded}");
+    assert!(page.plain().contains("8 key groups need attention."), "{}", page.plain());
 }
 
 async fn callers_that_moved_are_no_matter(app: &TestApp) {

@@ -85,12 +85,12 @@ fn keys() -> Vec<Operation> {
             .takes::<PeriodChange>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/deactivation", "deactivateKey"), KEYS, ("Deactivate a key",
             "It is refused at once, until it is reactivated. A client secret is revoked instead."))
-            .conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
+            .may_take::<instances::Ending>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/reactivation", "reactivateKey"), KEYS, ("Reactivate a key",
             "One that was deactivated or has ended, with a new active period."))
             .takes::<PeriodChange>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/revocation", "revokeKey"), KEYS, ("Revoke a key",
             "It is refused at once and for good. This cannot be undone."))
-            .conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
+            .may_take::<instances::Ending>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
     ]
 }

@@ -131,6 +131,15 @@ impl Operation {
         self
     }
 
+    /// The same, or none.
+    pub fn may_take<B: ToSchema>(self) -> Self {
+        let mut it = self.takes::<B>();
+        if let Some(body) = &mut it.body {
+            body["required"] = false.into();
+        }
+        it
+    }
+
     /// It makes something, once for each `Idempotency-Key`.
     pub fn creates(mut self) -> Self {
         self.parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));

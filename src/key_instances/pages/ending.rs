@@ -19,7 +19,7 @@ use crate::{
         page::{Section, refused},
         words,
     },
-    key_instances::{self, KeyInstance},
+    key_instances::{self, KeyInstance, Target},
     subscriptions::Act,
     verify::usage,
 };
@@ -48,6 +48,8 @@ struct EndingPage {
     facts: Vec<Fact>,
     /// Must be typed, because the key is in use; empty if it is not.
     to_type: String,
+    /// As it was typed.
+    reason: String,
     button: String,
     keep: &'static str,
     path: String,
@@ -59,7 +61,7 @@ async fn show(
     admin: &Admin,
     kind: Kind,
     ids: (Uuid, Uuid),
-    errors: Errors,
+    (reason, errors): (&str, Errors),
 ) -> Result<HttpResponse, PageError> {
     let act = admin.act();
     let key = key_instances::find(&act, ids).await?;
@@ -93,6 +95,7 @@ async fn show(
         text,
         facts: facts(admin, &act, &key, verb).await?,
         to_type: if is_in_use(&key, &admin.me.here) { name } else { String::new() },
+        reason: reason.to_owned(),
         button,
         keep,
         path: format!("{}/keys/{}/{path}", list.path, key.id),
@@ -173,18 +176,21 @@ pub async fn deactivation_form(
     admin: Admin,
     path: Path<KeyPath>,
 ) -> Result<HttpResponse, PageError> {
-    show(&admin, Kind::Deactivate, path.ids(), Errors::none()).await
+    show(&admin, Kind::Deactivate, path.ids(), ("", Errors::none())).await
 }
 
 /// `GET .../revocation`
 pub async fn revocation_form(admin: Admin, path: Path<KeyPath>) -> Result<HttpResponse, PageError> {
-    show(&admin, Kind::Revoke, path.ids(), Errors::none()).await
+    show(&admin, Kind::Revoke, path.ids(), ("", Errors::none())).await
 }
 
 #[derive(Deserialize)]
 pub struct EndingForm {
     #[serde(default)]
     confirm: String,
+    /// For the audit log.
+    #[serde(default)]
+    reason: String,
 }
 
 /// `POST .../deactivation`
@@ -193,7 +199,7 @@ pub async fn deactivate(
     path: Path<KeyPath>,
     form: Form<EndingForm>,
 ) -> Result<HttpResponse, PageError> {
-    end(&admin, Kind::Deactivate, path.ids(), &form.confirm).await
+    end(&admin, Kind::Deactivate, path.ids(), &form).await
 }
 
 /// `POST .../revocation`
@@ -202,27 +208,28 @@ pub async fn revoke(
     path: Path<KeyPath>,
     form: Form<EndingForm>,
 ) -> Result<HttpResponse, PageError> {
-    end(&admin, Kind::Revoke, path.ids(), &form.confirm).await
+    end(&admin, Kind::Revoke, path.ids(), &form).await
 }
 
 async fn end(
     admin: &Admin,
     kind: Kind,
     ids: (Uuid, Uuid),
-    typed: &str,
+    form: &EndingForm,
 ) -> Result<HttpResponse, PageError> {
     let act = admin.act();
     let before = key_instances::find(&act, ids).await?;
-    let ended = if is_in_use(&before, &admin.me.here) && typed.trim() != before.name() {
+    let target = Target::from(ids).because(&form.reason);
+    let ended = if is_in_use(&before, &admin.me.here) && form.confirm.trim() != before.name() {
         Err(Error::field("confirm", format!("Type {} to confirm.", before.name())))
     } else if kind == Kind::Deactivate {
-        key_instances::deactivate(&act, ids).await
+        key_instances::deactivate(&act, target).await
     } else {
-        key_instances::revoke(&act, ids).await
+        key_instances::revoke(&act, target).await
     };
     let key = match ended {
         Ok(key) => key,
-        Err(error) => return show(admin, kind, ids, Errors::of(error)?).await,
+        Err(error) => return show(admin, kind, ids, (&form.reason, Errors::of(error)?)).await,
     };
     let group = admin.path(&format!("/groups/{}", ids.0));
     let flash = match kind {

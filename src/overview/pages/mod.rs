@@ -21,6 +21,9 @@ use crate::{
 /// Automation tokens in the list of what needs attention; more are behind a link.
 const SHOWN: usize = 5;
 
+/// Lines of what needs attention that are seen at once: what is drawn below must not be far.
+const AT_ONCE: usize = 6;
+
 /// One count, as a link to the list of what it counts.
 struct Stat {
     label: &'static str,
@@ -43,6 +46,8 @@ struct OverviewPage {
     page: Page,
     stats: Vec<Stat>,
     todos: Vec<Todo>,
+    /// The less urgent ones, folded.
+    others: Vec<Todo>,
     headline: String,
     /// When nothing needs attention: for how long, and what ends next.
     calm: String,
@@ -70,6 +75,8 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let mut todos: Vec<Todo> = it.matters.iter().map(|it| todos::todo(it, &viewer)).collect();
     todos.extend(it.tokens.iter().take(SHOWN).map(|it| todos::token(it, &viewer)));
     todos.extend(it.unsaved.iter().map(|it| todos::unsaved(it, &viewer)));
+    // One that is left over takes no less room than what would hide it.
+    let others = if todos.len() > AT_ONCE + 1 { todos.split_off(AT_ONCE) } else { Vec::new() };
     let sums = viewer.scope.subscription();
     let attention = i64::from(sums.attention_groups);
     let uncounted = it.matters.len() as i64 - it.counted;
@@ -78,7 +85,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let lanes: Vec<_> = it.covered.iter().map(|it| charts::lane(it, &viewer, &window)).collect();
     html(&OverviewPage {
         stats: stats(&viewer, &it),
-        headline: headline(attention + uncounted, it.tokens.len() as i64, it.unsaved.len() as i64),
+        headline: headline(attention, uncounted, it.tokens.len() as i64, it.unsaved.len() as i64),
         calm: calm(sums, it.next_end.as_ref(), &viewer),
         more_tokens: (it.tokens.len() > SHOWN).then(|| viewer.path("/settings/tokens")),
         more: (more > 0).then(|| format!("{} more groups", words::count(more))),
@@ -92,6 +99,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         ends: Ends::of(&it.weeks, here),
         events: charts::events(&it, &viewer, todos.len()),
         todos,
+        others,
         groups_path: viewer.path("/groups"),
         new_group: acts.then(|| viewer.path("/groups/new")),
         calendar_path: viewer.path("/settings/calendar"),
@@ -100,22 +108,28 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     })
 }
 
-fn headline(groups: i64, tokens: i64, unsaved: i64) -> String {
-    let of = |n: i64, one: &str, many: &str| match n {
-        0 => None,
-        1 => Some(format!("1 {one}")),
-        n => Some(format!("{} {many}", words::count(n))),
-    };
+/// `groups`: as many as everywhere else; `lagging`: those whose callers have not moved yet.
+fn headline(groups: i64, lagging: i64, tokens: i64, unsaved: i64) -> String {
     let parts = [
-        of(groups, "key group needs attention", "key groups need attention"),
-        of(tokens, "automation token ends soon", "automation tokens end soon"),
-        of(unsaved, "key was never confirmed as saved", "keys were never confirmed as saved"),
+        (groups, "key group needs attention", "key groups need attention"),
+        (lagging, "rotation is not finished", "rotations are not finished"),
+        (tokens, "automation token ends soon", "automation tokens end soon"),
+        (unsaved, "key was never confirmed as saved", "keys were never confirmed as saved"),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let told = |(n, one, many): &(i64, &str, &str)| match n {
+        1 => format!("1 {one}"),
+        n => format!("{} {many}", words::count(*n)),
+    };
+    let parts: Vec<_> = parts.iter().filter(|it| it.0 > 0).collect();
     match parts.as_slice() {
         [] => "Nothing needs attention.".to_owned(),
-        [one] => format!("{one}."),
-        [first @ .., last] => format!("{}, and {last}.", first.join(", ")),
+        [one] => format!("{}.", told(one)),
+        [first, second] => format!("{}, and {}.", told(first), told(second)),
+        [first, others @ ..] => {
+            let others: i64 = others.iter().map(|it| it.0).sum();
+            let others = words::count(others);
+            format!("{}, and {others} other things to look at.", told(first))
+        }
     }
 }
 

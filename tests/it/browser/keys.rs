@@ -190,6 +190,7 @@ async fn a_key_in_use_is_deactivated_only_after_typing_its_name(app: &TestApp) {
         it.says("This is the last active one of its group. The group stops working.").await?;
         it.focused("dialog:modal a[autofocus]").await?;
         let (off, on) = ("[data-danger]:disabled", "[data-danger]:enabled");
+        it.fill("reason", "Pasted into a ticket").await?;
         assert!(it.has(off).await?, "the button works before the name is typed");
         it.fill("confirm", "k-2").await?;
         assert!(it.has(off).await?);
