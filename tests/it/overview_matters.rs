@@ -149,15 +149,21 @@ async fn of_many_matters_the_less_urgent_ones_are_folded(app: &TestApp) {
     }
     let page = admin.get("/s/acme").await.expect(200);
     assert_eq!(todos(&page).len(), 7, "one alone is not hidden");
-    assert!(!page.text().contains("<details class=\"advice more\">"));
+    assert!(!page.text().contains("<details class=\"advice folded\">"));
     group(&desk, "group-8", desk.days(1)).await;
     let page = admin.get("/s/acme").await.expect(200);
     assert_eq!(todos(&page).len(), 6);
-    let (_, folded) = page.text().split_once("<details class=\"advice more\">").unwrap();
+    let (_, folded) = page.text().split_once("<details class=\"advice folded\">").unwrap();
     let (folded, _) = folded.split_once("</details>").unwrap();
     assert!(folded.contains("<span>2 more</span>"), "{folded}");
     assert_eq!(folded.matches("</a> runs out in 24 hours</p>").count(), 2, "{folded}");
     assert!(page.plain().contains("8 key groups need attention."), "{}", page.plain());
+    // What will fail is never among them.
+    let gap = group(&desk, "gap", desk.days(1)).await;
+    key(&desk, &gap, between(app, 2, 60)).await;
+    let told = todos(&admin.get("/s/acme").await.expect(200));
+    assert_eq!(told.len(), 7);
+    assert!(told[6].0.starts_with("gap has a gap of 24 hours"), "{told:?}");
 }
 
 async fn callers_that_moved_are_no_matter(app: &TestApp) {

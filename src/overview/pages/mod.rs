@@ -21,7 +21,8 @@ use crate::{
 /// Automation tokens in the list of what needs attention; more are behind a link.
 const SHOWN: usize = 5;
 
-/// Lines of what needs attention that are seen at once: what is drawn below must not be far.
+/// Lines of what needs attention that are seen at once, besides what fails or will: what is drawn below must
+/// not be far.
 const AT_ONCE: usize = 6;
 
 /// One count, as a link to the list of what it counts.
@@ -75,8 +76,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
     let mut todos: Vec<Todo> = it.matters.iter().map(|it| todos::todo(it, &viewer)).collect();
     todos.extend(it.tokens.iter().take(SHOWN).map(|it| todos::token(it, &viewer)));
     todos.extend(it.unsaved.iter().map(|it| todos::unsaved(it, &viewer)));
-    // One that is left over takes no less room than what would hide it.
-    let others = if todos.len() > AT_ONCE + 1 { todos.split_off(AT_ONCE) } else { Vec::new() };
+    let (todos, others) = folded(todos);
     let sums = viewer.scope.subscription();
     let attention = i64::from(sums.attention_groups);
     let uncounted = it.matters.len() as i64 - it.counted;
@@ -97,7 +97,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         },
         lanes,
         ends: Ends::of(&it.weeks, here),
-        events: charts::events(&it, &viewer, todos.len()),
+        events: charts::events(&it, &viewer, todos.len() + usize::from(!others.is_empty())),
         todos,
         others,
         groups_path: viewer.path("/groups"),
@@ -106,6 +106,17 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
         has_groups: sums.group_count > 0,
         page: Page::within(&viewer, Section::Overview),
     })
+}
+
+/// What is seen at once, and what can wait behind it.
+fn folded(todos: Vec<Todo>) -> (Vec<Todo>, Vec<Todo>) {
+    let can_wait = |n: usize, it: &Todo| n >= AT_ONCE && !it.fails();
+    // One that is left over takes no less room than what would hide it.
+    let many = todos.iter().enumerate().filter(|(n, it)| can_wait(*n, it)).count() > 1;
+    let (folded, seen): (Vec<_>, Vec<_>) =
+        todos.into_iter().enumerate().partition(|(n, it)| many && can_wait(*n, it));
+    let only = |all: Vec<(usize, Todo)>| all.into_iter().map(|it| it.1).collect();
+    (only(seen), only(folded))
 }
 
 /// `groups`: as many as everywhere else; `lagging`: those whose callers have not moved yet.

@@ -24,6 +24,13 @@ pub struct Todo {
     pub action: Option<(&'static str, String)>,
 }
 
+impl Todo {
+    /// Calls fail, or will.
+    pub fn fails(&self) -> bool {
+        self.class == "c-bad"
+    }
+}
+
 /// A key that nobody confirmed to have.
 pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
     let path = viewer.path(&format!("/groups/{}", key.key_group_id));
