@@ -87,6 +87,11 @@ impl Mark {
         Self { since, newest, horizon: 0, read: HashSet::new(), seen: String::new() }
     }
 
+    /// Whether this is what a node has confirmed ([`Db::enter_nodes`]).
+    pub fn is_confirmed_by(&self, seen: &str) -> bool {
+        self.seen == seen
+    }
+
     /// Whether what was committed was read.
     pub fn covers(&self, it: &Committed) -> bool {
         it.at < self.since

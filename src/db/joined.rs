@@ -33,6 +33,11 @@ pub(super) fn for_postgres(all: Vec<Statement>) -> Vec<Statement> {
     done
 }
 
+/// Whether a statement names a table that one of those before it writes.
+pub(super) fn depends(it: &Statement, before: &[Statement]) -> bool {
+    before.iter().any(|before| written(&before.sql).is_none_or(|table| it.sql.contains(table)))
+}
+
 /// Statements that can be one.
 #[derive(Default)]
 struct Parts {
@@ -77,8 +82,12 @@ fn values(it: &Statement) -> usize {
     it.values.as_ref().map_or(0, |it| it.0.len())
 }
 
-/// The table that a statement writes, with its quotes.
+/// The table that a statement writes, with its quotes; `None`: it stands alone. Postgres does the last part
+/// first: rows that others may write as well, at a place that is not locked yet, must be in their order.
 fn written(sql: &str) -> Option<&str> {
+    if sql.contains(" DO UPDATE ") {
+        return None;
+    }
     let name = ["INSERT INTO ", "UPDATE "].iter().find_map(|it| sql.strip_prefix(it))?;
     let end = name.strip_prefix('"')?.find('"')?;
     name.get(..end + 2)
@@ -141,7 +150,21 @@ mod tests {
         assert_eq!(for_postgres(vec![b(), a()]).len(), 1, "it reads what was there before");
         assert_eq!(for_postgres(vec![other(), a()]), [other(), a()]);
         assert_eq!(for_postgres(vec![a(), other()]), [a(), other()]);
+        let added = || {
+            it(r#"INSERT INTO "d" ("x") VALUES (1) ON CONFLICT ("x") DO UPDATE SET "x" = 2"#, &[])
+        };
+        assert_eq!(for_postgres(vec![a(), added()]), [a(), added()]);
+        assert_eq!(for_postgres(vec![added(), a()]), [added(), a()]);
         assert!(for_postgres(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_question_depends_on_what_writes_a_table_that_it_names() {
+        let question = it(r#"SELECT "x" FROM "a" JOIN "b""#, &[]);
+        let writes = |table| it(&format!(r#"UPDATE "{table}" SET "x" = 1"#), &[]);
+        assert!(depends(&question, &[writes("c"), writes("b")]));
+        assert!(!depends(&question, &[writes("c"), writes("ab")]));
+        assert!(depends(&question, &[it(r#"DELETE FROM "c""#, &[])]), "of that nothing is known");
     }
 
     #[test]

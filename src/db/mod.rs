@@ -32,7 +32,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{changes::Committed, tx::Inner, writer::Writer};
+use self::{changes::Committed, nodes::Logged, tx::Inner, writer::Writer};
 pub use self::{nodes::Applied, tx::Tx};
 
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Db {
         self.follow(Committed::before(now)).await;
         // If nobody can be asked, nobody has applied it.
         let newest = changes::last(&self.pool).await.unwrap_or(i64::MAX);
-        self.applied_everywhere(newest, now).await;
+        self.applied_everywhere(Logged::UpTo(newest), now).await;
     }
 
     /// Whoever keeps a copy applies what was committed.

@@ -75,6 +75,15 @@ impl Applied {
     }
 }
 
+/// What nodes have to apply.
+#[derive(Clone, Copy)]
+pub(super) enum Logged {
+    /// Of Postgres.
+    Transaction(i64),
+    /// All that is in the log: up to this number of SQLite's, or of a transaction of Postgres.
+    UpTo(i64),
+}
+
 #[derive(FromQueryResult)]
 struct Node {
     id: Uuid,
@@ -91,16 +100,17 @@ impl Db {
         Statement::from_sql_and_values(self.pool.get_database_backend(), sql, values)
     }
 
-    /// Sees to it that others wait for this node. True: it has just entered, and must confirm.
-    pub async fn enter_nodes(&self, node: Uuid) -> Result<bool, DbErr> {
+    /// Sees to it that others wait for this node. Gives what it has confirmed so far: nothing, if it has just
+    /// entered.
+    pub async fn enter_nodes(&self, node: Uuid) -> Result<String, DbErr> {
         let own = self.statement("SELECT seen FROM nodes WHERE id = $1", [node.into()]);
-        if self.pool.query_one_raw(own).await?.is_some() {
-            return Ok(false);
+        if let Some(row) = self.pool.query_one_raw(own).await? {
+            return row.try_get("", "seen");
         }
         self.show_alive(node).await;
         let sql = "INSERT INTO nodes (id, seen) VALUES ($1, '')";
         self.pool.execute_raw(self.statement(sql, [node.into()])).await?;
-        Ok(true)
+        Ok(String::new())
     }
 
     /// A node has applied all that it saw at `mark`. An error if it was struck meanwhile.
@@ -127,13 +137,12 @@ impl Db {
         Ok(())
     }
 
-    /// Comes back when what was committed at a moment is in force on every node: on Postgres the
-    /// transaction `id`, on SQLite the log up to this number.
-    pub(super) async fn applied_everywhere(&self, id: i64, committed: Instant) -> Applied {
+    /// Comes back when what was committed at a moment is in force on every node.
+    pub(super) async fn applied_everywhere(&self, what: Logged, committed: Instant) -> Applied {
         let own = self.follower.get().map(|it| it.node());
         let mut pause = Duration::from_millis(1);
         loop {
-            let others = self.living_others(id, own.unwrap_or_default()).await;
+            let others = self.living_others(what, own.unwrap_or_default()).await;
             let (after, own) = (committed.elapsed(), usize::from(own.is_some()));
             let is_over = after > LEASE + MARGIN;
             match others {
@@ -158,9 +167,9 @@ impl Db {
     }
 
     /// Without those that are surely gone: nobody waits for them, now or later.
-    async fn living_others(&self, id: i64, own: Uuid) -> Result<Vec<Node>, DbErr> {
+    async fn living_others(&self, what: Logged, own: Uuid) -> Result<Vec<Node>, DbErr> {
         let mut living = Vec::new();
-        for it in self.others(id, own).await? {
+        for it in self.others(what, own).await? {
             let dead = if it.has_applied { None } else { self.lock_of_the_dead(it.id).await };
             match dead {
                 Some(lock) => {
@@ -173,14 +182,27 @@ impl Db {
         Ok(living)
     }
 
-    async fn others(&self, id: i64, own: Uuid) -> Result<Vec<Node>, DbErr> {
-        let sql = if self.has_one_writer() {
-            "SELECT id, seen, CAST(seen AS INTEGER) >= CAST($2 AS INTEGER) AS has_applied \
-             FROM nodes WHERE id <> $1"
-        } else {
-            "SELECT id, seen, \
-             coalesce(pg_visible_in_snapshot($2::text::xid8, nullif(seen, '')::pg_snapshot), FALSE) \
-             AS has_applied FROM nodes WHERE id <> $1"
+    async fn others(&self, what: Logged, own: Uuid) -> Result<Vec<Node>, DbErr> {
+        let (sql, id) = match what {
+            Logged::UpTo(id) if self.has_one_writer() => (
+                "SELECT id, seen, CAST(seen AS INTEGER) >= CAST($2 AS INTEGER) AS has_applied \
+                 FROM nodes WHERE id <> $1",
+                id,
+            ),
+            Logged::Transaction(id) => (
+                "SELECT id, seen, \
+                 coalesce(pg_visible_in_snapshot($2::text::xid8, nullif(seen, '')::pg_snapshot), FALSE) \
+                 AS has_applied FROM nodes WHERE id <> $1",
+                id,
+            ),
+            // One with a lower number can have been over after a higher one was seen.
+            Logged::UpTo(id) => (
+                "SELECT id, seen, seen <> '' AND NOT EXISTS (SELECT 1 FROM changes \
+                 WHERE xid >= pg_snapshot_xmin(nullif(seen, '')::pg_snapshot) AND xid <= $2::text::xid8 \
+                 AND NOT pg_visible_in_snapshot(xid, nullif(seen, '')::pg_snapshot)) AS has_applied \
+                 FROM nodes WHERE id <> $1",
+                id,
+            ),
         };
         let asked = self.statement(sql, [own.into(), id.to_string().into()]);
         Node::find_by_statement(asked).all(&self.pool).await

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::{Applied, Db, changes, changes::Committed, joined, writer::Turn};
+use super::{Applied, Db, changes, changes::Committed, joined, nodes::Logged, writer::Turn};
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 ///
@@ -54,9 +54,18 @@ impl Tx {
         self.waiting().push(it);
     }
 
-    /// For a question to which nothing that waits makes a difference: on Postgres it need not be done before.
+    /// For a question to which nothing that waits makes a difference: on Postgres it need not be done before,
+    /// unless it writes a table that the question names.
     pub fn apart(&self) -> Apart<'_> {
         Apart(self)
+    }
+
+    /// Where a question can be asked before what waits is done.
+    fn beside(&self, it: &Statement) -> Option<&DatabaseTransaction> {
+        match &self.inner {
+            Inner::Own(tx) if !joined::depends(it, &self.waiting()) => Some(tx),
+            _ => None,
+        }
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Statement>> {
@@ -110,7 +119,7 @@ impl Tx {
                     Some(id) => {
                         let transaction = Some((id, ran));
                         db.follow(Committed { transaction, ..Committed::before(at) }).await;
-                        db.applied_everywhere(id, at).await
+                        db.applied_everywhere(Logged::Transaction(id), at).await
                     }
                     None => Applied::default(),
                 }
@@ -167,16 +176,16 @@ impl ConnectionTrait for Apart<'_> {
     }
 
     async fn query_one_raw(&self, it: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match &self.0.inner {
-            Inner::Own(tx) => tx.query_one_raw(it).await,
-            Inner::Shared(_) => self.0.query_one_raw(it).await,
+        match self.0.beside(&it) {
+            Some(tx) => tx.query_one_raw(it).await,
+            None => self.0.query_one_raw(it).await,
         }
     }
 
     async fn query_all_raw(&self, it: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match &self.0.inner {
-            Inner::Own(tx) => tx.query_all_raw(it).await,
-            Inner::Shared(_) => self.0.query_all_raw(it).await,
+        match self.0.beside(&it) {
+            Some(tx) => tx.query_all_raw(it).await,
+            None => self.0.query_all_raw(it).await,
         }
     }
 }

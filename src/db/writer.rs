@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Applied, Db, changes, changes::Committed, tx};
+use super::{Applied, Db, changes, changes::Committed, nodes::Logged, tx};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
@@ -204,8 +204,11 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
         db.follow(Committed { part, ..Committed::before(committed) }).await;
     }
     drop(guard);
-    let applied =
-        if is_logged { db.applied_everywhere(to, committed).await } else { Applied::default() };
+    let applied = if is_logged {
+        db.applied_everywhere(Logged::UpTo(to), committed).await
+    } else {
+        Applied::default()
+    };
     tell(waiting, || Ok(applied));
 }
 

@@ -229,15 +229,15 @@ impl Live {
 
     /// Renews the lease: from now on it runs anew, if there is a state that could be brought up.
     async fn renew(&self, db: &Db) -> Result<()> {
-        // What was loaded was never confirmed, and somebody may wait for it.
-        let mut is_new = self.mark.lock().await.is_none();
-        if is_new {
+        if self.mark.lock().await.is_none() {
             self.load(db).await?;
         }
         let since = Instant::now();
-        is_new |= db.enter_nodes(self.node).await?;
-        let confirm = if is_new { Confirm::InAnyCase } else { Confirm::News };
+        let confirmed = db.enter_nodes(self.node).await?;
         let mut mark = self.mark.lock().await;
+        // What was loaded, or is one's own, was not confirmed, and somebody may wait for it now.
+        let is_told = mark.as_ref().is_some_and(|it| it.is_confirmed_by(&confirmed));
+        let confirm = if is_told { Confirm::News } else { Confirm::InAnyCase };
         let done = self.bring_up(db, &mut mark, confirm).await;
         match &done {
             Ok(()) if mark.is_some() => self.trust_from(since),

@@ -5,6 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use keyward::{db::nodes::LEASE, key_instances};
 use reqwest::Method;
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program::Program};
@@ -14,6 +15,7 @@ on_both! {
     who_hears_that_it_is_done_already_can_rely_on_it_as_well,
     a_killed_node_comes_back_with_what_was_revoked_meanwhile,
     a_node_whose_clock_is_behind_refuses_what_was_revoked,
+    nobody_waits_out_the_lease_of_a_node_for_what_it_did_itself,
 }
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -132,6 +134,48 @@ async fn a_node_whose_clock_is_behind_refuses_what_was_revoked(app: &TestApp) {
     key_instances::revoke(&desk.act(), ids(&key)).await.unwrap();
     behind.service().bearer(key.secret.expose()).await.expect(401);
     behind.stop().await;
+}
+
+async fn nobody_waits_out_the_lease_of_a_node_for_what_it_did_itself(app: &TestApp) {
+    let other = app.second_node().await;
+    let desk = app.desk("acme").await;
+    desk.group("quote-engine", desk.days(90)).await;
+    let begun = Instant::now();
+    other.db.settled().await;
+    assert!(begun.elapsed() < LEASE, "{:?}", begun.elapsed());
+    // Struck, it could accept for a moment what the other one revokes.
+    assert_eq!(app.count("nodes").await, 2);
+    other.stop().await;
+}
+
+/// A refusal rests on all that is committed, also on what began before the last that a node has seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_a_lower_number_that_came_later_is_waited_for_as_well() {
+    let app = TestApp::start(Database::Postgres).await;
+    app.desk("acme").await;
+    let (db, other) = (app.home.connect().await, app.home.connect().await);
+    let change = "UPDATE subscriptions SET suspended_at = NULL";
+    let early = other.begin().await.unwrap();
+    early.execute_unprepared(change).await.unwrap();
+    let numbers = "SELECT pg_current_xact_id()::text::bigint AS n";
+    let numbered = Statement::from_string(DbBackend::Postgres, numbers);
+    let row = early.query_one_raw(numbered).await.unwrap().unwrap();
+    let early_id: i64 = row.try_get("", "n").unwrap();
+    app.desk("globex").await;
+    let seen = format!("{early_id}:9000000000000:{early_id}");
+    let enter = format!("INSERT INTO nodes (id, seen) VALUES (gen_random_uuid(), '{seen}')");
+    db.execute_unprepared(&enter).await.unwrap();
+    let silent = format!("nodes WHERE seen = '{seen}'");
+    // It lacks nothing that is committed.
+    app.db.settled().await;
+    assert_eq!(app.count(&silent).await, 1);
+    early.commit().await.unwrap();
+    app.db.settled().await;
+    assert_eq!(app.count(&silent).await, 0, "its lease was not waited for");
+    for it in [db, other] {
+        it.close().await.unwrap();
+    }
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -207,7 +207,7 @@ impl Writer {
             self.shows(&secret, Promise::Accepted).await;
             if made % 2 == 0 {
                 self.journal.lock().unwrap()[at].1 = Promise::Ending;
-                self.insists(&format!("/instances/{id}/revocation"), &name, Value::Null).await;
+                self.insists(&format!("/instances/{id}/revocation"), &name, json!({})).await;
                 self.shows(&secret, Promise::Refused).await;
                 self.journal.lock().unwrap()[at].1 = Promise::Refused;
             }
