@@ -128,7 +128,7 @@ impl Db {
         }
         let now = Instant::now();
         self.follow(Committed::before(now)).await;
-        // If nobody can be asked, nobody has applied it.
+        // If that cannot be asked, everything.
         let newest = changes::last(&self.pool).await.unwrap_or(i64::MAX);
         self.applied_everywhere(Logged::UpTo(newest), now).await;
     }

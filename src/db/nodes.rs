@@ -183,26 +183,24 @@ impl Db {
     }
 
     async fn others(&self, what: Logged, own: Uuid) -> Result<Vec<Node>, DbErr> {
-        let (sql, id) = match what {
-            Logged::UpTo(id) if self.has_one_writer() => (
+        let (Logged::Transaction(id) | Logged::UpTo(id)) = what;
+        let sql = match what {
+            Logged::UpTo(_) if self.has_one_writer() => {
                 "SELECT id, seen, CAST(seen AS INTEGER) >= CAST($2 AS INTEGER) AS has_applied \
-                 FROM nodes WHERE id <> $1",
-                id,
-            ),
-            Logged::Transaction(id) => (
+                 FROM nodes WHERE id <> $1"
+            }
+            Logged::Transaction(_) => {
                 "SELECT id, seen, \
                  coalesce(pg_visible_in_snapshot($2::text::xid8, nullif(seen, '')::pg_snapshot), FALSE) \
-                 AS has_applied FROM nodes WHERE id <> $1",
-                id,
-            ),
+                 AS has_applied FROM nodes WHERE id <> $1"
+            }
             // One with a lower number can have been over after a higher one was seen.
-            Logged::UpTo(id) => (
+            Logged::UpTo(_) => {
                 "SELECT id, seen, seen <> '' AND NOT EXISTS (SELECT 1 FROM changes \
                  WHERE xid >= pg_snapshot_xmin(nullif(seen, '')::pg_snapshot) AND xid <= $2::text::xid8 \
                  AND NOT pg_visible_in_snapshot(xid, nullif(seen, '')::pg_snapshot)) AS has_applied \
-                 FROM nodes WHERE id <> $1",
-                id,
-            ),
+                 FROM nodes WHERE id <> $1"
+            }
         };
         let asked = self.statement(sql, [own.into(), id.to_string().into()]);
         Node::find_by_statement(asked).all(&self.pool).await

@@ -1,8 +1,62 @@
 //! All instances by the digest of their secret: side by side, and an index of 5 bytes for each.
 use hashbrown::HashTable;
+use uuid::Uuid;
 
-use super::state::Instance;
-use crate::pepper::Digest32;
+use super::state::InstanceRow;
+use crate::{
+    clock::instant,
+    domain::{ActivePeriod, Facts},
+    pepper::Digest32,
+};
+
+/// `None` in 8 bytes: no instant of a key lies there.
+const NEVER: i64 = i64::MIN;
+
+/// What is stored of an instance: 56 bytes, of which there may be a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub id: Uuid,
+    pub label: i32,
+    pub group: u32,
+    pub from: i64,
+    until: i64,
+    deactivated_at: i64,
+    revoked_at: i64,
+}
+
+impl Instance {
+    pub fn of(it: &InstanceRow, group: u32) -> Self {
+        Self {
+            id: it.id,
+            label: it.label,
+            group,
+            from: it.from,
+            until: it.until.unwrap_or(NEVER),
+            deactivated_at: it.deactivated_at.unwrap_or(NEVER),
+            revoked_at: it.revoked_at.unwrap_or(NEVER),
+        }
+    }
+
+    /// As the database keeps it in a column of this name.
+    pub fn is_off(&self) -> bool {
+        self.deactivated_at != NEVER && self.revoked_at == NEVER
+    }
+
+    /// The effective end, as the database keeps it in a column of this name.
+    pub fn ends_at(&self) -> i64 {
+        let ends = [self.until, self.revoked_at].into_iter().filter(|it| *it != NEVER);
+        ends.min().unwrap_or(i64::MAX)
+    }
+
+    pub fn facts(&self) -> Option<Facts> {
+        let at = |it: i64| (it != NEVER).then(|| instant(it));
+        Some(Facts {
+            period: ActivePeriod::new(instant(self.from), at(self.until)).ok()?,
+            deactivated_at: at(self.deactivated_at),
+            revoked_at: at(self.revoked_at),
+        })
+    }
+}
 
 #[derive(Default)]
 pub struct Instances {
@@ -77,9 +131,15 @@ mod tests {
         digest
     }
 
+    fn labelled(label: i32) -> Instance {
+        let (id, ever) = (Uuid::nil(), NEVER);
+        let (from, until, deactivated_at, revoked_at) = (0, ever, ever, ever);
+        Instance { id, label, group: 0, from, until, deactivated_at, revoked_at }
+    }
+
     /// One is inserted, or removed.
     fn act() -> impl Strategy<Value = (Digest32, Option<Instance>)> {
-        let new = any::<Option<i32>>().prop_map(|it| it.map(Instance::with_label));
+        let new = any::<Option<i32>>().prop_map(|it| it.map(labelled));
         ((0..32_u8).prop_map(digest), new)
     }
 

@@ -14,32 +14,17 @@ use uuid::Uuid;
 
 use super::{
     chosen::{Chosen, Secret},
-    instances::Instances,
+    instances::{Instance, Instances},
     people::{People, PeopleBatch},
 };
 use crate::{
-    clock::{instant, millis},
+    clock::millis,
     domain::{
-        Access, ActivePeriod, Facts, Permissions,
+        Access, Facts, Permissions,
         access::{Holding, Place, Source},
     },
     pepper::Digest32,
 };
-
-/// `None` in 8 bytes: no instant of a key lies there.
-const NEVER: i64 = i64::MIN;
-
-/// What is stored of an instance: 56 bytes, of which there may be a million.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instance {
-    id: Uuid,
-    label: i32,
-    group: u32,
-    from: i64,
-    until: i64,
-    deactivated_at: i64,
-    revoked_at: i64,
-}
 
 /// A row of an instance, as the database has it.
 #[derive(Clone, Debug)]
@@ -423,44 +408,4 @@ pub(super) fn replace<T>(all: &mut HashMap<Uuid, T>, id: Uuid, now: Option<T>) {
         Some(it) => all.insert(id, it),
         None => all.remove(&id),
     };
-}
-
-impl Instance {
-    #[cfg(test)]
-    pub fn with_label(label: i32) -> Self {
-        let (id, ever) = (Uuid::nil(), NEVER);
-        Self { id, label, group: 0, from: 0, until: ever, deactivated_at: ever, revoked_at: ever }
-    }
-
-    fn of(it: &InstanceRow, group: u32) -> Self {
-        Self {
-            id: it.id,
-            label: it.label,
-            group,
-            from: it.from,
-            until: it.until.unwrap_or(NEVER),
-            deactivated_at: it.deactivated_at.unwrap_or(NEVER),
-            revoked_at: it.revoked_at.unwrap_or(NEVER),
-        }
-    }
-
-    /// As the database keeps it in a column of this name.
-    fn is_off(&self) -> bool {
-        self.deactivated_at != NEVER && self.revoked_at == NEVER
-    }
-
-    /// The effective end, as the database keeps it in a column of this name.
-    fn ends_at(&self) -> i64 {
-        let ends = [self.until, self.revoked_at].into_iter().filter(|it| *it != NEVER);
-        ends.min().unwrap_or(i64::MAX)
-    }
-
-    fn facts(&self) -> Option<Facts> {
-        let at = |it: i64| (it != NEVER).then(|| instant(it));
-        Some(Facts {
-            period: ActivePeriod::new(instant(self.from), at(self.until)).ok()?,
-            deactivated_at: at(self.deactivated_at),
-            revoked_at: at(self.revoked_at),
-        })
-    }
 }

@@ -110,7 +110,7 @@ pub async fn overview(viewer: Viewer) -> Result<HttpResponse, PageError> {
 
 /// What is seen at once, and what can wait behind it.
 fn folded(todos: Vec<Todo>) -> (Vec<Todo>, Vec<Todo>) {
-    let can_wait = |n: usize, it: &Todo| n >= AT_ONCE && !it.fails();
+    let can_wait = |n: usize, it: &Todo| n >= AT_ONCE && !it.fails;
     // One that is left over takes no less room than what would hide it.
     let many = todos.iter().enumerate().filter(|(n, it)| can_wait(*n, it)).count() > 1;
     let (folded, seen): (Vec<_>, Vec<_>) =

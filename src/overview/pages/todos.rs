@@ -15,7 +15,8 @@ use crate::{
 /// One line of "Needs attention".
 pub struct Todo {
     pub icon: &'static str,
-    pub class: &'static str,
+    /// Calls fail, or will where a gap begins.
+    pub fails: bool,
     pub group: String,
     pub path: String,
     /// Follows the group's name: `runs out in 2 days`.
@@ -25,9 +26,9 @@ pub struct Todo {
 }
 
 impl Todo {
-    /// Calls fail, or will.
-    pub fn fails(&self) -> bool {
-        self.class == "c-bad"
+    /// Of its icon.
+    pub fn class(&self) -> &'static str {
+        if self.fails { "c-bad" } else { "c-soon" }
     }
 }
 
@@ -37,7 +38,7 @@ pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
     let replace = format!("{path}/keys/{}/replacement", key.id);
     Todo {
         icon: "circle-help",
-        class: "c-soon",
+        fails: false,
         group: group.clone(),
         what: format!("has what nobody confirmed to have: {}", key.name()),
         why: format!(
@@ -59,7 +60,7 @@ pub fn token(it: &AutomationToken, viewer: &InPlace) -> Todo {
     let path = viewer.path("/settings/tokens");
     Todo {
         icon: "hourglass",
-        class: "c-soon",
+        fails: false,
         group: format!("Token {}", it.name),
         what: format!("ends in {}", words::span(it.ends() - here.now)),
         why: format!(
@@ -86,24 +87,23 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
         of(&it.next, &format!("period?{query}"))
     };
     let start_now = || Some(("Start now", starting(here.this_minute())?));
-    let (icon, class, what, action) = match it.why {
+    let (icon, what, action) = match it.why {
         Attention::Refusing => (
             "triangle-alert",
-            "c-bad",
             "has no active key".to_owned(),
             start_now().or_else(|| Some(("Issue key", format!("{path}/keys/new")))),
         ),
         Attention::RunsOut => {
             let left = it.group.covered_until.map(|at| words::span(instant(at) - here.now));
             let what = format!("runs out in {}", left.unwrap_or_default());
-            ("hourglass", "c-soon", what, of(&it.ending, "rotation").map(|it| ("Rotate", it)))
+            ("hourglass", what, of(&it.ending, "rotation").map(|it| ("Rotate", it)))
         }
         Attention::Gap => {
             let gap = it.group.covered_until.zip(it.group.next_start);
             let span = gap.map(|(until, next)| words::span(instant(next) - instant(until)));
             let what = format!("has a gap of {} ahead", span.unwrap_or_default());
             let close = gap.and_then(|(until, _)| starting(instant(until)));
-            ("calendar-x-2", "c-bad", what, close.map(|it| ("Close gap", it)))
+            ("calendar-x-2", what, close.map(|it| ("Close gap", it)))
         }
         Attention::Lagging => {
             let left = it.ending.as_ref().map(|it| words::span(instant(it.ends_at) - here.now));
@@ -115,17 +115,17 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
                 true => start_now(),
                 false => of(&it.ending, "period").map(|it| ("Extend", it)),
             };
-            ("hourglass", "c-soon", what, action)
+            ("hourglass", what, action)
         }
         Attention::Waiting => {
             let next = it.group.next_start.map(|at| words::span(instant(at) - here.now));
             let what = format!("has no active key for {}", next.unwrap_or_default());
-            ("calendar-clock", "c-bad", what, start_now())
+            ("calendar-clock", what, start_now())
         }
     };
     Todo {
         icon,
-        class,
+        fails: matches!(it.why, Attention::Refusing | Attention::Gap | Attention::Waiting),
         group: it.group.name.clone(),
         what,
         why: why(it, here),
