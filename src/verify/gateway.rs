@@ -1,10 +1,12 @@
 //! `/verify`: for gateways, which show nothing but the credential that is checked (API.md). It
 //! stands outside of all layers: of sessions, the request log, compression, and of the headers that tell
 //! browsers how to show a document, of which there is none.
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use actix_web::{HttpResponse, dev::RequestHead};
+use anyhow::anyhow;
 use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 
 use super::{
     Holder, Presented, Verdict,
@@ -16,10 +18,14 @@ use super::{
 };
 use crate::{
     domain::{Denial, permission, text},
+    error::Error,
     http::{App, caller, cookies, guard},
     metrics::Outcome,
     sessions,
 };
+
+/// How long a database may be silent, whose connections stay open: then it is away.
+const LATEST: Duration = Duration::from_secs(5);
 
 /// `GET`, `HEAD` or `POST /verify`, where memory knows the answer. Most calls wait for nothing, and need
 /// no future, which would be copied several times. `None`: see [`check`].
@@ -29,7 +35,9 @@ pub fn check_at_once(app: &App, req: &RequestHead) -> Option<HttpResponse> {
 
 /// The same, which asks the database if it must.
 pub async fn check(app: &App, req: &RequestHead) -> HttpResponse {
-    counted(app, app.db.within(answer(app, req)).await)
+    let answered = timeout(LATEST, app.db.within(answer(app, req))).await;
+    let late = |_| unanswered(&Error::Unavailable(anyhow!("the database does not answer")));
+    counted(app, answered.unwrap_or_else(late))
 }
 
 fn counted(app: &App, (outcome, mut response): Counted) -> HttpResponse {
