@@ -6,7 +6,10 @@ use chrono::TimeDelta;
 use keyward::{db::nodes::LEASE, key_instances};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program::Program};
 
@@ -134,6 +137,25 @@ async fn a_node_whose_clock_is_behind_refuses_what_was_revoked(app: &TestApp) {
     key_instances::revoke(&desk.act(), ids(&key)).await.unwrap();
     behind.service().bearer(key.secret.expose()).await.expect(401);
     behind.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_silent_is_away() {
+    let app = TestApp::start(Database::Postgres).await;
+    let (other, cable) = app.second_node_on_a_cable().await;
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    other.service().bearer(key.secret.expose()).await.expect(204);
+    let silence = cable.silence();
+    other.relies_on_nothing().await;
+    let asked = other.service();
+    let answered = timeout(LIMIT, asked.bearer(key.secret.expose())).await;
+    answered.expect("it waits without an end").expect(503);
+    drop(silence);
+    let back = async || other.service().bearer(key.secret.expose()).await.status == 204;
+    assert!(eventually(LIMIT, back).await, "it does not come back");
+    other.stop().await;
+    app.stop().await;
 }
 
 async fn nobody_waits_out_the_lease_of_a_node_for_what_it_did_itself(app: &TestApp) {

@@ -1,8 +1,8 @@
 //! A connection to Postgres that can be cut.
 use std::{
-    io,
+    io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, RwLock, RwLockWriteGuard},
     thread,
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct Cable {
     address: SocketAddr,
     /// `None`: cut.
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    /// Whoever holds it for writing keeps back what is sent.
+    silence: Arc<RwLock<()>>,
 }
 
 impl Cable {
@@ -50,7 +52,8 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let it = Self { address, open: open.clone() };
+        let silence = Arc::new(RwLock::new(()));
+        let it = Self { address, open: open.clone(), silence: silence.clone() };
         thread::spawn(move || {
             for near in listener.incoming() {
                 let near = near.unwrap();
@@ -59,8 +62,8 @@ impl Cable {
                 let far = TcpStream::connect(server).unwrap();
                 let copy = |it: &TcpStream| it.try_clone().unwrap();
                 open.extend([copy(&near), copy(&far)]);
-                forward(copy(&far), copy(&near));
-                forward(near, far);
+                forward(copy(&far), copy(&near), silence.clone());
+                forward(near, far, silence.clone());
             }
         });
         it
@@ -72,14 +75,25 @@ impl Cable {
         }
     }
 
+    /// While this is held, connections stay open and nothing comes through.
+    pub(crate) fn silence(&self) -> RwLockWriteGuard<'_, ()> {
+        self.silence.write().unwrap()
+    }
+
     pub(crate) fn mend(&self) {
         *self.open.lock().unwrap() = Some(Vec::new());
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream) {
+fn forward(mut from: TcpStream, mut to: TcpStream, silence: Arc<RwLock<()>>) {
     thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
+        let mut buffer = [0; 8_192];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            let _passes = silence.read().unwrap();
+            if to.write_all(&buffer[..n]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(Shutdown::Both);
     });
 }
