@@ -146,12 +146,12 @@ async fn a_database_that_is_silent_is_away() {
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await;
     other.service().bearer(key.secret.expose()).await.expect(204);
-    let silence = cable.silence();
+    cable.silence(true);
     other.relies_on_nothing().await;
     let asked = other.service();
     let answered = timeout(LIMIT, asked.bearer(key.secret.expose())).await;
     answered.expect("it waits without an end").expect(503);
-    drop(silence);
+    cable.silence(false);
     let back = async || other.service().bearer(key.secret.expose()).await.status == 204;
     assert!(eventually(LIMIT, back).await, "it does not come back");
     other.stop().await;

@@ -2,7 +2,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, RwLock, RwLockWriteGuard},
+    sync::{Arc, Condvar, Mutex},
     thread,
 };
 
@@ -29,13 +29,16 @@ impl TestApp {
     }
 }
 
+/// Whether what is sent is kept back.
+#[derive(Default)]
+struct Silence(Mutex<bool>, Condvar);
+
 /// Forwards connections, until it is cut: then it closes them, and each new one at once.
 pub(crate) struct Cable {
     address: SocketAddr,
     /// `None`: cut.
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
-    /// Whoever holds it for writing keeps back what is sent.
-    silence: Arc<RwLock<()>>,
+    silence: Arc<Silence>,
 }
 
 impl Cable {
@@ -52,7 +55,7 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(Mutex::new(Some(Vec::new())));
-        let silence = Arc::new(RwLock::new(()));
+        let silence = Arc::<Silence>::default();
         let it = Self { address, open: open.clone(), silence: silence.clone() };
         thread::spawn(move || {
             for near in listener.incoming() {
@@ -75,9 +78,10 @@ impl Cable {
         }
     }
 
-    /// While this is held, connections stay open and nothing comes through.
-    pub(crate) fn silence(&self) -> RwLockWriteGuard<'_, ()> {
-        self.silence.write().unwrap()
+    /// Connections stay open, and nothing comes through.
+    pub(crate) fn silence(&self, is_silent: bool) {
+        *self.silence.0.lock().unwrap() = is_silent;
+        self.silence.1.notify_all();
     }
 
     pub(crate) fn mend(&self) {
@@ -85,11 +89,12 @@ impl Cable {
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, silence: Arc<RwLock<()>>) {
+fn forward(mut from: TcpStream, mut to: TcpStream, silence: Arc<Silence>) {
     thread::spawn(move || {
         let mut buffer = [0; 8_192];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            let _passes = silence.read().unwrap();
+            let Silence(is_silent, changed) = &*silence;
+            drop(changed.wait_while(is_silent.lock().unwrap(), |it| *it).unwrap());
             if to.write_all(&buffer[..n]).is_err() {
                 break;
             }
