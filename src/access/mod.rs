@@ -68,6 +68,18 @@ pub async fn of_groups(act: &Act<'_>, groups: &[Uuid]) -> Result<HashMap<Uuid, H
     Ok(by_group(store::of_groups(act.app.db.read(), act.scope, groups).await?))
 }
 
+/// Ids and names of the user groups that each of these key groups is in, in one query of at most 1,000.
+pub async fn user_groups_of(
+    act: &Act<'_>,
+    groups: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<(Uuid, String)>>> {
+    let mut all: HashMap<Uuid, Vec<_>> = HashMap::new();
+    for (group, id, name) in store::user_groups(act, groups).await? {
+        all.entry(group).or_default().push((id, name));
+    }
+    Ok(all)
+}
+
 /// What a key group holds, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldNames {

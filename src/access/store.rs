@@ -48,6 +48,25 @@ pub(super) async fn of_groups(
     Ok(found)
 }
 
+/// The user groups that these key groups are in, in the order of their ids: one statement.
+pub(super) async fn user_groups(act: &Act<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, Uuid, String)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = of(act.scope)
+        .select_only()
+        .columns([Column::KeyGroupId, Column::UserGroupId])
+        .column(user_groups::Column::Name)
+        .filter(COLUMN.key_group_id.is_in(ids.to_vec()))
+        .order_by_asc(Column::UserGroupId);
+    QueryTrait::query(&mut query).inner_join(
+        user_groups::Entity,
+        Expr::col((user_groups::Entity, user_groups::Column::Id))
+            .equals((Entity, Column::UserGroupId)),
+    );
+    Ok(query.into_tuple().all(act.app.db.read()).await?)
+}
+
 /// One thing that a group holds, by name.
 #[derive(FromQueryResult)]
 pub(super) struct Named {

@@ -19,7 +19,7 @@ use crate::{
     },
     key_groups,
     sessions::pages::cookie_name,
-    subscriptions::{self, Act, Scope},
+    subscriptions::{Act, Scope},
     verify::shown::{Ambiguous, Shown, What},
 };
 
@@ -54,8 +54,7 @@ impl Caller {
     ) -> Result<Self, Cause> {
         let (now, client) = (app.clock.now(), client_of(req).await?);
         let token = automation_tokens::recognize(&app, text, client.address, now).await?;
-        let token = token.ok_or(Cause::Unauthenticated)?;
-        let (scope, changes_at) = subscriptions::enter_with_token(&app.db, &token).await?;
+        let (token, scope, changes_at) = token.ok_or(Cause::Unauthenticated)?;
         let actor = automation_tokens::actor(&token, client.clone());
         let it = Self { app, now, client, scope, actor, scopes: token.scopes() };
         it.demand(wanted).await?;

@@ -446,15 +446,12 @@ pub async fn instances_of(
 ) -> Result<Vec<InstanceBody>> {
     let groups: HashMap<Uuid, KeyGroup> = groups.into_iter().map(|it| (it.id, it)).collect();
     let ids: Vec<Uuid> = groups.keys().copied().collect();
-    let held = access::of_groups(act, &ids).await?;
-    let in_any = held.values().any(|it| !it.user_groups.is_empty());
-    let named = if in_any { user_groups::names(act).await? } else { Vec::new() };
-    let nothing = Held::default();
+    let in_groups = access::user_groups_of(act, &ids).await?;
     let body = |it: &KeyInstance| {
         // A group that was deleted a moment ago took its instances along.
         let group = groups.get(&it.key_group_id)?;
-        let held = held.get(&group.id).unwrap_or(&nothing);
-        let named = user_groups(|id| named.iter().find(|it| it.id == id), held);
+        let named = in_groups.get(&group.id).into_iter().flatten();
+        let named = named.map(|(id, name)| Reference { id: *id, name: name.clone() }).collect();
         Some(InstanceBody::of(it, group, named, act))
     };
     Ok(instances.iter().filter_map(body).collect())

@@ -7,6 +7,7 @@ mod store;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -121,7 +122,11 @@ pub async fn record_all(
     actor: &Actor,
     events: Vec<Event>,
 ) -> Result<()> {
-    let mut head = store::lock_head(tx, scope).await?;
+    let kept = tx.kept::<Head>().filter(|it| it.0.scope == scope);
+    let mut head = match kept {
+        Some(Head(it)) => it,
+        None => store::lock_head(&tx.apart(), scope).await?,
+    };
     let key = app.peppers.derive("audit");
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
@@ -131,8 +136,19 @@ pub async fn record_all(
         (head.seq, head.hash) = (row.seq, row.hash.clone());
         rows.push(row);
     }
-    store::append(tx, head, rows);
+    store::append(tx, &head, &rows);
+    tx.keep(Head(head));
     Ok(())
+}
+
+/// The end of a chain, which the transaction has locked that keeps it: so it is not asked for again.
+#[derive(Clone)]
+pub(crate) struct Head(entity::chain::Model);
+
+impl Head {
+    pub(crate) async fn lock(db: &impl ConnectionTrait, scope: Uuid) -> Result<Self> {
+        Ok(Self(store::lock_head(db, scope).await?))
+    }
 }
 
 /// Without its place in the chain.

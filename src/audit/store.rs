@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Takes the next place of the chain: a write, so that it locks the head on either database.
-pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
+pub(super) async fn lock_head(db: &impl ConnectionTrait, scope: Uuid) -> Result<chain::Model> {
     let first = chain::ActiveModel { scope: Set(scope), seq: Set(0), hash: Set(vec![0; 32]) };
     Ok(chain::Entity::insert(first)
         .on_conflict(
@@ -21,16 +21,16 @@ pub(super) async fn lock_head(tx: &Tx, scope: Uuid) -> Result<chain::Model> {
                 .value(chain::Column::Seq, Expr::col((chain::Entity, chain::Column::Seq)).add(0))
                 .to_owned(),
         )
-        .exec_with_returning(&tx.apart())
+        .exec_with_returning(db)
         .await?)
 }
 
 /// Rows that end with this head.
-pub(super) fn append(tx: &Tx, head: chain::Model, rows: Vec<entity::Model>) {
+pub(super) fn append(tx: &Tx, head: &chain::Model, rows: &[entity::Model]) {
     let backend = tx.get_database_backend();
     let moved = chain::Entity::update_many()
         .col_expr(chain::Column::Seq, head.seq.into())
-        .col_expr(chain::Column::Hash, head.hash.into())
+        .col_expr(chain::Column::Hash, head.hash.clone().into())
         .filter(chain::COLUMN.scope.eq(head.scope));
     tx.later(moved.build(backend));
     // Both databases limit the parameters of a statement.

@@ -27,7 +27,7 @@ use crate::{
     error::{Error, FieldError, Result},
     http::App,
     submissions::{self, Submission},
-    subscriptions::Act,
+    subscriptions::{self, Act, Scope},
 };
 
 /// Tokens of a subscription that are good at one time.
@@ -182,21 +182,23 @@ pub async fn recognize(
     text: &str,
     from: IpAddr,
     now: DateTime<Utc>,
-) -> Result<Option<AutomationToken>> {
+) -> Result<Option<(AutomationToken, Scope, Option<i64>)>> {
     if shape(text) != Shape::Generated(Kind::AutomationToken) {
         return Ok(None);
     }
     let digests = app.peppers.candidates(text);
-    let found = store::by_digest(&app.db, digests.iter().map(|it| it.to_vec()).collect()).await?;
+    let wanted = digests.iter().map(|it| it.to_vec()).collect();
+    let found = subscriptions::of_token(&app.db, wanted).await?;
     let same = |it: &AutomationToken| digests.iter().any(|own| own.ct_eq(&it.digest[..]).into());
-    let Some(token) = found.filter(|it| same(it) && it.is_live(now)) else {
+    let Some((token, scope, changes_at)) = found.filter(|(it, ..)| same(it) && it.is_live(now))
+    else {
         return Ok(None);
     };
     let before = now - NOTED_EVERY;
     if token.last_used_at.is_none_or(|at| instant(at) <= before) {
         store::note_use(&app.db, token.id, from, (before, now)).await?;
     }
-    Ok(Some(token))
+    Ok(Some((token, scope, changes_at)))
 }
 
 /// As whom a program acts: its maker answers for it, and the audit log names the token.

@@ -1,5 +1,5 @@
-//! The queries of automation tokens. Every one but that of a presented token starts from the
-//! subscription.
+//! The queries of automation tokens. Every one starts from the subscription; that of a presented token is
+//! in its store.
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -57,11 +57,6 @@ pub(super) async fn count_live(tx: &Tx, scope: &Scope, now: DateTime<Utc>) -> Re
 
 pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
     of(scope).filter(COLUMN.id.eq(id)).one(db).await?.ok_or(Error::NotFound)
-}
-
-/// Whoever shows it says by that which subscription it is of.
-pub(super) async fn by_digest(db: &Db, digests: Vec<Vec<u8>>) -> Result<Option<Model>> {
-    Ok(Entity::find().filter(Column::Digest.is_in(digests)).one(db.read()).await?)
 }
 
 pub(super) async fn insert(tx: &Tx, row: Model) -> Result<Model> {

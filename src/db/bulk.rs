@@ -6,8 +6,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{Db, Tx, changes};
 
-/// A transaction of which some tables have no indexes but the unique ones, and tell the log of nothing that
-/// is inserted, until it is committed.
+/// A transaction of which some tables have no indexes but those of their keys, and tell the log of nothing that
+/// is inserted, until it is committed: two rows that may not both be there are found by then.
 pub struct Bulk {
     tx: Tx,
     /// What makes all of that again.
@@ -25,15 +25,18 @@ impl Db {
                 tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
                 "SELECT format('DROP INDEX %I', indexname) AS remove, indexdef AS restore \
                  FROM pg_indexes WHERE schemaname = current_schema() AND tablename = $1 \
-                 AND indexdef LIKE 'CREATE INDEX %' UNION ALL \
+                 AND NOT EXISTS (SELECT FROM pg_constraint \
+                 WHERE conindid = format('%I', indexname)::regclass) UNION ALL \
                  SELECT format('ALTER TABLE %I DISABLE TRIGGER %I', $1, tgname), \
                  format('ALTER TABLE %I ENABLE TRIGGER %I', $1, tgname) \
                  FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = 'changes'"
             }
             _ => {
+                // Rows refer to each other by their keys, and by unique indexes of several columns.
                 "SELECT 'DROP ' || type || ' \"' || name || '\"' AS remove, sql AS restore \
                  FROM sqlite_schema WHERE tbl_name = $1 \
-                 AND (sql LIKE 'CREATE INDEX %' OR name LIKE 'changes_i_%')"
+                 AND (sql LIKE 'CREATE INDEX %' OR name LIKE 'changes_i_%' OR sql LIKE 'CREATE UNIQUE %' \
+                 AND (SELECT count(*) FROM pragma_index_info(sqlite_schema.name)) = 1)"
             }
         };
         let mut restore = Vec::new();

@@ -1,5 +1,5 @@
 //! Several writes in one statement: they go to the database and back once.
-use sea_orm::{DbBackend, Statement};
+use sea_orm::{DbBackend, QueryResult, Statement};
 
 /// Parameters of a joined statement of Postgres, which knows 65,535: those that are worth joining are small.
 const MOST_VALUES: usize = 500;
@@ -15,6 +15,26 @@ pub(super) fn for_sqlite(all: Vec<Statement>) -> Statement {
         values.extend(it.values.into_iter().flat_map(|it| it.0));
     }
     Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+}
+
+/// Its row comes between those of two questions. No entity has a column of this name.
+const BETWEEN: &str = "between_questions";
+
+/// Marks where its rows begin, behind those of a question before it.
+pub(super) fn apart_for_sqlite(it: &mut Statement) {
+    it.sql = format!("SELECT 0 AS {BETWEEN}; {}", it.sql);
+}
+
+/// The rows of each of some questions that were asked in one.
+pub(super) fn of_each(rows: Vec<QueryResult>) -> Vec<Vec<QueryResult>> {
+    let mut answers = vec![Vec::new()];
+    for row in rows {
+        match (row.try_get::<i32>("", BETWEEN), answers.last_mut()) {
+            (Err(_), Some(last)) => last.push(row),
+            _ => answers.push(Vec::new()),
+        }
+    }
+    answers
 }
 
 /// For Postgres: neighbours become parts (`WITH`) of one statement. None of them sees what another did, and

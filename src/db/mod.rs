@@ -5,6 +5,7 @@ mod bulk;
 pub mod changes;
 mod joined;
 pub mod nodes;
+mod together;
 mod tx;
 mod writer;
 
@@ -33,7 +34,7 @@ use tokio::{
 };
 
 use self::{changes::Committed, nodes::Logged, tx::Inner, writer::Writer};
-pub use self::{nodes::Applied, tx::Tx};
+pub use self::{nodes::Applied, together::Together, tx::Tx};
 
 #[derive(Clone)]
 pub struct Db {

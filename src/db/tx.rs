@@ -1,5 +1,8 @@
 //! A transaction that writes.
-use std::sync::{Mutex, PoisonError};
+use std::{
+    any::Any,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -7,7 +10,10 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::{Applied, Db, changes, changes::Committed, joined, nodes::Logged, writer::Turn};
+use super::{
+    Applied, Db, changes, changes::Committed, joined, nodes::Logged, together::Together,
+    writer::Turn,
+};
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 ///
@@ -19,6 +25,7 @@ pub struct Tx {
     db: Db,
     /// What goes to the database with the next question, before it.
     later: Mutex<Vec<Statement>>,
+    kept: Mutex<Option<Box<dyn Any + Send>>>,
     fate: Fate,
 }
 
@@ -45,7 +52,7 @@ pub(super) enum Inner {
 impl Tx {
     pub(super) fn new(db: &Db, inner: Inner, first: impl IntoIterator<Item = Statement>) -> Self {
         let later = Mutex::new(first.into_iter().collect());
-        Self { inner, db: db.clone(), later, fate: Fate::default() }
+        Self { inner, db: db.clone(), later, kept: Mutex::default(), fate: Fate::default() }
     }
 
     /// A write of which nobody needs to know how it went: it is done before the next statement, which
@@ -60,6 +67,28 @@ impl Tx {
         Apart(self)
     }
 
+    /// For questions that are asked at once, and answered in their order.
+    pub fn together(&self) -> Together<'_> {
+        Together::new(self)
+    }
+
+    /// The rows of each.
+    pub(super) async fn ask_all(
+        &self,
+        mut all: Vec<Statement>,
+    ) -> Result<Vec<Vec<QueryResult>>, DbErr> {
+        if self.get_database_backend() == DbBackend::Sqlite && all.len() > 1 {
+            all.iter_mut().skip(1).for_each(joined::apart_for_sqlite);
+            let rows = self.query_all_raw(joined::for_sqlite(all)).await?;
+            return Ok(joined::of_each(rows));
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for it in all {
+            answers.push(self.query_all_raw(it).await?);
+        }
+        Ok(answers)
+    }
+
     /// Where a question can be asked before what waits is done.
     fn beside(&self, it: &Statement) -> Option<&DatabaseTransaction> {
         match &self.inner {
@@ -68,8 +97,18 @@ impl Tx {
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Statement>> {
-        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Vec<Statement>> {
+        held(&self.later)
+    }
+
+    /// For whoever needs it later in the transaction, which keeps one thing.
+    pub fn keep(&self, it: impl Any + Send) {
+        *held(&self.kept) = Some(Box::new(it));
+    }
+
+    /// What is kept, if it is such a thing.
+    pub fn kept<T: Any + Clone>(&self) -> Option<T> {
+        held(&self.kept).as_ref().and_then(|it| it.downcast_ref().cloned())
     }
 
     fn open(&self) -> &DatabaseTransaction {
@@ -156,6 +195,10 @@ impl ConnectionTrait for Tx {
         let it = self.with_waiting(it).await?;
         self.open().query_all_raw(it).await
     }
+}
+
+fn held<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// See [`Tx::apart`].

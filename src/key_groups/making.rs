@@ -4,7 +4,10 @@ use rand::{TryRng, rngs::SysRng};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Description, KeyGroup, store, summary};
+use super::{
+    Description, KeyGroup, store,
+    summary::{self, Parts},
+};
 use crate::{
     access::{self, Held},
     clock::{millis, new_id},
@@ -43,7 +46,9 @@ pub async fn create(
     let place = (&subscription, &group);
     let (instance, secret, event) =
         key_instances::insert(act, &tx, place, first, issued_id).await?;
-    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
+    let mut parts = Parts::default();
+    parts.add(&instance, act.now);
+    summary::refresh_of(&tx, &group, parts, act.now)?;
     act.finish(tx, event).await?;
     Ok(Issued { group, instance, secret })
 }

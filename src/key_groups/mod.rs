@@ -8,7 +8,10 @@ pub(crate) mod summary;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::{
+    ActiveValue::{Set, Unchanged},
+    ConnectionTrait,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -231,11 +234,15 @@ pub async fn next_end(act: &Act<'_>) -> Result<Option<KeyGroup>> {
 }
 
 /// For verbs on instances: counts the change.
-pub(crate) async fn touch(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
-    store::touch(tx, act.scope, id, 0, act.now).await
+pub(crate) async fn touch(act: &Act<'_>, db: &impl ConnectionTrait, id: Uuid) -> Result<KeyGroup> {
+    store::touch(db, act.scope, id, 0, act.now).await
 }
 
 /// The same for a new key, whose label is then the group's last: none is ever used again.
-pub(crate) async fn touch_for_key(act: &Act<'_>, tx: &Tx, id: Uuid) -> Result<KeyGroup> {
-    store::touch(tx, act.scope, id, 1, act.now).await
+pub(crate) async fn touch_for_key(
+    act: &Act<'_>,
+    db: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<KeyGroup> {
+    store::touch(db, act.scope, id, 1, act.now).await
 }

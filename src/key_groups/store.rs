@@ -240,7 +240,7 @@ fn taken(error: DbErr) -> Error {
 
 /// Counts one change of the group or of its instances, and so many labels.
 pub(super) async fn touch(
-    tx: &Tx,
+    db: &impl ConnectionTrait,
     scope: &Scope,
     id: Uuid,
     labels: i32,
@@ -252,7 +252,7 @@ pub(super) async fn touch(
         .col_expr(Column::ChangedAt, millis(now).into())
         .filter(COLUMN.subscription_id.eq(scope.id()))
         .filter(COLUMN.id.eq(id))
-        .exec_with_returning(tx)
+        .exec_with_returning(db)
         .await?;
     rows.into_iter().next().ok_or(Error::NotFound)
 }

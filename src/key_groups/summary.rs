@@ -18,7 +18,7 @@ use crate::{
         coverage::{Counts, Run},
     },
     error::Result,
-    key_instances::entity as instances,
+    key_instances::{KeyInstance, entity as instances},
     subscriptions::{Act, entity as subscriptions},
 };
 
@@ -133,12 +133,23 @@ pub(crate) async fn refresh(
 
 /// The same of groups of one subscription whose rows the transaction knows, as they are now.
 pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>) -> Result<()> {
-    let Some(subscription) = groups.first().map(|it| it.subscription_id) else { return Ok(()) };
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
     let mut parts = parts(tx, &ids, now).await?;
-    let mut sums = Sums::default();
-    for group in groups {
-        let of = parts.remove(&group.id).unwrap_or_default();
+    write(tx, groups.iter().map(|it| (it, parts.remove(&it.id).unwrap_or_default())), now)
+}
+
+/// The same of a group of which it is known what its summary is made of.
+pub(crate) fn refresh_of(tx: &Tx, group: &Model, parts: Parts, now: DateTime<Utc>) -> Result<()> {
+    write(tx, [(group, parts)], now)
+}
+
+fn write<'a>(
+    tx: &Tx,
+    all: impl IntoIterator<Item = (&'a Model, Parts)>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (mut subscription, mut sums) = (None, Sums::default());
+    for (group, of) in all {
         let mut coverage = Coverage::of(&of.ahead, now);
         // What has ended since `now`, by the other's clock, is counted in `ahead` already.
         coverage.counts.expired += of.expired;
@@ -150,8 +161,11 @@ pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>)
         if row.is_changed() {
             tx.later(Entity::update(row).validate()?.build(tx.get_database_backend()));
         }
+        subscription = Some(group.subscription_id);
     }
-    sums.apply(tx, subscription);
+    if let Some(it) = subscription {
+        sums.apply(tx, it);
+    }
     Ok(())
 }
 
@@ -233,13 +247,47 @@ fn attention(group: &Model, run: Run) -> i16 {
 }
 
 /// What the summary of a group is made of.
-#[derive(Default)]
-struct Parts {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
     /// Facts of what is not deactivated and has not ended.
     ahead: Vec<Facts>,
     /// The others, counted.
     expired: i32,
     deactivated: i32,
+}
+
+impl Parts {
+    /// Of one group, which need not have any.
+    pub(crate) async fn of(
+        db: &impl ConnectionTrait,
+        group: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        Ok(parts(db, &[group], now).await?.remove(&group).unwrap_or_default())
+    }
+
+    /// With an instance more.
+    pub(crate) fn add(&mut self, it: &KeyInstance, now: DateTime<Utc>) {
+        match (it.is_off, it.ends_at <= millis(now)) {
+            (true, _) => self.deactivated += 1,
+            (false, true) => self.expired += 1,
+            (false, false) => self.ahead.push(it.facts()),
+        }
+    }
+
+    /// Without one of those that it was made of: which of them makes no difference where two have the same
+    /// facts.
+    pub(crate) fn remove(&mut self, it: &KeyInstance, now: DateTime<Utc>) {
+        match (it.is_off, it.ends_at <= millis(now)) {
+            (true, _) => self.deactivated -= 1,
+            (false, true) => self.expired -= 1,
+            (false, false) => {
+                if let Some(at) = self.ahead.iter().position(|facts| *facts == it.facts()) {
+                    self.ahead.swap_remove(at);
+                }
+            }
+        }
+    }
 }
 
 /// An instance, or so many of a kind.
@@ -255,7 +303,11 @@ struct Part {
     n: i64,
 }
 
-async fn parts(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid, Parts>> {
+async fn parts(
+    db: &impl ConnectionTrait,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Parts>> {
     use instances::{COLUMN, Column, FACTS};
     let of_groups = || {
         let of = instances::Entity::find().filter(COLUMN.key_group_id.is_in(ids.to_vec()));
@@ -276,7 +328,7 @@ async fn parts(tx: &Tx, ids: &[Uuid], now: DateTime<Utc>) -> Result<HashMap<Uuid
     let mut all = ahead.into_query();
     all.union(UnionType::All, counted.into_query());
     let mut parts: HashMap<Uuid, Parts> = HashMap::new();
-    for row in tx.query_all(&all).await? {
+    for row in db.query_all(&all).await? {
         let row = Part::from_query_result(&row, "")?;
         let of = parts.entry(row.key_group_id).or_default();
         let n = i32::try_from(row.n).unwrap_or(i32::MAX);

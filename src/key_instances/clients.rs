@@ -56,7 +56,7 @@ pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>
         subscription.period_rules().check(&period).map_err(at_until)?;
     }
     let change = (&secret, &facts);
-    let (_, event) = save(act, &tx, &client, change, "key_instance.period_changed").await?;
+    let (_, event) = save(act, &tx, &client, change, "key_instance.period_changed")?;
     finish(act, tx, &client, vec![event]).await
 }
 
@@ -65,12 +65,12 @@ async fn begin(
     client: Uuid,
     gets_key: bool,
 ) -> Result<(Tx, Subscription, KeyGroup)> {
-    let (tx, subscription) = act.begin_knowing().await?;
-    let client = if gets_key {
-        key_groups::touch_for_key(act, &tx, client).await?
-    } else {
-        key_groups::touch(act, &tx, client).await?
-    };
+    let (tx, subscription, client) = act
+        .begin_asking(async |db| match gets_key {
+            true => key_groups::touch_for_key(act, db, client).await,
+            false => key_groups::touch(act, db, client).await,
+        })
+        .await?;
     if client.kind().is_client() { Ok((tx, subscription, client)) } else { Err(Error::NotFound) }
 }
 
@@ -78,7 +78,7 @@ async fn revoke_in(act: &Act<'_>, tx: &Tx, client: &KeyGroup) -> Result<Vec<Even
     let mut events = Vec::new();
     for it in store::ahead_in(tx, act.scope, client.id, act.now).await? {
         let facts = lifecycle::revoke(&it.facts(), act.now)?;
-        events.push(save(act, tx, client, (&it, &facts), "key_instance.revoked").await?.1);
+        events.push(save(act, tx, client, (&it, &facts), "key_instance.revoked")?.1);
     }
     Ok(events)
 }

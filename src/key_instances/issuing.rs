@@ -1,4 +1,5 @@
 //! Making key instances: a further one, a rotation, a replacement.
+use futures_util::try_join;
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::Set;
 use serde_json::Value;
@@ -9,14 +10,17 @@ use crate::{
     access,
     audit::Event,
     clock::{millis, new_id},
-    db::Tx,
+    db::{Together, Tx},
     domain::{
         ActivePeriod, Facts, GroupKind, Refusal, SecretText, client_secret, custom_key,
         lifecycle::{self, Overlap},
         text,
     },
     error::{Error, FieldError, Result},
-    key_groups::{self, KeyGroup, summary},
+    key_groups::{
+        self, KeyGroup,
+        summary::{self, Parts},
+    },
     key_instances::KeyInstance,
     pepper::Digest32,
     submissions::{self, Submission},
@@ -107,9 +111,11 @@ pub async fn create(
 ) -> Result<Issued> {
     let submission = submission.into();
     let new = prepare(act, group, new).await?.kept_if(submission.is_of_program());
-    let Begun { tx, subscription, group, id } = begin(act, group, submission).await?;
+    let (begun, ()) = begin(act, group, submission, async |_| Ok(())).await?;
+    let Begun { tx, subscription, group, mut parts, id } = begun;
     let (instance, secret, event) = insert(act, &tx, (&subscription, &group), new, id).await?;
-    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
+    parts.add(&instance, act.now);
+    summary::refresh_of(&tx, &group, parts, act.now)?;
     act.finish(tx, event).await?;
     Ok(Issued { group, instance, secret })
 }
@@ -124,8 +130,7 @@ pub async fn rotate(
 ) -> Result<Issued> {
     let submission = submission.into();
     let new = prepare(act, old.0, new).await?.kept_if(submission.is_of_program());
-    let begun = begin(act, old.0, submission).await?;
-    let old = store::find(&begun.tx, act.scope, old).await?;
+    let (begun, old) = begin_with(act, old, submission).await?;
     let facts = lifecycle::rotate_out(begun.group.kind(), &old.facts(), overlap, act.now)?;
     take_over(act, begun, new, (&old, &facts), "key_instance.rotated").await
 }
@@ -142,12 +147,11 @@ pub async fn replace(
     // A period that was allowed once is allowed once more, unless it has ended.
     if !known.is_replaceable(act.now) {
         // Sent twice, the form has done already what it asks for: its claim says so.
-        begin(act, old.0, submission).await?;
+        begin(act, old.0, submission, async |_| Ok(())).await?;
         return Err(Refusal::NotReplaceable.into());
     }
     let new = new.prepare(act, false).await?;
-    let begun = begin(act, old.0, submission).await?;
-    let old = store::find(&begun.tx, act.scope, old).await?;
+    let (begun, old) = begin_with(act, old, submission).await?;
     if !old.is_replaceable(act.now) || old.facts().period != period {
         return Err(Refusal::NotReplaceable.into());
     }
@@ -163,10 +167,13 @@ async fn take_over(
     change: (&KeyInstance, &Facts),
     action: &'static str,
 ) -> Result<Issued> {
-    let Begun { tx, subscription, group, id } = begun;
-    let (_, event) = save(act, &tx, &group, change, action).await?;
+    let Begun { tx, subscription, group, mut parts, id } = begun;
+    let (old, event) = save(act, &tx, &group, change, action)?;
     let (instance, secret, made) = insert(act, &tx, (&subscription, &group), new, id).await?;
-    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
+    parts.remove(change.0, act.now);
+    parts.add(&old, act.now);
+    parts.add(&instance, act.now);
+    summary::refresh_of(&tx, &group, parts, act.now)?;
     act.finish_all(tx, vec![made, event]).await?;
     Ok(Issued { group, instance, secret })
 }
@@ -192,18 +199,41 @@ struct Begun {
     /// As they are in it, and the group's last label is the key's.
     subscription: Subscription,
     group: KeyGroup,
+    /// Without the key.
+    parts: Parts,
     /// The key's.
     id: Uuid,
 }
 
-async fn begin(act: &Act<'_>, group: Uuid, submission: Submission) -> Result<Begun> {
+/// With the answer to what else is to be known.
+async fn begin<T>(
+    act: &Act<'_>,
+    group: Uuid,
+    submission: Submission,
+    more: impl AsyncFnOnce(&Together<'_>) -> Result<T>,
+) -> Result<(Begun, T)> {
     let id = new_id(act.now);
-    let (tx, subscription) = act.begin_knowing().await?;
-    let location = secret_path(act, group, id);
-    let tx = submissions::claim(act, tx, submission, location).await?;
-    let group = key_groups::touch_for_key(act, &tx, group).await?;
+    let (tx, subscription, (group, parts, more)) = act
+        .begin_asking(async |db| {
+            try_join!(
+                key_groups::touch_for_key(act, db, group),
+                Parts::of(db, group, act.now),
+                more(db),
+            )
+        })
+        .await?;
+    let tx = submissions::claim(act, tx, submission, secret_path(act, group.id, id)).await?;
     access::demand_policy(act, &tx, &subscription, group.id).await?;
-    Ok(Begun { tx, subscription, group, id })
+    Ok((Begun { tx, subscription, group, parts, id }, more))
+}
+
+/// With the one that makes room for the new key, as it is then.
+async fn begin_with(
+    act: &Act<'_>,
+    old: (Uuid, Uuid),
+    submission: Submission,
+) -> Result<(Begun, KeyInstance)> {
+    begin(act, old.0, submission, async |db| store::find(db, act.scope, old).await).await
 }
 
 fn generate(kind: GroupKind) -> Result<SecretText> {

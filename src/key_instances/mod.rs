@@ -13,6 +13,7 @@ mod whole_key;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -36,7 +37,10 @@ use crate::{
         text,
     },
     error::{Error, Result},
-    key_groups::{self, KeyGroup, summary},
+    key_groups::{
+        self, KeyGroup,
+        summary::{self, Parts},
+    },
     subscriptions::Act,
 };
 
@@ -119,9 +123,15 @@ async fn transition(
     change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
     let reason = text::line(reason, 200).map_err(|it| Error::field("reason", it))?;
-    let (tx, subscription) = act.begin_knowing().await?;
-    let group = key_groups::touch(act, &tx, group).await?;
-    let instance = store::find(&tx, act.scope, (group.id, id)).await?;
+    let (tx, subscription, (group, instance, mut parts)) = act
+        .begin_asking(async |db| {
+            try_join!(
+                key_groups::touch(act, db, group),
+                store::find(db, act.scope, (group, id)),
+                Parts::of(db, group, act.now),
+            )
+        })
+        .await?;
     if revision.is_some_and(|it| it != instance.revision) {
         return Err(Refusal::KeyChanged.into());
     }
@@ -135,24 +145,26 @@ async fn transition(
     if facts.period.reaches_beyond(&before.period) {
         subscription.period_rules().check(&facts.period).map_err(at_until)?;
     }
-    let (after, mut event) = save(act, &tx, &group, (&instance, &facts), action).await?;
+    let (after, mut event) = save(act, &tx, &group, (&instance, &facts), action)?;
     if !reason.is_empty() {
         event.after["reason"] = reason.into();
     }
-    summary::refresh_known(&tx, std::slice::from_ref(&group), act.now).await?;
+    parts.remove(&instance, act.now);
+    parts.add(&after, act.now);
+    summary::refresh_of(&tx, &group, parts, act.now)?;
     act.finish(tx, event).await?;
     Ok(after)
 }
 
 /// Stores other facts of an instance of this group.
-async fn save(
+fn save(
     act: &Act<'_>,
     tx: &Tx,
     group: &KeyGroup,
     (instance, facts): (&KeyInstance, &Facts),
     action: &'static str,
 ) -> Result<(KeyInstance, Event)> {
-    let after = store::update(tx, instance.with_facts(facts, act.now)).await?;
+    let after = store::change(tx, instance, instance.with_facts(facts, act.now))?;
     let event = act
         .event(action)
         .on("key_instance", instance.id, full_name(group, instance))

@@ -1,7 +1,8 @@
 //! The queries of key instances. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select, TryIntoModel,
+    ActiveValue, ExprTrait, Iterable, Order, QueryOrder, QuerySelect, QueryTrait, Select,
+    TryIntoModel,
     entity::prelude::*,
     sea_query::{SimpleExpr, SubQueryStatement},
 };
@@ -216,6 +217,18 @@ pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
         Err(error) if is_duplicate(&error) => Err(Error::refused_at("key", Refusal::DuplicateKey)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes what is set in `row`, which is of `before`. Gives what it will be then.
+pub(super) fn change(tx: &Tx, before: &Model, row: ActiveModel) -> Result<Model> {
+    let mut after = ActiveModel::from(before.clone());
+    for column in Column::iter() {
+        if let ActiveValue::Set(value) = row.get(column) {
+            after.set(column, value);
+        }
+    }
+    tx.later(Entity::update(row).validate()?.build(tx.get_database_backend()));
+    Ok(after.try_into_model()?)
 }
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {

@@ -5,6 +5,8 @@ pub mod settings;
 mod store;
 
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use crate::{
     audit::{self, Actor, Event},
     automation_tokens::AutomationToken,
     clock,
-    db::{Db, Tx},
+    db::{Db, Together, Tx},
     domain::{Refusal, Role, text},
     error::{Error, FieldError, Result},
     http::App,
@@ -59,9 +61,22 @@ impl Act<'_> {
 
     /// The same, with the subscription as it is then: what it allows is what counts.
     pub async fn begin_knowing(&self) -> Result<(Tx, Subscription)> {
-        let tx = self.app.db.write().await?;
-        let current = lock_open(&tx, self.scope.id()).await?;
+        let (tx, current, ()) = self.begin_asking(async |_| Ok(())).await?;
         Ok((tx, current))
+    }
+
+    /// The same, with the answers to what the change asks first whatever else is so. The head of the
+    /// subscription's chain is locked at once as well: that its row is locked spares anybody else the wait.
+    pub async fn begin_asking<T>(
+        &self,
+        first: impl AsyncFnOnce(&Together<'_>) -> Result<T>,
+    ) -> Result<(Tx, Subscription, T)> {
+        let (tx, id) = (self.app.db.write().await?, self.scope.id());
+        let at_once = tx.together();
+        let (current, head, answers) =
+            try_join!(lock_open(&at_once, id), audit::Head::lock(&at_once, id), first(&at_once))?;
+        tx.keep(head);
+        Ok((tx, current, answers))
     }
 
     /// Writes the audit row, which locks the subscription's chain, and commits.
@@ -89,8 +104,8 @@ impl Act<'_> {
 }
 
 /// Locks a subscription for a change in it. A suspended one refuses all.
-pub(crate) async fn lock_open(tx: &Tx, id: Uuid) -> Result<Subscription> {
-    let it = store::lock(tx, id).await?.filter(|it| !it.is_suspended());
+pub(crate) async fn lock_open(db: &impl ConnectionTrait, id: Uuid) -> Result<Subscription> {
+    let it = store::lock(db, id).await?.filter(|it| !it.is_suspended());
     it.ok_or(Refusal::SubscriptionSuspended.into())
 }
 
@@ -169,11 +184,14 @@ pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
     store::by_slug(db, slug).await.map(Scope)
 }
 
-/// For a program that shows a token of the subscription. And when time changes the summary of one of
-/// its key groups, or has changed it.
-pub async fn enter_with_token(db: &Db, token: &AutomationToken) -> Result<(Scope, Option<i64>)> {
-    let (it, changes_at) = store::by_id_with_change(db, token.subscription_id).await?;
-    Ok((Scope(it), changes_at))
+/// The token of one of these digests, the subscription that it would open, and when time changes the
+/// summary of one of its key groups: whether it does open it is for the caller to say.
+pub(crate) async fn of_token(
+    db: &Db,
+    digests: Vec<Vec<u8>>,
+) -> Result<Option<(AutomationToken, Scope, Option<i64>)>> {
+    let found = store::of_token(db, digests).await?;
+    Ok(found.map(|(token, it, changes_at)| (token, Scope(it), changes_at)))
 }
 
 /// For a service that shows a key of the subscription, which was accepted.

@@ -3,14 +3,14 @@ use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ExprTrait, FromQueryResult, IdenStatic, Iterable, Order, QueryOrder, QueryResult, QuerySelect,
-    QueryTrait,
+    ExprTrait, FromQueryResult, Iterable, Order, QueryOrder, QueryResult, QuerySelect,
     entity::prelude::*,
-    sea_query::{Query, SimpleExpr, SubQueryStatement},
+    sea_query::{Query, SelectStatement, SimpleExpr, SubQueryStatement},
 };
 
 use super::{Name, NewSubscription, Place, Settings, entity};
 use crate::{
+    automation_tokens::{AutomationToken, entity as tokens},
     clock,
     db::{Db, Tx},
     domain::{Refusal, Role},
@@ -48,12 +48,8 @@ pub(super) async fn of_user(
 /// A user with their subscriptions by name, at most 50.
 pub(super) async fn person(db: &Db, user: Uuid) -> Result<Option<(User, Vec<Place>)>> {
     let mut query = Query::select();
-    for it in users::Column::iter() {
-        query.expr_as(it.into_expr(), format!("u_{}", it.as_str()));
-    }
-    for it in entity::Column::iter() {
-        query.expr_as(it.into_expr(), format!("s_{}", it.as_str()));
-    }
+    select_all::<users::Column>(&mut query, "u_");
+    select_all::<entity::Column>(&mut query, "s_");
     query
         .column((members::Entity, members::Column::Role))
         .column((members::Entity, members::Column::NoticesSeenAt))
@@ -120,11 +116,34 @@ pub(super) async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<entity:
     entity::Entity::find_by_id(id).one(db).await?.ok_or(Error::NotFound)
 }
 
-/// The same, and when time changes the summary of one of its key groups.
-pub(super) async fn by_id_with_change(db: &Db, id: Uuid) -> Result<(entity::Model, Option<i64>)> {
-    let asked = entity::Entity::find_by_id(id).expr_as(first_change(), "first_change");
-    let row = db.read().query_one(&asked.into_query()).await?.ok_or(Error::NotFound)?;
-    Ok((entity::Model::from_query_result(&row, "")?, row.try_get("", "first_change")?))
+/// A presented token with its subscription, and when time changes the summary of one of its key groups.
+pub(super) async fn of_token(
+    db: &Db,
+    digests: Vec<Vec<u8>>,
+) -> Result<Option<(AutomationToken, entity::Model, Option<i64>)>> {
+    let mut query = Query::select();
+    select_all::<tokens::Column>(&mut query, "t_");
+    select_all::<entity::Column>(&mut query, "s_");
+    query
+        .expr_as(first_change(), "first_change")
+        .from(tokens::Entity)
+        .inner_join(
+            entity::Entity,
+            Expr::col((tokens::Entity, tokens::Column::SubscriptionId)).equals(ID),
+        )
+        .and_where(tokens::Column::Digest.is_in(digests))
+        .limit(1);
+    let Some(row) = db.read().query_one(&query).await? else { return Ok(None) };
+    let token = AutomationToken::from_query_result(&row, "t_")?;
+    let it = entity::Model::from_query_result(&row, "s_")?;
+    Ok(Some((token, it, row.try_get("", "first_change")?)))
+}
+
+/// Each column of a table, with a name that begins so.
+fn select_all<C: ColumnTrait + Iterable>(query: &mut SelectStatement, prefix: &str) {
+    for it in C::iter() {
+        query.expr_as(it.into_expr(), format!("{prefix}{}", it.as_str()));
+    }
 }
 
 pub(super) async fn insert(
@@ -179,11 +198,11 @@ pub(super) async fn insert(
 }
 
 /// Writes the row without changing it, which locks it on either database.
-pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<entity::Model>> {
+pub(super) async fn lock(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<entity::Model>> {
     let rows = entity::Entity::update_many()
         .col_expr(entity::Column::GroupCount, Expr::col(entity::Column::GroupCount))
         .filter(entity::COLUMN.id.eq(id))
-        .exec_with_returning(tx)
+        .exec_with_returning(db)
         .await?;
     Ok(rows.into_iter().next())
 }

@@ -188,7 +188,7 @@ async fn only_a_whole_live_token_is_recognized(app: &TestApp) {
     let (id, token) = desk.token(&["keys:read"]).await;
     let is_good = async |text: &str| {
         let found = automation_tokens::recognize(app, text, FROM, app.clock.now()).await.unwrap();
-        found.is_some_and(|it| it.id == id)
+        found.is_some_and(|it| it.0.id == id)
     };
     assert!(is_good(&token).await);
     let key = desk.group("quote-engine", desk.days(90)).await.secret;
@@ -201,7 +201,7 @@ async fn only_a_whole_live_token_is_recognized(app: &TestApp) {
     assert!(!is_good(&token).await, "the end is not included");
     let (_, token) = desk.token(&["keys:read"]).await;
     let found = automation_tokens::recognize(app, &token, FROM, app.clock.now()).await.unwrap();
-    automation_tokens::revoke(&desk.act(), found.unwrap().id).await.unwrap();
+    automation_tokens::revoke(&desk.act(), found.unwrap().0.id).await.unwrap();
     assert!(
         automation_tokens::recognize(app, &token, FROM, app.clock.now()).await.unwrap().is_none()
     );

@@ -81,6 +81,7 @@ mod sums;
 mod support;
 mod throttle;
 mod tidy;
+mod together;
 mod token_ends;
 mod usage;
 mod verdicts_at_once;
