@@ -39,7 +39,8 @@ class Place:
     def _seed(self):
         seeding = Process(self, ["demo", "--folder", self.demo, "--instances", str(self.instances)])
         try:
-            seeding.wait_until_ready(3600)
+            # The question takes a core's time from what is waited for.
+            seeding.wait_until_ready(3600, 0.1)
         finally:
             seeding.stop()
 
@@ -81,8 +82,8 @@ class Process:
             elif len(self.complaints) < 100:
                 self.complaints.append(line.rstrip())
 
-    def wait_until_ready(self, seconds):
-        """Seconds from its start until /readyz says 200."""
+    def wait_until_ready(self, seconds, pause=0.002):
+        """Seconds from its start until /readyz says 200, which is asked for after each pause."""
         deadline = self.started + seconds
         while True:
             try:
@@ -96,7 +97,7 @@ class Process:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("the server did not start: " + "\n".join(self.complaints[-5:]))
-            time.sleep(0.002)
+            time.sleep(pause)
 
     def cpu(self):
         return machine.cpu(self.process.pid)

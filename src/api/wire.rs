@@ -19,7 +19,7 @@ use crate::{
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey},
     subscriptions::Act,
-    user_groups::{self, UserGroup},
+    user_groups::UserGroup,
 };
 
 /// An id of a path: the nil one for rubbish, which nothing has.

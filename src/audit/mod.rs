@@ -109,7 +109,7 @@ impl Event {
 pub const INSTALLATION: Uuid = Uuid::nil();
 
 /// Appends a row to the chain of `scope`, within the transaction of the change it tells about.
-/// It locks the head of the chain: do it last.
+/// It locks the head of the chain, unless the transaction keeps it already: do it last.
 pub async fn record(app: &App, tx: &Tx, scope: Uuid, actor: &Actor, event: Event) -> Result<()> {
     record_all(app, tx, scope, actor, vec![event]).await
 }

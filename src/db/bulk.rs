@@ -23,10 +23,11 @@ impl Db {
             DbBackend::Postgres => {
                 // Making an index of a large table takes longer than any request may.
                 tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-                "SELECT format('DROP INDEX %I', indexname) AS remove, indexdef AS restore \
-                 FROM pg_indexes WHERE schemaname = current_schema() AND tablename = $1 \
-                 AND NOT EXISTS (SELECT FROM pg_constraint \
-                 WHERE conindid = format('%I', indexname)::regclass) UNION ALL \
+                tx.execute_unprepared("SET LOCAL maintenance_work_mem = '256MB'").await?;
+                "SELECT format('DROP INDEX %s', indexrelid::regclass) AS remove, \
+                 pg_get_indexdef(indexrelid) AS restore FROM pg_index \
+                 WHERE indrelid = $1::regclass AND NOT EXISTS \
+                 (SELECT FROM pg_constraint WHERE conindid = indexrelid) UNION ALL \
                  SELECT format('ALTER TABLE %I DISABLE TRIGGER %I', $1, tgname), \
                  format('ALTER TABLE %I ENABLE TRIGGER %I', $1, tgname) \
                  FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = 'changes'"

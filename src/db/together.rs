@@ -1,26 +1,66 @@
 //! Questions that do not wait for one another's answers: on SQLite they go to the database and back once.
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
 
+use futures_util::future::poll_fn;
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
 };
-use tokio::{sync::oneshot, task::yield_now};
+use tokio::sync::oneshot;
 
 use super::Tx;
 
-/// Asks a transaction, in the order of their coming, whatever is asked before anything waits: polled beside
-/// each other (`try_join!`), that is all. See [`Tx::together`].
-pub struct Together<'a> {
-    tx: &'a Tx,
+/// Gathers what is asked, until all who ask wait for answers. See [`Tx::together`].
+pub struct Together {
+    backend: DbBackend,
     asked: Mutex<Vec<Question>>,
 }
 
-type Question = (Statement, oneshot::Sender<Vec<QueryResult>>);
+type Question = (Statement, oneshot::Sender<Result<Vec<QueryResult>, DbErr>>);
 
-impl<'a> Together<'a> {
-    pub(super) fn new(tx: &'a Tx) -> Self {
-        Self { tx, asked: Mutex::default() }
+impl Tx {
+    /// For questions that are asked at once (`try_join`), and answered in their order.
+    pub async fn together<T>(&self, ask: impl AsyncFnOnce(&Together) -> T) -> T {
+        let backend = self.get_database_backend();
+        let db = Together { backend, asked: Mutex::default() };
+        let mut asking = pin!(ask(&db));
+        loop {
+            let next = poll_fn(|cx| match asking.as_mut().poll(cx) {
+                Poll::Ready(told) => Poll::Ready(Ok(told)),
+                Poll::Pending => match std::mem::take(&mut *db.asked()) {
+                    asked if asked.is_empty() => Poll::Pending,
+                    asked => Poll::Ready(Err(asked)),
+                },
+            });
+            match next.await {
+                Ok(told) => return told,
+                Err(asked) => self.answer(asked).await,
+            }
+        }
+    }
+
+    async fn answer(&self, asked: Vec<Question>) {
+        let (questions, mut who): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let told = match self.ask_all(questions).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            // Of the others' the channel ends.
+            Err(error) => vec![Err(error)],
+        };
+        for (who, told) in who.drain(..).zip(told) {
+            // Who is gone need not know.
+            let _ = who.send(told);
+        }
+    }
+}
+
+impl Together {
+    /// Whether they cost no more than one of them.
+    pub fn is_one_trip(&self) -> bool {
+        self.backend == DbBackend::Sqlite
     }
 
     fn asked(&self) -> MutexGuard<'_, Vec<Question>> {
@@ -30,31 +70,26 @@ impl<'a> Together<'a> {
     async fn ask(&self, it: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (told, answer) = oneshot::channel();
         self.asked().push((it, told));
-        // Those beside it ask meanwhile; whoever comes back first asks for all.
-        yield_now().await;
-        let (all, told): (Vec<_>, Vec<_>) = std::mem::take(&mut *self.asked()).into_iter().unzip();
-        if !all.is_empty() {
-            for (told, rows) in told.into_iter().zip(self.tx.ask_all(all).await?) {
-                // Who is gone need not know.
-                let _ = told.send(rows);
-            }
-        }
-        answer.await.map_err(|_| DbErr::Custom("a question beside it failed".to_owned()))
+        answer.await.unwrap_or_else(|_| Err(custom("a question beside it failed")))
     }
 }
 
+fn custom(what: &str) -> DbErr {
+    DbErr::Custom(what.to_owned())
+}
+
 #[async_trait]
-impl ConnectionTrait for Together<'_> {
+impl ConnectionTrait for Together {
     fn get_database_backend(&self) -> DbBackend {
-        self.tx.get_database_backend()
+        self.backend
     }
 
-    async fn execute_raw(&self, it: Statement) -> Result<ExecResult, DbErr> {
-        self.tx.execute_raw(it).await
+    async fn execute_raw(&self, _: Statement) -> Result<ExecResult, DbErr> {
+        Err(custom("only questions are asked together"))
     }
 
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.tx.execute_unprepared(sql).await
+    async fn execute_unprepared(&self, _: &str) -> Result<ExecResult, DbErr> {
+        Err(custom("only questions are asked together"))
     }
 
     async fn query_one_raw(&self, it: Statement) -> Result<Option<QueryResult>, DbErr> {

@@ -10,10 +10,7 @@ use sea_orm::{
 };
 use tokio::time::Instant;
 
-use super::{
-    Applied, Db, changes, changes::Committed, joined, nodes::Logged, together::Together,
-    writer::Turn,
-};
+use super::{Applied, Db, changes, changes::Committed, joined, nodes::Logged, writer::Turn};
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it leaves nothing behind.
 ///
@@ -65,11 +62,6 @@ impl Tx {
     /// unless it writes a table that the question names.
     pub fn apart(&self) -> Apart<'_> {
         Apart(self)
-    }
-
-    /// For questions that are asked at once, and answered in their order.
-    pub fn together(&self) -> Together<'_> {
-        Together::new(self)
     }
 
     /// The rows of each.

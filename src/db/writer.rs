@@ -23,7 +23,7 @@ use super::{Applied, Db, changes, changes::Committed, nodes::Logged, tx};
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
 const CHECKPOINT: &str = "4000";
-/// Each kind of change has a few, and some have one for each of the first savepoints.
+/// Each kind of change has a few texts of several statements.
 const STATEMENTS: usize = 500;
 /// How long a connection may take to take something back. The thread that sqlx gives it dies of a failure
 /// in the midst of several statements that SQLite has not begun to run (of a table that is gone), and what
@@ -48,8 +48,6 @@ struct Outer {
     inner: DatabaseTransaction,
     /// The newest row of the log at its start.
     newest: i64,
-    /// So far. Their names are never used twice, so that none takes back what is of another.
-    savepoints: u64,
     /// The last one was not released.
     is_unfinished: bool,
     /// Who released one.
@@ -138,18 +136,12 @@ impl Outer {
         };
         let inner = connection.begin_with_options(options).await?;
         let newest = changes::newest(&inner).await?;
-        Ok(Self { inner, newest, savepoints: 0, is_unfinished: false, waiting: Vec::new() })
-    }
-
-    /// Does it to the last savepoint.
-    fn to_last(&self, what: &str) -> Statement {
-        Statement::from_string(DbBackend::Sqlite, format!("{what} w{}", self.savepoints))
+        Ok(Self { inner, newest, is_unfinished: false, waiting: Vec::new() })
     }
 
     fn savepoint(&mut self) -> Statement {
-        self.savepoints += 1;
         self.is_unfinished = true;
-        self.to_last("SAVEPOINT")
+        savepoint("SAVEPOINT")
     }
 
     /// From here on it is committed with the others, even if nobody waits any more. Dropped on the way, it
@@ -158,7 +150,7 @@ impl Outer {
         &mut self,
         mut last: Vec<Statement>,
     ) -> Result<oneshot::Receiver<Result<Applied, DbErr>>, DbErr> {
-        last.push(self.to_last("RELEASE"));
+        last.push(savepoint("RELEASE"));
         tx::execute_all(&self.inner, last).await?;
         let (told, receiver) = oneshot::channel();
         self.waiting.push(told);
@@ -169,7 +161,7 @@ impl Outer {
     /// Gives the newest row of the log at its end.
     async fn end(self, is_empty: bool) -> Result<i64, DbErr> {
         if self.is_unfinished {
-            let back = self.inner.execute_raw(self.to_last("ROLLBACK TO"));
+            let back = self.inner.execute_raw(savepoint("ROLLBACK TO"));
             // If it fails, there is no such savepoint, or no transaction at all any more.
             if timeout(SILENT, back).await.is_err() {
                 return Err(not_committed("the connection does not answer"));
@@ -183,6 +175,12 @@ impl Outer {
         self.inner.commit().await?;
         Ok(newest)
     }
+}
+
+/// Does it to the one savepoint that there is. They have one name, so that the same texts are prepared once:
+/// nobody joins before the one before is released.
+fn savepoint(what: &str) -> Statement {
+    Statement::from_string(DbBackend::Sqlite, format!("{what} part"))
 }
 
 /// Commits what was released, applies it on every node, and tells those who wait.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ExprTrait, FromQueryResult, IdenStatic, Iterable, QueryOrder, QuerySelect,
-    QueryTrait, entity::prelude::*, sea_query::UnionType,
+    QueryTrait, Select, entity::prelude::*, sea_query::UnionType,
 };
 
 use super::entity::{ActiveModel, COLUMN, Column, Entity, Model};
@@ -18,7 +18,7 @@ use crate::{
         coverage::{Counts, Run},
     },
     error::Result,
-    key_instances::{KeyInstance, entity as instances},
+    key_instances::{KeyInstance, entity as instances, store::in_group},
     subscriptions::{Act, entity as subscriptions},
 };
 
@@ -106,7 +106,7 @@ async fn refresh_by_subscription(
     Ok(())
 }
 
-fn due(act: &Act<'_>) -> sea_orm::Select<Entity> {
+fn due(act: &Act<'_>) -> Select<Entity> {
     Entity::find()
         .filter(COLUMN.subscription_id.eq(act.scope.id()))
         .filter(COLUMN.changes_at.lte(millis(act.now)))
@@ -134,7 +134,8 @@ pub(crate) async fn refresh(
 /// The same of groups of one subscription whose rows the transaction knows, as they are now.
 pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>) -> Result<()> {
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
-    let mut parts = parts(tx, &ids, now).await?;
+    let of = || instances::Entity::find().filter(instances::COLUMN.key_group_id.is_in(ids.clone()));
+    let mut parts = parts(tx, of, now).await?;
     write(tx, groups.iter().map(|it| (it, parts.remove(&it.id).unwrap_or_default())), now)
 }
 
@@ -247,7 +248,7 @@ fn attention(group: &Model, run: Run) -> i16 {
 }
 
 /// What the summary of a group is made of.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Parts {
     /// Facts of what is not deactivated and has not ended.
     ahead: Vec<Facts>,
@@ -258,12 +259,9 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Of one group, which need not have any.
-    pub(crate) async fn of(
-        db: &impl ConnectionTrait,
-        group: Uuid,
-        now: DateTime<Utc>,
-    ) -> Result<Self> {
-        Ok(parts(db, &[group], now).await?.remove(&group).unwrap_or_default())
+    pub(crate) async fn of(act: &Act<'_>, db: &impl ConnectionTrait, group: Uuid) -> Result<Self> {
+        let all = parts(db, || in_group(act.scope, group), act.now).await?;
+        Ok(all.into_values().next().unwrap_or_default())
     }
 
     /// With an instance more.
@@ -282,9 +280,9 @@ impl Parts {
             (true, _) => self.deactivated -= 1,
             (false, true) => self.expired -= 1,
             (false, false) => {
-                if let Some(at) = self.ahead.iter().position(|facts| *facts == it.facts()) {
-                    self.ahead.swap_remove(at);
-                }
+                let at = self.ahead.iter().position(|facts| *facts == it.facts());
+                debug_assert!(at.is_some(), "it is one of those that were asked for");
+                at.map(|at| self.ahead.swap_remove(at));
             }
         }
     }
@@ -305,14 +303,11 @@ struct Part {
 
 async fn parts(
     db: &impl ConnectionTrait,
-    ids: &[Uuid],
+    of: impl Fn() -> Select<instances::Entity>,
     now: DateTime<Utc>,
 ) -> Result<HashMap<Uuid, Parts>> {
     use instances::{COLUMN, Column, FACTS};
-    let of_groups = || {
-        let of = instances::Entity::find().filter(COLUMN.key_group_id.is_in(ids.to_vec()));
-        of.select_only().column(Column::KeyGroupId).column(Column::IsOff)
-    };
+    let of_groups = || of().select_only().column(Column::KeyGroupId).column(Column::IsOff);
     let ahead = of_groups()
         .columns(FACTS)
         .expr_as(Expr::cust("1"), "n")

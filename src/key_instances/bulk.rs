@@ -159,7 +159,7 @@ pub async fn carry_out(
     key_groups::store::touch_all(&tx, act.scope, &groups, act.now).await?;
     let mut events = Vec::new();
     for (row, facts) in done() {
-        let after = store::change(&tx, &row.key, row.key.with_facts(facts, act.now))?;
+        let after = store::update(&tx, row.key.with_facts(facts, act.now)).await?;
         let event = act
             .event(wish.action())
             .on("key_instance", row.key.id, full_name(&row.group, &row.key))

@@ -105,7 +105,7 @@ impl Model {
     /// The row with other facts, changed now. This and [`ActiveModel::unused`] are the only ways to
     /// write facts: their shadows follow, and the change is counted.
     pub(crate) fn with_facts(&self, facts: &Facts, now: DateTime<Utc>) -> ActiveModel {
-        let mut row = ActiveModel { id: Set(self.id), ..Default::default() };
+        let mut row = ActiveModel::from(self.clone());
         row.set_facts(facts);
         if *facts != self.facts() {
             row.revision = Set(self.revision.saturating_add(1));

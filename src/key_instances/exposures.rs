@@ -101,10 +101,37 @@ pub(super) async fn note(act: &Act<'_>, tx: &Tx, instance: Uuid, how: How) -> Re
 /// The statement of it.
 pub(super) fn noting(act: &Act<'_>, tx: &Tx, instance: Uuid, how: How) -> Result<Statement> {
     let row = row(act, instance, act.actor.user_id.ok_or(Error::Unauthenticated)?, how);
-    let first = OnConflict::columns([Column::KeyInstanceId, Column::UserId, Column::How])
-        .do_nothing()
-        .to_owned();
-    Ok(Entity::insert(row).on_conflict(first).build(tx.get_database_backend()))
+    Ok(Entity::insert(row).on_conflict(or_nothing()).build(tx.get_database_backend()))
+}
+
+fn or_nothing() -> OnConflict {
+    let key = [Column::KeyInstanceId, Column::UserId, Column::How];
+    OnConflict::columns(key).do_nothing().to_owned()
+}
+
+/// The statement that notes all instances of the subscription that were made just now: whoever made them.
+pub(crate) fn noting_made(act: &Act<'_>, tx: &Tx) -> Result<Statement> {
+    use instances::Column as Of;
+    let made = instances::Entity::find()
+        .select_only()
+        .columns([Of::SubscriptionId, Of::Id, Of::CreatedBy])
+        .expr(Expr::val(How::Made.as_str()))
+        .column(Of::CreatedAt)
+        .filter(Of::SubscriptionId.eq(act.scope.id()))
+        .filter(Of::CreatedAt.eq(millis(act.now)));
+    let mut all = Query::insert();
+    all.into_table(Entity)
+        .columns([
+            Column::SubscriptionId,
+            Column::KeyInstanceId,
+            Column::UserId,
+            Column::How,
+            Column::At,
+        ])
+        .select_from(made.into_query())
+        .map_err(anyhow::Error::from)?
+        .on_conflict(or_nothing());
+    Ok(tx.get_database_backend().build(&all))
 }
 
 /// The instance was deleted a moment ago.
@@ -112,7 +139,7 @@ fn is_orphan(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }
 
-pub(crate) fn row(act: &Act<'_>, instance: Uuid, user: Uuid, how: How) -> entity::ActiveModel {
+fn row(act: &Act<'_>, instance: Uuid, user: Uuid, how: How) -> entity::ActiveModel {
     entity::ActiveModel {
         subscription_id: Set(act.scope.id()),
         key_instance_id: Set(instance),

@@ -1,5 +1,5 @@
 //! Making key instances: a further one, a rotation, a replacement.
-use futures_util::try_join;
+use futures_util::future::try_join3;
 use rand::{TryRng, rngs::SysRng};
 use sea_orm::ActiveValue::Set;
 use serde_json::Value;
@@ -210,19 +210,23 @@ async fn begin<T>(
     act: &Act<'_>,
     group: Uuid,
     submission: Submission,
-    more: impl AsyncFnOnce(&Together<'_>) -> Result<T>,
+    more: impl AsyncFnOnce(&Together) -> Result<T>,
 ) -> Result<(Begun, T)> {
     let id = new_id(act.now);
-    let (tx, subscription, (group, parts, more)) = act
-        .begin_asking(async |db| {
-            try_join!(
-                key_groups::touch_for_key(act, db, group),
-                Parts::of(db, group, act.now),
-                more(db),
-            )
-        })
-        .await?;
-    let tx = submissions::claim(act, tx, submission, secret_path(act, group.id, id)).await?;
+    let location = secret_path(act, group, id);
+    let asked = act.begin_asking(async |db| {
+        let parts = Parts::of(act, db, group);
+        try_join3(key_groups::touch_for_key(act, db, group), parts, more(db)).await
+    });
+    let (tx, subscription, (group, parts, more)) = match asked.await {
+        Err(Error::NotFound) => {
+            // Deleted since, perhaps: what was done already is said to be.
+            submissions::claim(act, act.begin().await?, submission, location).await?;
+            return Err(Error::NotFound);
+        }
+        asked => asked?,
+    };
+    let tx = submissions::claim(act, tx, submission, location).await?;
     access::demand_policy(act, &tx, &subscription, group.id).await?;
     Ok((Begun { tx, subscription, group, parts, id }, more))
 }

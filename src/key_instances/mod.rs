@@ -13,7 +13,7 @@ mod whole_key;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::try_join;
+use futures_util::future::try_join3;
 use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -125,11 +125,9 @@ async fn transition(
     let reason = text::line(reason, 200).map_err(|it| Error::field("reason", it))?;
     let (tx, subscription, (group, instance, mut parts)) = act
         .begin_asking(async |db| {
-            try_join!(
-                key_groups::touch(act, db, group),
-                store::find(db, act.scope, (group, id)),
-                Parts::of(db, group, act.now),
-            )
+            let instance = store::find(db, act.scope, (group, id));
+            let parts = Parts::of(act, db, group);
+            try_join3(key_groups::touch(act, db, group), instance, parts).await
         })
         .await?;
     if revision.is_some_and(|it| it != instance.revision) {
@@ -164,7 +162,7 @@ fn save(
     (instance, facts): (&KeyInstance, &Facts),
     action: &'static str,
 ) -> Result<(KeyInstance, Event)> {
-    let after = store::change(tx, instance, instance.with_facts(facts, act.now))?;
+    let after = store::change(tx, instance.with_facts(facts, act.now))?;
     let event = act
         .event(action)
         .on("key_instance", instance.id, full_name(group, instance))

@@ -1,8 +1,7 @@
 //! The queries of key instances. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveValue, ExprTrait, Iterable, Order, QueryOrder, QuerySelect, QueryTrait, Select,
-    TryIntoModel,
+    ExprTrait, Order, QueryOrder, QuerySelect, QueryTrait, Select, TryIntoModel,
     entity::prelude::*,
     sea_query::{SimpleExpr, SubQueryStatement},
 };
@@ -27,7 +26,7 @@ pub(super) fn of(scope: &Scope) -> Select<Entity> {
 
 /// Inside one group of the subscription: by a sub-query, so that an index of the group serves the
 /// rest of the query and never one of the whole subscription.
-fn in_group(scope: &Scope, group: Uuid) -> Select<Entity> {
+pub(crate) fn in_group(scope: &Scope, group: Uuid) -> Select<Entity> {
     let own = groups::Entity::find()
         .select_only()
         .column(groups::Column::Id)
@@ -219,16 +218,11 @@ pub(super) async fn insert(tx: &Tx, row: ActiveModel) -> Result<Model> {
     }
 }
 
-/// Writes what is set in `row`, which is of `before`. Gives what it will be then.
-pub(super) fn change(tx: &Tx, before: &Model, row: ActiveModel) -> Result<Model> {
-    let mut after = ActiveModel::from(before.clone());
-    for column in Column::iter() {
-        if let ActiveValue::Set(value) = row.get(column) {
-            after.set(column, value);
-        }
-    }
-    tx.later(Entity::update(row).validate()?.build(tx.get_database_backend()));
-    Ok(after.try_into_model()?)
+/// Writes what is set in `row`, which has all the others too, and is there: nobody deletes it while its
+/// subscription is locked. Gives what it will be then.
+pub(super) fn change(tx: &Tx, row: ActiveModel) -> Result<Model> {
+    tx.later(Entity::update(row.clone()).validate()?.build(tx.get_database_backend()));
+    Ok(row.try_into_model()?)
 }
 
 pub(super) async fn update(tx: &Tx, row: ActiveModel) -> Result<Model> {

@@ -5,7 +5,7 @@ pub mod settings;
 mod store;
 
 use chrono::{DateTime, Utc};
-use futures_util::try_join;
+use futures_util::future::try_join3;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -65,21 +65,29 @@ impl Act<'_> {
         Ok((tx, current))
     }
 
-    /// The same, with the answers to what the change asks first whatever else is so. The head of the
-    /// subscription's chain is locked at once as well: that its row is locked spares anybody else the wait.
+    /// The same, with the answers to what the change asks first whatever else is so. Where that costs
+    /// nothing, the head of the subscription's chain is asked for at once: elsewhere whoever is refused, and
+    /// told of in it, need not wait for a long change.
     pub async fn begin_asking<T>(
         &self,
-        first: impl AsyncFnOnce(&Together<'_>) -> Result<T>,
+        first: impl AsyncFnOnce(&Together) -> Result<T>,
     ) -> Result<(Tx, Subscription, T)> {
         let (tx, id) = (self.app.db.write().await?, self.scope.id());
-        let at_once = tx.together();
-        let (current, head, answers) =
-            try_join!(lock_open(&at_once, id), audit::Head::lock(&at_once, id), first(&at_once))?;
-        tx.keep(head);
+        let asked = tx.together(async |db| {
+            let head = async {
+                let is_free = db.is_one_trip();
+                if is_free { audit::Head::lock(db, id).await.map(Some) } else { Ok(None) }
+            };
+            try_join3(lock_open(db, id), head, first(db)).await
+        });
+        let (current, head, answers) = asked.await?;
+        if let Some(head) = head {
+            tx.keep(head);
+        }
         Ok((tx, current, answers))
     }
 
-    /// Writes the audit row, which locks the subscription's chain, and commits.
+    /// Writes the audit row at the end of the subscription's chain, and commits.
     pub async fn finish(&self, tx: Tx, event: Event) -> Result<()> {
         self.finish_all(tx, vec![event]).await
     }

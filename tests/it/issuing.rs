@@ -1,6 +1,12 @@
 //! A new key on its pages: generated or one's own, and for how long.
 use chrono::{DateTime, Utc};
-use keyward::subscriptions::Settings;
+use keyward::{
+    error::Error,
+    key_groups,
+    key_instances::{self, NewKey, Source},
+    pepper::random_token,
+    subscriptions::Settings,
+};
 
 use crate::support::{Answer, Person, TestApp, on_both, own_text};
 
@@ -15,6 +21,7 @@ on_both! {
     the_note_is_one_line,
     a_preview_says_what_the_period_means_and_makes_nothing,
     a_form_that_is_not_one_is_refused,
+    what_was_done_is_said_to_be_done_when_its_group_is_gone,
 }
 
 /// The form for a new key of a group of `acme`.
@@ -292,4 +299,23 @@ async fn a_form_that_is_not_one_is_refused(app: &TestApp) {
     assert!((400..500).contains(&broken.status), "{broken:?}");
     it.admin.post(&it.path, &[]).await.expect(422);
     assert_eq!(app.snapshot().await, before);
+}
+
+async fn what_was_done_is_said_to_be_done_when_its_group_is_gone(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let group = desk.group("quote-engine", desk.days(90)).await.instance.key_group_id;
+    let (act, token) = (desk.act(), random_token());
+    let create = async |token: &str| {
+        let (source, note) = (Source::Generate, String::new());
+        let new = NewKey { source, period: desk.days(30), note };
+        key_instances::create(&act, group, new, &token.to_owned()).await.map(|it| it.instance.id)
+    };
+    let made = create(&token).await.unwrap();
+    let version = key_groups::find(&act, group).await.unwrap().version;
+    key_groups::delete(&act, group, version).await.unwrap();
+    match create(&token).await {
+        Err(Error::AlreadyDone { location }) => assert!(location.contains(&made.to_string())),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(create(&random_token()).await, Err(Error::NotFound)));
 }
