@@ -44,15 +44,13 @@ impl Tx {
     }
 
     async fn answer(&self, asked: Vec<Question>) {
-        let (questions, mut who): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        let told = match self.ask_all(questions).await {
-            Ok(answers) => answers.into_iter().map(Ok).collect(),
-            // Of the others' the channel ends.
-            Err(error) => vec![Err(error)],
-        };
-        for (who, told) in who.drain(..).zip(told) {
-            // Who is gone need not know.
-            let _ = who.send(told);
+        let (questions, who): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        // Who is gone need not know.
+        match self.ask_all(questions).await {
+            Ok(answers) => {
+                who.into_iter().zip(answers).for_each(|(who, it)| drop(who.send(Ok(it))))
+            }
+            Err(error) => who.into_iter().for_each(|who| drop(who.send(Err(error.clone())))),
         }
     }
 }
@@ -70,7 +68,7 @@ impl Together {
     async fn ask(&self, it: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (told, answer) = oneshot::channel();
         self.asked().push((it, told));
-        answer.await.unwrap_or_else(|_| Err(custom("a question beside it failed")))
+        answer.await.unwrap_or_else(|_| Err(custom("nobody asked the database")))
     }
 }
 

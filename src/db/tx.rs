@@ -93,7 +93,8 @@ impl Tx {
         held(&self.later)
     }
 
-    /// For whoever needs it later in the transaction, which keeps one thing.
+    /// For whoever needs it later in the transaction, which keeps one thing. It is as true as what waits: a
+    /// transaction of which a statement failed is given up.
     pub fn keep(&self, it: impl Any + Send) {
         *held(&self.kept) = Some(Box::new(it));
     }

@@ -133,6 +133,9 @@ pub(crate) async fn refresh(
 
 /// The same of groups of one subscription whose rows the transaction knows, as they are now.
 pub(crate) async fn refresh_known(tx: &Tx, groups: &[Model], now: DateTime<Utc>) -> Result<()> {
+    if groups.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
     let of = || instances::Entity::find().filter(instances::COLUMN.key_group_id.is_in(ids.clone()));
     let mut parts = parts(tx, of, now).await?;

@@ -219,7 +219,7 @@ async fn begin<T>(
         try_join3(key_groups::touch_for_key(act, db, group), parts, more(db)).await
     });
     let (tx, subscription, (group, parts, more)) = match asked.await {
-        Err(Error::NotFound) => {
+        Err(Error::NotFound) if submission.may_repeat() => {
             // Deleted since, perhaps: what was done already is said to be.
             submissions::claim(act, act.begin().await?, submission, location).await?;
             return Err(Error::NotFound);
@@ -237,7 +237,7 @@ async fn begin_with(
     old: (Uuid, Uuid),
     submission: Submission,
 ) -> Result<(Begun, KeyInstance)> {
-    begin(act, old.0, submission, async |db| store::find(db, act.scope, old).await).await
+    begin(act, old.0, submission, async |db| store::find_to_change(db, act.scope, old).await).await
 }
 
 fn generate(kind: GroupKind) -> Result<SecretText> {

@@ -125,7 +125,7 @@ async fn transition(
     let reason = text::line(reason, 200).map_err(|it| Error::field("reason", it))?;
     let (tx, subscription, (group, instance, mut parts)) = act
         .begin_asking(async |db| {
-            let instance = store::find(db, act.scope, (group, id));
+            let instance = store::find_to_change(db, act.scope, (group, id));
             let parts = Parts::of(act, db, group);
             try_join3(key_groups::touch(act, db, group), instance, parts).await
         })

@@ -51,6 +51,16 @@ pub(super) async fn find(
     found.one(db).await?.ok_or(Error::NotFound)
 }
 
+/// The same for a change, which locks its row where others write beside it: a batch of usage may have it.
+pub(super) async fn find_to_change(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    (group, id): (Uuid, Uuid),
+) -> Result<Model> {
+    let found = in_group(scope, group).filter(COLUMN.id.eq(id)).lock_exclusive();
+    found.one(db).await?.ok_or(Error::NotFound)
+}
+
 /// Those of `ids` that are in the subscription.
 pub(super) async fn find_all(
     db: &impl ConnectionTrait,
