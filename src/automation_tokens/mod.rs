@@ -176,7 +176,8 @@ pub async fn find(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {
     store::find(act.app.db.read(), act.scope, id).await
 }
 
-/// The token that a program shows, if it opens anything now. Its use is noted.
+/// The token that a program shows, if it opens anything now, with what it opens, and when time changes the
+/// summary of one of its key groups. Its use is noted.
 pub async fn recognize(
     app: &App,
     text: &str,

@@ -1,4 +1,4 @@
-//! Several writes in one statement: they go to the database and back once.
+//! Several writes in one statement, or several questions: they go to the database and back once.
 use sea_orm::{DbBackend, QueryResult, Statement};
 
 /// Parameters of a joined statement of Postgres, which knows 65,535: those that are worth joining are small.

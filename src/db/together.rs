@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use tokio::sync::oneshot;
 
-use super::Tx;
+use super::{Tx, joined};
 
 /// Gathers what is asked, until all who ask wait for answers. See [`Tx::together`].
 pub struct Together {
@@ -52,6 +52,20 @@ impl Tx {
             }
             Err(error) => who.into_iter().for_each(|who| drop(who.send(Err(error.clone())))),
         }
+    }
+
+    /// The rows of each.
+    async fn ask_all(&self, mut all: Vec<Statement>) -> Result<Vec<Vec<QueryResult>>, DbErr> {
+        if self.get_database_backend() == DbBackend::Sqlite && all.len() > 1 {
+            all.iter_mut().skip(1).for_each(joined::apart_for_sqlite);
+            let rows = self.query_all_raw(joined::for_sqlite(all)).await?;
+            return Ok(joined::of_each(rows));
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for it in all {
+            answers.push(self.query_all_raw(it).await?);
+        }
+        Ok(answers)
     }
 }
 

@@ -64,23 +64,6 @@ impl Tx {
         Apart(self)
     }
 
-    /// The rows of each.
-    pub(super) async fn ask_all(
-        &self,
-        mut all: Vec<Statement>,
-    ) -> Result<Vec<Vec<QueryResult>>, DbErr> {
-        if self.get_database_backend() == DbBackend::Sqlite && all.len() > 1 {
-            all.iter_mut().skip(1).for_each(joined::apart_for_sqlite);
-            let rows = self.query_all_raw(joined::for_sqlite(all)).await?;
-            return Ok(joined::of_each(rows));
-        }
-        let mut answers = Vec::with_capacity(all.len());
-        for it in all {
-            answers.push(self.query_all_raw(it).await?);
-        }
-        Ok(answers)
-    }
-
     /// Where a question can be asked before what waits is done.
     fn beside(&self, it: &Statement) -> Option<&DatabaseTransaction> {
         match &self.inner {
