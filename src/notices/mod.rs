@@ -71,7 +71,7 @@ impl Senders {
             }
             None => None,
         };
-        Ok(Self { outbound: Outbound::new(&config.webhook_networks)?, mail })
+        Ok(Self { outbound: Outbound::new(&config.webhook_networks), mail })
     }
 }
 

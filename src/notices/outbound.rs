@@ -4,6 +4,7 @@
 //! status is ever shown.
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -130,31 +131,39 @@ impl Resolve for Resolver {
     }
 }
 
-/// Posts to where the fence lets.
+/// Posts to where the fence lets. A client is made with its first request: to read the certificates
+/// of the system takes longer than the rest of the start, and most installations send none.
 pub struct Outbound {
     pub fence: Fence,
-    secure: Client,
-    plain: Client,
+    secure: OnceLock<Client>,
+    plain: OnceLock<Client>,
 }
 
 impl Outbound {
-    pub fn new(opened: &[IpNet]) -> anyhow::Result<Self> {
+    pub fn new(opened: &[IpNet]) -> Self {
         // Both of reqwest and lettre: ring is the only provider in the tree.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let fence = Fence::new(opened);
-        let client = |plain| {
-            let resolver = Resolver { fence: fence.clone(), plain };
-            ClientBuilder::new()
-                .dns_resolver(resolver)
-                .redirect(Policy::none())
-                .no_proxy()
-                .timeout(TIMEOUT)
-                // A connection belongs to the runtime that opened it; there are several.
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("Keyward/", env!("CARGO_PKG_VERSION")))
-                .build()
-        };
-        Ok(Self { secure: client(false)?, plain: client(true)?, fence })
+        Self { fence: Fence::new(opened), secure: OnceLock::new(), plain: OnceLock::new() }
+    }
+
+    fn client(&self, plain: bool) -> reqwest::Result<&Client> {
+        let made = if plain { &self.plain } else { &self.secure };
+        if let Some(it) = made.get() {
+            return Ok(it);
+        }
+        let mut client = ClientBuilder::new()
+            .dns_resolver(Resolver { fence: self.fence.clone(), plain })
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(TIMEOUT)
+            // A connection belongs to the runtime that opened it; there are several.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("Keyward/", env!("CARGO_PKG_VERSION")));
+        if plain {
+            client = client.tls_certs_only([]);
+        }
+        let client = client.build()?;
+        Ok(made.get_or_init(|| client))
     }
 
     /// The status of the answer, or why there was none.
@@ -165,7 +174,7 @@ impl Outbound {
         body: String,
     ) -> Result<u16, String> {
         self.fence.check(url)?;
-        let client = if url.scheme() == "http" { &self.plain } else { &self.secure };
+        let client = self.client(url.scheme() == "http").map_err(|it| said(&it))?;
         let sent = client.post(url.clone()).headers(headers).body(body).send().await;
         sent.map(|it| it.status().as_u16()).map_err(|it| said(&it))
     }
@@ -249,13 +258,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_into_a_private_network_is_refused_when_it_is_asked() {
-        let closed = Outbound::new(&[]).unwrap();
+        let closed = Outbound::new(&[]);
         let url = "https://localhost:1/".parse().unwrap();
         let error = closed.post(&url, Default::default(), String::new()).await.unwrap_err();
         assert!(error.contains("private network"), "{error}");
         // Opened, it is asked: nobody listens there.
         let open = Outbound::new(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
-        let error = open.unwrap().post(&url, Default::default(), String::new()).await.unwrap_err();
+        let error = open.post(&url, Default::default(), String::new()).await.unwrap_err();
         assert!(!error.contains("private network"), "{error}");
     }
 }
