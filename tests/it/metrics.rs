@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::{
-    Database, Home, TestApp, eventually, ids, on_both, program::Program, read_with,
+    Database, Home, TestApp, eventually, ids, on_both, plain_client, program::Program, read_with,
 };
 
 on_both! {
@@ -202,7 +202,7 @@ async fn they_are_served_on_a_listener_of_their_own(database: &Database) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let program = Program::start_with(&home, &[("KEYWARD_METRICS_BIND", &free)]).await;
     let url = format!("http://{free}/metrics");
-    let client = reqwest::Client::new();
+    let client = plain_client();
     let works = async || client.get(&url).send().await.is_ok_and(|it| it.status() == 200);
     assert!(eventually(Duration::from_secs(10), works).await, "no metrics");
     let taken = program.origin.trim_start_matches("http://").to_owned();

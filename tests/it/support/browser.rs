@@ -5,7 +5,8 @@ use std::{ops::Deref, time::Duration};
 use serde_json::{Value, json};
 use thirtyfour::{prelude::*, testing::run_browser_test};
 
-use super::{PASSWORD, TestApp, chromium::Chromium};
+pub(crate) use super::chromium::Build;
+use super::{PASSWORD, TestApp, chromium::Chromium, plain_client};
 
 /// The person's window and wishes.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +43,19 @@ where
     F: FnOnce(Browser) -> Done,
     Done: Future<Output = WebDriverResult<()>>,
 {
-    let chromium = Chromium::take().await;
+    browse_with(Build::Shell, app, look, test).await;
+}
+
+/// The same in one of the two browsers.
+pub(crate) async fn browse_with<F, Done>(build: Build, app: &TestApp, look: Look, test: F)
+where
+    F: FnOnce(Browser) -> Done,
+    Done: Future<Output = WebDriverResult<()>>,
+{
+    let chromium = Chromium::take(build).await;
     let origin = app.site.origin.clone();
-    let session = WebDriver::new(&chromium.driver, chromium.capabilities().unwrap());
+    let session = WebDriver::builder(&chromium.driver, chromium.capabilities().unwrap());
+    let session = session.client(plain_client());
     let ran = run_browser_test(session, |driver| async move {
         let browser = Browser { driver, origin };
         browser.begin_anew().await?;
@@ -67,11 +78,16 @@ impl Browser {
         }
         self.switch_to_window(tab).await?;
         let all = json!({ "origin": self.origin, "storageTypes": "all" });
+        // What a click may do in a browser with windows.
+        let copying = json!({
+            "permission": { "name": "clipboard-write" }, "setting": "granted", "origin": self.origin
+        });
         for (command, wanted) in [
             ("Network.clearBrowserCookies", json!({})),
             ("Network.clearBrowserCache", json!({})),
             ("Storage.clearDataForOrigin", all),
             ("Browser.resetPermissions", json!({})),
+            ("Browser.setPermission", copying),
             ("Browser.setDownloadBehavior", json!({ "behavior": "default" })),
         ] {
             self.cdp().send_raw(command, wanted).await?;

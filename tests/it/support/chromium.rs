@@ -12,6 +12,25 @@ use tempfile::TempDir;
 use thirtyfour::{ChromeCapabilities, prelude::*};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// Which build of Chromium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Without what surrounds a page: the same engine for a third less work.
+    Shell,
+    /// As people have it, with its back-forward cache.
+    Whole,
+}
+
+impl Build {
+    /// A script in the PATH would leave the shell behind when it is killed.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Shell => "/usr/lib/chromium/chromium-headless-shell",
+            Self::Whole => "/usr/bin/chromium",
+        }
+    }
+}
+
 /// More at once would only wait for each other.
 static TURNS: Semaphore = Semaphore::const_new(2);
 static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
@@ -25,10 +44,10 @@ pub(super) struct Chromium {
 }
 
 impl Chromium {
-    pub(super) async fn take() -> Self {
+    pub(super) async fn take(build: Build) -> Self {
         let turn = TURNS.acquire().await.unwrap();
-        let idle = IDLE.lock().unwrap().pop();
-        let running = idle.unwrap_or_else(Running::start);
+        let idle = IDLE.lock().unwrap().extract_if(.., |it| it.build == build).next();
+        let running = idle.unwrap_or_else(|| Running::start(build));
         Self { driver: running.driver.clone(), running: Some(running), _turn: turn }
     }
 
@@ -47,6 +66,7 @@ impl Chromium {
 }
 
 struct Running {
+    build: Build,
     driver: String,
     /// Of the browser itself.
     address: String,
@@ -56,10 +76,10 @@ struct Running {
 }
 
 impl Running {
-    fn start() -> Self {
+    fn start(build: Build) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let profile = folder.path().join("profile");
-        let mut chromium = dies_with_its_parent("/usr/bin/chromium", &folder);
+        let mut chromium = dies_with_its_parent(build.program(), &folder);
         chromium.args([
             "--headless",
             "--no-sandbox",
@@ -102,7 +122,8 @@ impl Running {
         let (driver, port) =
             (0..10).find_map(|_| driver()).expect("chromedriver starts: tests/run installs it");
         let driver_url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-        Self { driver: driver_url, address, children: [driver, chromium], _folder: folder }
+        let children = [driver, chromium];
+        Self { build, driver: driver_url, address, children, _folder: folder }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) use self::{
     access::{Things, held, wanted},
     answer::Answer,
     api::Program,
-    app::{PASSWORD, TestApp},
+    app::{PASSWORD, TestApp, plain_client},
     cli::{Keys, Said},
     desk::{Desk, garbled, generated, ids, own_text, path_of},
     eventually::eventually,

@@ -9,7 +9,7 @@ use std::{
 
 use reqwest::{Method, Response};
 
-use super::{Home, PASSWORD, eventually};
+use super::{Home, PASSWORD, eventually, plain_client};
 
 pub(crate) struct Program {
     child: Mutex<Child>,
@@ -65,8 +65,7 @@ impl Program {
         command.envs(environment.iter().copied());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
-        let no_redirects = reqwest::redirect::Policy::none();
-        let client = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
+        let client = plain_client();
         let it = Self { child: Mutex::new(child), origin: format!("http://{free}"), client };
         let is_ready = async || {
             let answer = it.send(Method::GET, "/readyz", "", &[]).await;
