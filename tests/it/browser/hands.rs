@@ -120,7 +120,7 @@ impl Browser {
     }
 
     /// Runs a script on every page before the page's own ones.
-    pub(super) async fn on_every_page(&self, script: &str) -> WebDriverResult<()> {
+    pub(crate) async fn on_every_page(&self, script: &str) -> WebDriverResult<()> {
         let wanted = json!({ "source": script });
         self.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", wanted).await.map(drop)
     }

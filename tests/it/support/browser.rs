@@ -169,8 +169,11 @@ impl Browser {
                 found.violations.flatMap((rule) => rule.nodes.map((node) =>
                     `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))));";
         const IS_HERE: &str = "return typeof axe !== 'undefined'";
+        const AXE: &str = include_str!("../vendor/axe.min.js");
         if !self.execute(IS_HERE, Vec::new()).await?.convert::<bool>()? {
-            self.execute(include_str!("../vendor/axe.min.js"), Vec::new()).await?;
+            self.execute(AXE, Vec::new()).await?;
+            // To send it takes as long as to run it: once for all pages to come.
+            self.on_every_page(AXE).await?;
         }
         self.execute_async(RUN, vec![rules]).await?.convert()
     }
