@@ -80,7 +80,7 @@ fn parts(secret: &str) -> impl Iterator<Item = &str> {
 }
 
 fn contains(all: &[u8], part: &str) -> bool {
-    all.windows(part.len()).any(|it| it == part.as_bytes())
+    memchr::memmem::find(all, part.as_bytes()).is_some()
 }
 
 /// Every byte of the folder; on SQLite also of what is not yet in the database file itself.
