@@ -103,7 +103,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     restrict(&url)?;
     let peppers =
         Arc::new(installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?);
-    let passwords = Passwords::new(peppers.derive("passwords"))?;
+    let passwords = Passwords::new(peppers.derive("passwords"));
     let senders = Senders::new(&config)?;
     Ok(App {
         client_secrets: ClientSecrets::new(&passwords),

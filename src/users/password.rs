@@ -19,6 +19,10 @@ const AT_ONCE: usize = 2;
 /// Hashes that may wait; more are told to come back.
 const QUEUE: usize = 16;
 
+/// Checked for unknown users, so that they are as slow as a wrong password: of the cost and the lengths that
+/// every hash has, and of no password that anybody could find.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// What a person typed, wiped when it is dropped.
 pub type Password = Zeroizing<String>;
 
@@ -29,22 +33,21 @@ pub struct Passwords {
     /// no earlier and no later.
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
-    /// Checked for unknown users, so that they are as slow as a wrong password.
-    dummy: String,
 }
 
 impl Passwords {
-    pub fn new(pepper: Digest32) -> anyhow::Result<Self> {
-        let pepper = Zeroizing::new(pepper);
-        let dummy = hash(&pepper, "no user has this password")?;
-        let [places, running] = [QUEUE + AT_ONCE, AT_ONCE].map(|it| Arc::new(Semaphore::new(it)));
-        Ok(Self { pepper, places, running, dummy })
+    pub fn new(pepper: Digest32) -> Self {
+        Self::of(Zeroizing::new(pepper), AT_ONCE, QUEUE)
     }
 
     /// A pool of its own under the same pepper, so that neither's crowd is in the other's way.
     pub fn beside(&self, at_once: usize, queue: usize) -> Self {
+        Self::of(self.pepper.clone(), at_once, queue)
+    }
+
+    fn of(pepper: Zeroizing<Digest32>, at_once: usize, queue: usize) -> Self {
         let [places, running] = [queue + at_once, at_once].map(|it| Arc::new(Semaphore::new(it)));
-        Self { pepper: self.pepper.clone(), places, running, dummy: self.dummy.clone() }
+        Self { pepper, places, running }
     }
 
     /// The PHC text to store.
@@ -57,9 +60,9 @@ impl Passwords {
     pub async fn verify(&self, stored: Option<String>, password: Password) -> Result<bool> {
         let pepper = self.pepper.clone();
         let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.dummy.clone());
         let fits = self.run(move || {
-            let stored = PasswordHash::new(&stored).map_err(|it| anyhow!("{it}"))?;
+            let stored = PasswordHash::new(stored.as_deref().unwrap_or(DUMMY))
+                .map_err(|it| anyhow!("{it}"))?;
             Ok(argon(&pepper)?.verify_password(password.as_bytes(), &stored).is_ok())
         });
         Ok(fits.await? && known)
@@ -71,11 +74,11 @@ impl Passwords {
         stored: Vec<Option<String>>,
         password: Password,
     ) -> Result<Option<usize>> {
-        let (pepper, dummy) = (self.pepper.clone(), self.dummy.clone());
+        let pepper = self.pepper.clone();
         let work = move || {
             let mut found = None;
             for (n, it) in stored.iter().enumerate() {
-                let hash = PasswordHash::new(it.as_ref().unwrap_or(&dummy));
+                let hash = PasswordHash::new(it.as_deref().unwrap_or(DUMMY));
                 let hash = hash.map_err(|it| anyhow!("{it}"))?;
                 let fits = argon(&pepper)?.verify_password(password.as_bytes(), &hash).is_ok();
                 found = found.or((fits && it.is_some()).then_some(n));
@@ -124,24 +127,36 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_password_under_the_right_pepper_fits() {
-        let ours = Passwords::new([1; 32]).unwrap();
+        let ours = Passwords::new([1; 32]);
         let stored = ours.hash(typed("correct horse battery")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(ours.verify(Some(stored.clone()), typed("correct horse battery")).await.unwrap());
         assert!(!ours.verify(Some(stored.clone()), typed("correct horse batterx")).await.unwrap());
-        let theirs = Passwords::new([2; 32]).unwrap();
+        let theirs = Passwords::new([2; 32]);
         assert!(!theirs.verify(Some(stored), typed("correct horse battery")).await.unwrap());
     }
 
     #[tokio::test]
-    async fn nobody_signs_in_as_nobody_not_even_with_the_dummy_password() {
-        let pool = Passwords::new([1; 32]).unwrap();
-        assert!(!pool.verify(None, typed("no user has this password")).await.unwrap());
+    async fn nobody_signs_in_as_nobody() {
+        let pool = Passwords::new([1; 32]);
+        assert!(!pool.verify(None, typed("a password")).await.unwrap());
+        assert_eq!(pool.which(vec![None, None], typed("a password")).await.unwrap(), None);
+    }
+
+    #[test]
+    fn nobody_costs_what_a_stored_hash_costs() {
+        let stored = hash(&[1; 32], "a password").unwrap();
+        let costs = |it: &str| {
+            let parts: Vec<_> = it.split('$').map(str::to_owned).collect();
+            let lengths = [parts[4].len(), parts[5].len()];
+            (parts[1..4].to_vec(), lengths)
+        };
+        assert_eq!(costs(DUMMY), costs(&stored));
     }
 
     #[tokio::test]
     async fn a_flood_is_turned_away_instead_of_queued() {
-        let pool = std::sync::Arc::new(Passwords::new([1; 32]).unwrap());
+        let pool = std::sync::Arc::new(Passwords::new([1; 32]));
         let tries = (0..60).map(|_| {
             let pool = pool.clone();
             tokio::spawn(async move { pool.verify(None, typed("a wrong password")).await })

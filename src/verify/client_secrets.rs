@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn secrets() -> ClientSecrets {
-        ClientSecrets::new(&Passwords::new([1; 32]).unwrap())
+        ClientSecrets::new(&Passwords::new([1; 32]))
     }
 
     #[test]
