@@ -119,12 +119,6 @@ impl Browser {
         self.execute(script, Vec::new()).await.map(drop)
     }
 
-    /// Runs a script on every page before the page's own ones.
-    pub(crate) async fn on_every_page(&self, script: &str) -> WebDriverResult<()> {
-        let wanted = json!({ "source": script });
-        self.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", wanted).await.map(drop)
-    }
-
     /// The URLs of this tab's history, the oldest first.
     pub(super) async fn history(&self) -> WebDriverResult<Vec<String>> {
         let all = self.cdp().send_raw("Page.getNavigationHistory", json!({})).await?;

@@ -148,6 +148,12 @@ impl Browser {
         Ok(())
     }
 
+    /// Runs a script on every page before the page's own ones.
+    pub(crate) async fn on_every_page(&self, script: &str) -> WebDriverResult<()> {
+        let wanted = json!({ "source": script });
+        self.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", wanted).await.map(drop)
+    }
+
     /// What axe finds against WCAG 2.2 AA on the page that is shown: one line per rule and element.
     pub(crate) async fn accessibility_faults(&self) -> WebDriverResult<Vec<String>> {
         let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
