@@ -29,6 +29,8 @@ pub type Password = Zeroizing<String>;
 /// The only way to hash or to check a password.
 pub struct Passwords {
     pepper: Zeroizing<Digest32>,
+    /// Of a new hash. A stored one tells its own.
+    cost: Params,
     /// A place to wait or to run. Held by the work itself, so that a caller who goes away frees it
     /// no earlier and no later.
     places: Arc<Semaphore>,
@@ -36,24 +38,30 @@ pub struct Passwords {
 }
 
 impl Passwords {
+    /// OWASP's parameters: 19 MiB, 2 passes, 1 lane.
     pub fn new(pepper: Digest32) -> Self {
-        Self::of(Zeroizing::new(pepper), AT_ONCE, QUEUE)
+        Self::with_cost(pepper, Params::DEFAULT)
+    }
+
+    /// For tests, which make thousands of users whose password nobody is to find.
+    pub fn with_cost(pepper: Digest32, cost: Params) -> Self {
+        Self::of(Zeroizing::new(pepper), cost, AT_ONCE, QUEUE)
     }
 
     /// A pool of its own under the same pepper, so that neither's crowd is in the other's way.
     pub fn beside(&self, at_once: usize, queue: usize) -> Self {
-        Self::of(self.pepper.clone(), at_once, queue)
+        Self::of(self.pepper.clone(), self.cost.clone(), at_once, queue)
     }
 
-    fn of(pepper: Zeroizing<Digest32>, at_once: usize, queue: usize) -> Self {
+    fn of(pepper: Zeroizing<Digest32>, cost: Params, at_once: usize, queue: usize) -> Self {
         let [places, running] = [queue + at_once, at_once].map(|it| Arc::new(Semaphore::new(it)));
-        Self { pepper, places, running }
+        Self { pepper, cost, places, running }
     }
 
     /// The PHC text to store.
     pub async fn hash(&self, password: Password) -> Result<String> {
-        let pepper = self.pepper.clone();
-        self.run(move || hash(&pepper, &password)).await
+        let (pepper, cost) = (self.pepper.clone(), self.cost.clone());
+        self.run(move || hash(&pepper, cost, &password)).await
     }
 
     /// Whether `password` is the one behind `stored`; `None` (no such user) takes as long.
@@ -63,7 +71,9 @@ impl Passwords {
         let fits = self.run(move || {
             let stored = PasswordHash::new(stored.as_deref().unwrap_or(DUMMY))
                 .map_err(|it| anyhow!("{it}"))?;
-            Ok(argon(&pepper)?.verify_password(password.as_bytes(), &stored).is_ok())
+            Ok(argon(&pepper, Params::DEFAULT)?
+                .verify_password(password.as_bytes(), &stored)
+                .is_ok())
         });
         Ok(fits.await? && known)
     }
@@ -80,7 +90,9 @@ impl Passwords {
             for (n, it) in stored.iter().enumerate() {
                 let hash = PasswordHash::new(it.as_deref().unwrap_or(DUMMY));
                 let hash = hash.map_err(|it| anyhow!("{it}"))?;
-                let fits = argon(&pepper)?.verify_password(password.as_bytes(), &hash).is_ok();
+                let fits = argon(&pepper, Params::DEFAULT)?
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok();
                 found = found.or((fits && it.is_some()).then_some(n));
             }
             Ok(found)
@@ -105,15 +117,15 @@ impl Passwords {
     }
 }
 
-/// OWASP's parameters: 19 MiB, 2 passes, 1 lane. The pepper is argon2's secret input.
-fn argon(pepper: &Digest32) -> anyhow::Result<Argon2<'_>> {
-    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, Params::default())
+/// The pepper is argon2's secret input.
+fn argon(pepper: &Digest32, cost: Params) -> anyhow::Result<Argon2<'_>> {
+    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, cost)
         .map_err(|it| anyhow!("{it}"))
 }
 
-fn hash(pepper: &Digest32, password: &str) -> anyhow::Result<String> {
+fn hash(pepper: &Digest32, cost: Params, password: &str) -> anyhow::Result<String> {
     let hash: PasswordHash =
-        argon(pepper)?.hash_password(password.as_bytes()).map_err(|it| anyhow!("{it}"))?;
+        argon(pepper, cost)?.hash_password(password.as_bytes()).map_err(|it| anyhow!("{it}"))?;
     Ok(hash.to_string())
 }
 
@@ -145,7 +157,7 @@ mod tests {
 
     #[test]
     fn nobody_costs_what_a_stored_hash_costs() {
-        let stored = hash(&[1; 32], "a password").unwrap();
+        let stored = hash(&[1; 32], Params::DEFAULT, "a password").unwrap();
         let costs = |it: &str| {
             let parts: Vec<_> = it.split('$').map(str::to_owned).collect();
             let lengths = [parts[4].len(), parts[5].len()];

@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_web::{dev::ServerHandle, web::Data};
+use argon2::Params;
 use chrono::TimeDelta;
 use keyward::{
     audit,
@@ -19,7 +20,7 @@ use keyward::{
     live::Keeper,
     members, run, server,
     subscriptions::{self, NewSubscription, Subscription},
-    users::{self, NewUser, User},
+    users::{self, NewUser, Passwords, User},
 };
 use tokio::task::JoinHandle;
 
@@ -73,7 +74,11 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let mut config = home.config(address);
         change(&mut config);
-        let app = Data::new(run::open(config, clock).await.unwrap());
+        let mut app = run::open(config, clock).await.unwrap();
+        // At its real cost a fifth of the time of all tests goes into their users' passwords.
+        let cheap = Params::new(8, 1, 1, None).unwrap();
+        app.passwords = Passwords::with_cost(app.peppers.derive("passwords"), cheap);
+        let app = Data::new(app);
         let server = server::start(listener, app.clone()).unwrap();
         let handle = server.handle();
         let serving = tokio::spawn(server);
