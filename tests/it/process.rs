@@ -13,13 +13,17 @@ use sea_orm::{FromQueryResult, JsonValue, Statement};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Database, Home, eventually, on_both, own_text,
+    Database, Home, eventually, on_both, on_sqlite, own_text,
     program::{Program, command, log_file},
 };
 
 on_both! {
     stopping_under_load_breaks_no_answer_and_loses_no_use,
     keys_passwords_and_sessions_reach_no_log,
+}
+
+on_sqlite! {
+    a_machine_that_trusts_no_certificates_starts_and_tells_its_webhooks,
 }
 
 #[derive(Default)]
@@ -129,5 +133,27 @@ async fn keys_passwords_and_sessions_reach_no_log(database: &Database) {
     {
         assert!(!log.contains(secret), "the log says {secret}");
     }
+    home.clean_up().await;
+}
+
+async fn a_machine_that_trusts_no_certificates_starts_and_tells_its_webhooks(database: &Database) {
+    let home = Home::new(*database).await;
+    Program::set_up(&home);
+    let none = home.folder().join("certificates");
+    fs::write(&none, "").unwrap();
+    let opened = ("KEYWARD_WEBHOOK_NETWORKS", "127.0.0.0/8");
+    let trusted = [("SSL_CERT_FILE", none.to_str().unwrap()), ("SSL_CERT_DIR", "/nowhere"), opened];
+    let program = Program::start_with(&home, &trusted).await;
+    let cookie = program.sign_in().await;
+    let fields = [("url", "https://127.0.0.1:9/hook")];
+    let new = "/s/acme/settings/webhooks/new";
+    let made = program.send(Method::POST, new, &cookie, &fields).await.unwrap();
+    assert_eq!(made.status(), 303);
+    let page = made.headers()["location"].to_str().unwrap();
+    let test = format!("{page}/test");
+    assert_eq!(program.send(Method::POST, &test, &cookie, &[]).await.unwrap().status(), 303);
+    let page = program.send(Method::GET, page, &cookie, &[]).await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("No CA certificates were loaded"), "{page}");
     home.clean_up().await;
 }
