@@ -66,10 +66,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate => migrate(&config).await,
         Command::Demo { folder, instances } => {
             let config = demo::config(config, &folder)?;
-            let app = Data::new(open(config, Clock::System).await?);
-            demo::fill(&app, instances).await?;
+            let mut app = open(config, Clock::System).await?;
+            demo::fill(&app).await?;
+            if instances > 0 {
+                demo::fill_lab(&mut app, instances).await?;
+            }
             announce_demo(&app);
-            listen(app).await
+            listen(Data::new(app)).await
         }
         Command::Admin(Admin::CreateOwner(it)) => create_owner(config, it).await,
         Command::Audit(Audit::Verify) => verify_audit(config).await,

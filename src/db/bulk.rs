@@ -2,7 +2,11 @@
 //! its place for in all of them; and the log of changes says that there was much, not each of it.
 use std::ops::Deref;
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable,
+    Statement, Value,
+    sea_query::{Alias, Expr, Query, ValueTuple},
+};
 
 use super::{Db, Tx, changes};
 
@@ -68,5 +72,95 @@ impl Bulk {
         }
         changes::begin_anew(&self.tx).await?;
         self.tx.commit().await
+    }
+}
+
+/// Inserts rows that set the same columns, at least one, in one statement. A value costs as much as to store it: so
+/// what is the same in all of them is said once.
+pub fn insert_all<A: ActiveModelTrait>(backend: DbBackend, rows: &[A]) -> Result<Statement, DbErr> {
+    let of_all = Alias::new("of_all");
+    let (mut columns, mut select) = (Vec::new(), Query::select());
+    let mut tuples = vec![Vec::new(); rows.len()];
+    for column in <A::Entity as EntityTrait>::Column::iter() {
+        let values: Vec<Value> = rows.iter().filter_map(|it| it.get(column).into_value()).collect();
+        let Some(first) = values.first() else { continue };
+        if values.len() != rows.len() {
+            return Err(DbErr::Custom("rows made in bulk set the same columns".to_owned()));
+        }
+        let value = if values.iter().all(|it| it == first) {
+            Expr::val(first.clone())
+        } else {
+            let name = format!("column{}", tuples[0].len() + 1);
+            tuples.iter_mut().zip(values).for_each(|(tuple, it)| tuple.push(it));
+            Expr::col((of_all.clone(), Alias::new(name)))
+        };
+        select.expr(column.save_as(value));
+        columns.push(column);
+    }
+    if tuples.first().is_some_and(|it| !it.is_empty()) {
+        select.from_values(tuples.into_iter().map(ValueTuple::Many), of_all);
+    }
+    let mut insert = Query::insert();
+    insert.into_table(A::Entity::default()).columns(columns);
+    let made = insert.select_from(select).map_err(|it| DbErr::Custom(it.to_string()))?;
+    Ok(backend.build(made))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{
+        ActiveValue::{NotSet, Set},
+        Database,
+    };
+
+    use super::*;
+
+    mod thing {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "things")]
+        pub struct Model {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub id: i32,
+            pub name: String,
+            pub note: Option<String>,
+            pub until: Option<i64>,
+        }
+
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    fn thing(id: i32, name: &str, note: Option<&str>) -> thing::ActiveModel {
+        let (name, note) = (Set(name.to_owned()), Set(note.map(str::to_owned)));
+        thing::ActiveModel { id: Set(id), name, note, until: NotSet }
+    }
+
+    #[tokio::test]
+    async fn rows_are_stored_as_they_were_set_and_what_they_share_is_said_once() {
+        let db = Database::connect("sqlite::memory:").await.unwrap();
+        let made = "CREATE TABLE things (id int PRIMARY KEY, name text, note text, until int)";
+        db.execute_unprepared(made).await.unwrap();
+        let some = [thing(1, "a", Some("x")), thing(2, "a", None), thing(3, "a", Some("y"))];
+        for (rows, values) in [(&some[..], 1 + 3 * 2), (&[thing(4, "b", None)], 3)] {
+            let all = insert_all(DbBackend::Sqlite, rows).unwrap();
+            assert_eq!(all.values.as_ref().unwrap().0.len(), values, "{}", all.sql);
+            db.execute_raw(all).await.unwrap();
+        }
+        let rows = thing::Entity::find().all(&db).await.unwrap();
+        let row = |id, name: &str, note: Option<&str>| {
+            let (name, note) = (name.to_owned(), note.map(str::to_owned));
+            thing::Model { id, name, note, until: None }
+        };
+        let wanted =
+            [row(1, "a", Some("x")), row(2, "a", None), row(3, "a", Some("y")), row(4, "b", None)];
+        assert_eq!(rows, wanted);
+    }
+
+    #[test]
+    fn rows_that_set_different_columns_are_refused() {
+        let other = thing::ActiveModel { until: Set(Some(7)), ..thing(2, "b", None) };
+        assert!(insert_all(DbBackend::Sqlite, &[thing(1, "a", None), other]).is_err());
     }
 }

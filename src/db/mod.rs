@@ -33,8 +33,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub use self::{bulk::insert_all, nodes::Applied, together::Together, tx::Tx};
 use self::{changes::Committed, nodes::Logged, tx::Inner, writer::Writer};
-pub use self::{nodes::Applied, together::Together, tx::Tx};
 
 #[derive(Clone)]
 pub struct Db {
@@ -67,6 +67,16 @@ pub struct Connections {
 
 impl Db {
     pub async fn open(url: &str) -> Result<Self, DbErr> {
+        Self::open_with(url, SqliteJournalMode::Wal).await
+    }
+
+    /// To write much in one transaction while nobody else has it open, and then to be closed. What SQLite writes
+    /// to its log it writes twice; so much is written in its place, with a journal of what stood there.
+    pub async fn open_for_bulk(url: &str) -> Result<Self, DbErr> {
+        Self::open_with(url, SqliteJournalMode::Delete).await
+    }
+
+    async fn open_with(url: &str, journal: SqliteJournalMode) -> Result<Self, DbErr> {
         let sqlite = is_sqlite(url);
         let mut options = ConnectOptions::new(url);
         options
@@ -80,7 +90,7 @@ impl Db {
             )
             .record_stmt_in_spans(false)
             .test_before_acquire_if_idle_for(Duration::from_secs(30))
-            .map_sqlx_sqlite_opts(sqlite_options)
+            .map_sqlx_sqlite_opts(move |it| sqlite_options(it, journal))
             .map_sqlx_sqlite_before_acquire(|it, _| Box::pin(is_outside(it)))
             .set_application_name("keyward")
             .statement_timeout(Duration::from_secs(15))
@@ -88,7 +98,7 @@ impl Db {
                 it.options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
             });
         let pool = connect(options.clone()).await?;
-        let writer = if sqlite { Some(Writer::open(options).await?) } else { None };
+        let writer = if sqlite { Some(Writer::open(options, journal).await?) } else { None };
         let (runtime, follower, alive) = (Handle::current(), Arc::default(), Arc::default());
         Ok(Self { pool, writer, runtime, follower, alive })
     }
@@ -183,9 +193,9 @@ impl Db {
     }
 }
 
-fn sqlite_options(it: SqliteConnectOptions) -> SqliteConnectOptions {
+fn sqlite_options(it: SqliteConnectOptions, journal: SqliteJournalMode) -> SqliteConnectOptions {
     it.create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
+        .journal_mode(journal)
         // An acknowledged revocation must survive a power failure.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sqlx::sqlite::SqliteJournalMode,
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
@@ -57,9 +58,12 @@ struct Outer {
 type Waiting = oneshot::Sender<Result<Applied, DbErr>>;
 
 impl Writer {
-    pub async fn open(mut options: ConnectOptions) -> Result<Self, DbErr> {
-        options.max_connections(1).map_sqlx_sqlite_opts(|it| {
-            super::sqlite_options(it)
+    pub async fn open(
+        mut options: ConnectOptions,
+        journal: SqliteJournalMode,
+    ) -> Result<Self, DbErr> {
+        options.max_connections(1).map_sqlx_sqlite_opts(move |it| {
+            super::sqlite_options(it, journal)
                 .statement_cache_capacity(STATEMENTS)
                 .pragma("cache_size", CACHE)
                 .pragma("wal_autocheckpoint", CHECKPOINT)

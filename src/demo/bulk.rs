@@ -1,15 +1,15 @@
 //! Many instances in little time, for load tests: rows written in bulk, past the verbs and without
 //! audit rows. Only ever called for a demonstration's own database, and by tests.
 use rand::{TryRng, rngs::SysRng};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, QueryTrait, Statement, entity::prelude::*};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, Statement, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::{
     access,
     clock::{millis, new_id},
-    db::Tx,
+    db::{Tx, insert_all},
     domain::{ActivePeriod, Facts, GroupKind, SecretText, access::Source, secret::Kind},
-    error::{Error, Result},
+    error::Result,
     key_groups::{self, Description, entity as groups, summary},
     key_instances::{entity, exposures},
     pepper::random_token,
@@ -48,7 +48,7 @@ pub async fn fill(act: &Act<'_>, count: usize) -> Result<Vec<SecretText>> {
                 plan.group(n, &mut rows, &mut made)?;
                 tokio::task::yield_now().await;
             }
-            Ok::<_, Error>(rows.inserts(tx))
+            rows.inserts(tx)
         };
         let (written, next) = tokio::join!(write(tx, waiting), next);
         written?;
@@ -93,16 +93,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn inserts(self, tx: &Tx) -> Vec<Statement> {
+    fn inserts(&self, tx: &Tx) -> Result<Vec<Statement>> {
         let backend = tx.get_database_backend();
-        let mut inserts = vec![
-            groups::Entity::insert_many(self.groups).build(backend),
-            entity::Entity::insert_many(self.instances).build(backend),
-        ];
+        let mut inserts =
+            vec![insert_all(backend, &self.groups)?, insert_all(backend, &self.instances)?];
         if !self.access.is_empty() {
-            inserts.push(access::entity::Entity::insert_many(self.access).build(backend));
+            inserts.push(insert_all(backend, &self.access)?);
         }
-        inserts
+        Ok(inserts)
     }
 }
 
@@ -217,18 +215,6 @@ fn instance(
         saved_by: Set(Some("box".to_owned())),
         ..entity::ActiveModel::unused(facts, at)
     };
-    // To say of each that it is not there costs as much as a value.
-    for never in [
-        entity::Column::RevokedAt,
-        entity::Column::LastUsedFrom,
-        entity::Column::LastUsedAgent,
-        entity::Column::LastRefusedAt,
-        entity::Column::LastRefusedFrom,
-        entity::Column::LastRefusedReason,
-        entity::Column::LastRefusedAsked,
-    ] {
-        row.not_set(never);
-    }
     // What ended long ago was told then.
     let past = |it: &Option<i64>| it.is_some_and(|it| it <= at);
     if row.notice_at.try_as_ref().is_some_and(past) {

@@ -19,7 +19,7 @@ use crate::{
     access::Held,
     audit::{Actor, Client},
     config::Config,
-    db,
+    db::{self, Db},
     domain::{ActivePeriod, Denial, Role, SecretText, lifecycle::Overlap},
     http::App,
     installation::{self, SetUp},
@@ -28,7 +28,7 @@ use crate::{
     members, notices,
     pepper::random_token,
     subscriptions::{self, Act, NewSubscription, Scope},
-    users::NewUser,
+    users::{self, NewUser},
     verify::usage::Call,
 };
 
@@ -39,6 +39,10 @@ const MARKER: &str = "this-is-a-keyward-demo";
 const KEYS: &str = "keys.txt";
 /// As many as no cache of the processor holds at once.
 const KEYS_WRITTEN: usize = 20_000;
+
+const IDA: &str = "ida@northwind.example";
+/// The slug of the second subscription.
+const LAB: &str = "lab";
 
 /// Known to everybody: the reason why the demonstration listens on this machine only.
 const PASSWORD: &str = "a password for the demo";
@@ -77,19 +81,19 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
     Ok(Config { database_url, database_url_file: None, pepper_file, ..config })
 }
 
-/// Makes the people, two subscriptions, and the story of the first.
-pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
+/// Makes the people, two subscriptions, and the story of the first. The second is for [`fill_lab`].
+pub async fn fill(app: &App) -> anyhow::Result<()> {
     let now = app.clock.now();
     let began = now - TimeDelta::days(400);
     let owner = SetUp {
-        owner: person("ida@northwind.example", "Ida Marsh"),
+        owner: person(IDA, "Ida Marsh"),
         subscription: NewSubscription { name: "Northwind Re".into(), slug: "northwind".into() },
     };
     let line = Actor::command_line();
     let (ida, northwind) = installation::create_owner(app, owner, None, &line, began).await?;
     let actor = Actor { user_id: Some(ida.id), name: ida.email.clone(), client: from_office() };
     people::join(app, &northwind, &actor, now).await?;
-    let lab = NewSubscription { name: "Northwind Lab".into(), slug: "lab".into() };
+    let lab = NewSubscription { name: "Northwind Lab".into(), slug: LAB.into() };
     let lab = subscriptions::create(app, lab, &actor, began).await?;
     let token = members::invite(app, &lab, (&ida.email, Role::Admin), &actor, began).await?;
     members::accept_as(app, &token, &ida, &actor, began).await?;
@@ -108,13 +112,24 @@ pub async fn fill(app: &App, instances: usize) -> anyhow::Result<()> {
     for days in [6, 2, 0] {
         notices::notice(app, now - TimeDelta::days(days)).await?;
     }
-    if instances > 0 {
-        let act = Act { app, scope: &scope, actor, now };
-        let keys = bulk::fill(&act, instances).await?;
-        let keys = keys.iter().take(KEYS_WRITTEN);
-        let text = keys.fold(String::new(), |all, it| all + it.expose() + "\n");
-        fs::write(app.config.pepper_file()?.with_file_name(KEYS), text)?;
-    }
+    Ok(())
+}
+
+/// Makes many instances in the second subscription, in bulk.
+pub async fn fill_lab(app: &mut App, instances: usize) -> anyhow::Result<()> {
+    let url = app.config.database_url()?;
+    app.db.clone().close().await?;
+    app.db = Db::open_for_bulk(&url).await?;
+    let ida = users::by_email(&app.db, IDA).await?.context("the demonstration has its owner")?;
+    let actor = Actor { user_id: Some(ida.id), name: ida.email, client: from_office() };
+    let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], LAB).await?;
+    let act = Act { app, scope: &scope, actor, now: app.clock.now() };
+    let keys = bulk::fill(&act, instances).await?;
+    app.db.clone().close().await?;
+    app.db = Db::open(&url).await?;
+    let keys = keys.iter().take(KEYS_WRITTEN);
+    let text = keys.fold(String::new(), |all, it| all + it.expose() + "\n");
+    fs::write(app.config.pepper_file()?.with_file_name(KEYS), text)?;
     Ok(())
 }
 
