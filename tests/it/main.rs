@@ -28,6 +28,7 @@ mod cli_calls;
 mod client_secrets;
 mod clients;
 mod crash;
+mod demo;
 mod documents;
 mod exposures;
 mod five_dialects;

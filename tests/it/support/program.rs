@@ -2,6 +2,7 @@
 use std::{
     fs,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Mutex,
     time::Duration,
@@ -58,10 +59,21 @@ impl Program {
 
     /// With this environment.
     pub(crate) async fn start_with(home: &Home, environment: &[(&str, &str)]) -> Self {
+        Self::start_command(home, &["serve"], environment).await
+    }
+
+    /// A demonstration in a folder of its own, with so many instances made in bulk.
+    pub(crate) async fn demonstrate(home: &Home, folder: &Path, instances: usize) -> Self {
+        let (folder, instances) = (folder.to_str().unwrap(), instances.to_string());
+        let arguments = ["demo", "--folder", folder, "--instances", &instances];
+        Self::start_command(home, &arguments, &[]).await
+    }
+
+    async fn start_command(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = fs::OpenOptions::new().create(true).append(true).open(log_file(home)).unwrap();
         let mut command = command(home);
-        command.arg("serve").env("KEYWARD_BIND", free.to_string());
+        command.args(arguments).env("KEYWARD_BIND", free.to_string());
         command.envs(environment.iter().copied());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
@@ -83,7 +95,11 @@ impl Program {
     }
 
     pub(crate) async fn sign_in_as(&self, email: &str) -> String {
-        let fields = [("email", email), ("password", PASSWORD)];
+        self.sign_in_with(email, PASSWORD).await
+    }
+
+    pub(crate) async fn sign_in_with(&self, email: &str, password: &str) -> String {
+        let fields = [("email", email), ("password", password)];
         let answer = self.send(Method::POST, "/sign-in", "", &fields).await.unwrap();
         let cookies = answer.headers().get_all("set-cookie").iter();
         let mut cookies = cookies.map(|it| it.to_str().unwrap().split(';').next().unwrap());
