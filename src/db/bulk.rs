@@ -75,8 +75,8 @@ impl Bulk {
     }
 }
 
-/// Inserts rows that set the same columns, at least one, in one statement. A value costs as much as to store it: so
-/// what is the same in all of them is said once.
+/// The statement that inserts different rows, at least one, which set the same columns. To carry a value costs as much as
+/// to store it: so what is the same in all rows is said once.
 pub fn insert_all<A: ActiveModelTrait>(backend: DbBackend, rows: &[A]) -> Result<Statement, DbErr> {
     let of_all = Alias::new("of_all");
     let (mut columns, mut select) = (Vec::new(), Query::select());
@@ -97,7 +97,10 @@ pub fn insert_all<A: ActiveModelTrait>(backend: DbBackend, rows: &[A]) -> Result
         select.expr(column.save_as(value));
         columns.push(column);
     }
-    if tuples.first().is_some_and(|it| !it.is_empty()) {
+    if rows.len() != 1 {
+        if tuples.first().is_none_or(Vec::is_empty) {
+            return Err(DbErr::Custom("rows made in bulk differ from each other".to_owned()));
+        }
         select.from_values(tuples.into_iter().map(ValueTuple::Many), of_all);
     }
     let mut insert = Query::insert();
@@ -159,8 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_set_different_columns_are_refused() {
+    fn rows_that_set_different_columns_or_are_the_same_are_refused() {
+        let one = thing(1, "a", None);
         let other = thing::ActiveModel { until: Set(Some(7)), ..thing(2, "b", None) };
-        assert!(insert_all(DbBackend::Sqlite, &[thing(1, "a", None), other]).is_err());
+        for rows in [&[one.clone(), other][..], &[one.clone(), one], &[]] {
+            assert!(insert_all(DbBackend::Sqlite, rows).is_err());
+        }
     }
 }

@@ -65,7 +65,8 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
     if !is_empty && !folder.join(MARKER).exists() {
         bail!("{shown} holds something else than a demonstration; name another --folder");
     }
-    for file in ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.pepper", KEYS] {
+    let of_database = ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.db-journal"];
+    for file in of_database.into_iter().chain(["keyward.pepper", KEYS]) {
         let file = folder.join(file);
         if file.exists() {
             fs::remove_file(file)?;
@@ -119,14 +120,15 @@ pub async fn fill(app: &App) -> anyhow::Result<()> {
 pub async fn fill_lab(app: &mut App, instances: usize) -> anyhow::Result<()> {
     let url = app.config.database_url()?;
     app.db.clone().close().await?;
-    app.db = Db::open_for_bulk(&url).await?;
+    let alone = Db::open_for_bulk(&url).await;
+    app.db = alone.context("cannot have the demonstration's database alone: is it in use?")?;
     let ida = users::by_email(&app.db, IDA).await?.context("the demonstration has its owner")?;
     let actor = Actor { user_id: Some(ida.id), name: ida.email, client: from_office() };
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], LAB).await?;
     let act = Act { app, scope: &scope, actor, now: app.clock.now() };
     let keys = bulk::fill(&act, instances).await?;
     app.db.clone().close().await?;
-    app.db = Db::open(&url).await?;
+    app.db = Db::open(&url).await.context("cannot open the database again")?;
     let keys = keys.iter().take(KEYS_WRITTEN);
     let text = keys.fold(String::new(), |all, it| all + it.expose() + "\n");
     fs::write(app.config.pepper_file()?.with_file_name(KEYS), text)?;

@@ -75,7 +75,7 @@ impl TestApp {
         let mut config = home.config(address);
         change(&mut config);
         let mut app = run::open(config, clock).await.unwrap();
-        // At its real cost a fifth of the time of all tests goes into their users' passwords.
+        // At its real cost a sixth of the time of tests without a browser goes into their users' passwords.
         let cheap = Params::new(8, 1, 1, None).unwrap();
         app.passwords = Passwords::with_cost(app.peppers.derive("passwords"), cheap);
         let app = Data::new(app);
