@@ -28,7 +28,7 @@ use crate::{
     members, notices,
     pepper::random_token,
     subscriptions::{self, Act, NewSubscription, Scope},
-    users::{self, NewUser},
+    users::{self, NewUser, User},
     verify::usage::Call,
 };
 
@@ -92,7 +92,7 @@ pub async fn fill(app: &App) -> anyhow::Result<()> {
     };
     let line = Actor::command_line();
     let (ida, northwind) = installation::create_owner(app, owner, None, &line, began).await?;
-    let actor = Actor { user_id: Some(ida.id), name: ida.email.clone(), client: from_office() };
+    let actor = at_office(&ida);
     people::join(app, &northwind, &actor, now).await?;
     let lab = NewSubscription { name: "Northwind Lab".into(), slug: LAB.into() };
     let lab = subscriptions::create(app, lab, &actor, began).await?;
@@ -123,7 +123,7 @@ pub async fn fill_lab(app: &mut App, instances: usize) -> anyhow::Result<()> {
     let alone = Db::open_for_bulk(&url).await;
     app.db = alone.context("cannot have the demonstration's database alone: is it in use?")?;
     let ida = users::by_email(&app.db, IDA).await?.context("the demonstration has its owner")?;
-    let actor = Actor { user_id: Some(ida.id), name: ida.email, client: from_office() };
+    let actor = at_office(&ida);
     let (scope, _) = subscriptions::enter(&app.db, ida.id, &[], LAB).await?;
     let act = Act { app, scope: &scope, actor, now: app.clock.now() };
     let keys = bulk::fill(&act, instances).await?;
@@ -141,6 +141,10 @@ fn person(email: &str, name: &str) -> NewUser {
         name: name.to_owned(),
         password: Zeroizing::new(PASSWORD.to_owned()),
     }
+}
+
+fn at_office(user: &User) -> Actor {
+    Actor { user_id: Some(user.id), name: user.email.clone(), client: from_office() }
 }
 
 fn from_office() -> Client {
