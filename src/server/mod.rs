@@ -43,12 +43,13 @@ use crate::{
 /// Starts serving. Ending it gracefully lets running requests finish.
 pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
-        let machines = |config: &mut ServiceConfig| mount(config, MACHINE_ROUTES);
+        let answered = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_some());
+        let machines = |config: &mut ServiceConfig| mount(config, answered(), 0, None);
         let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
-        let pages = |config: &mut ServiceConfig| mount(config, ROUTES);
+        let pages = |config: &mut ServiceConfig| mount(config, ROUTES, 0, None);
         let people = web::scope("")
             .configure(pages)
-            .default_service(web::to(not_found))
+            .default_service(no_such_path(None))
             .wrap(from_fn(guard::courtesy))
             .wrap(session(&app))
             .wrap(from_fn(guard::session_errors))
@@ -82,7 +83,7 @@ pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<S
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())
-            .configure(|config| mount(config, METRICS_ROUTES))
+            .configure(|config| mount(config, METRICS_ROUTES, 0, None))
             .wrap(from_fn(guard::headers))
     });
     let server = server
@@ -135,62 +136,89 @@ where
     First { path: VERIFY, answer, rest }
 }
 
-/// All rows of one path become one resource, so that a wrong method is 405 and not 404.
-fn mount(config: &mut ServiceConfig, routes: &'static [Route]) {
-    let paths = routes.chunk_by(|a, b| a.path == b.path);
-    for rows in paths.filter(|rows| rows[0].handler.is_some()) {
-        let mut resource = resource(rows, rows[0].path);
-        if rows.iter().any(|it| it.method == Method::GET) {
-            resource = resource.app_data(HasPage);
+/// All rows of one path become one resource, so that a wrong method is 405 and not 404. Paths that have their
+/// first variable in common become a scope: a request is compared with one after the other, by a regular
+/// expression where a path has variables, and behind those in common few have any.
+fn mount(
+    config: &mut ServiceConfig,
+    rows: impl IntoIterator<Item = &'static Route>,
+    taken: usize,
+    face: Option<&'static Face>,
+) {
+    let mut steps: Vec<(&str, Vec<&'static Route>)> = Vec::new();
+    for row in rows {
+        let step = first_step(row.path.split_at(taken).1);
+        match steps.iter_mut().find(|it| it.0 == step) {
+            Some((_, rows)) => rows.push(row),
+            None => steps.push((step, vec![row])),
         }
-        let fresh: Vec<Method> =
-            rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
-        resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
-        let allowed = allowed(rows);
-        config.service(
-            resource.default_service(web::to(move || std::future::ready(wrong_method(&allowed)))),
-        );
+    }
+    for (step, rows) in steps {
+        let path = rows[0].path;
+        if rows.iter().all(|it| it.path == path) {
+            config.service(resource(&rows, path.split_at(taken).1, face));
+        } else {
+            let taken = taken + step.len();
+            let below = move |config: &mut ServiceConfig| mount(config, rows, taken, face);
+            config.service(web::scope(step).configure(below).default_service(no_such_path(face)));
+        }
     }
 }
 
-/// The same for a face, in its own words.
+/// A path up to the end of the segment that has its first variable.
+fn first_step(path: &str) -> &str {
+    let end = |variable| Some(variable + path.split_at(variable).1.find('/')?);
+    path.find('{').and_then(end).map_or(path, |it| path.split_at(it).0)
+}
+
 fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
-    let refuse = face.refuse;
     let own = |it: &&Route| Face::of(it.path).is_some_and(|it| it.below == face.below);
-    let rows: Vec<&Route> = API_ROUTES.iter().filter(own).collect();
-    let mut scope = web::scope(face.below);
-    for rows in rows.chunk_by(|a, b| a.path == b.path) {
-        let path = rows[0].path.strip_prefix(face.below).unwrap_or_default();
-        let allowed = allowed(rows.iter().copied());
-        let wrong_method = move || {
-            let mut answer = refuse(StatusCode::METHOD_NOT_ALLOWED);
-            if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-                answer.headers_mut().insert(ALLOW, allowed);
-            }
-            std::future::ready(answer)
-        };
-        let resource = resource(rows.iter().copied(), path);
-        scope = scope.service(resource.default_service(web::to(wrong_method)));
-    }
-    let not_found = move || std::future::ready(refuse(StatusCode::NOT_FOUND));
-    let deadline = move |req, next| guard::deadline_of(refuse, req, next);
+    let rows = API_ROUTES.iter().filter(own);
+    let deadline = move |req, next| guard::deadline_of(face.refuse, req, next);
     config.service(
-        scope
-            .default_service(web::to(not_found))
+        web::scope(face.below)
+            .configure(|config| mount(config, rows, face.below.len(), Some(face)))
+            .default_service(no_such_path(Some(face)))
             .wrap(from_fn(guard::known_host))
             .wrap(from_fn(deadline))
             .wrap(from_fn(guard::log)),
     );
 }
 
-fn resource<'a>(rows: impl IntoIterator<Item = &'a Route>, path: &str) -> Resource {
-    let with_handler = rows.into_iter().filter_map(|it| Some((it.handler?, &it.method)));
-    with_handler.fold(web::resource(path), |it, (handler, method)| {
+/// Answers the methods of its rows, and refuses all others in the words of the face, or of a page.
+fn resource(rows: &[&Route], path: &str, face: Option<&'static Face>) -> Resource {
+    let with_handler = rows.iter().filter_map(|it| Some((it.handler?, &it.method)));
+    let mut resource = with_handler.fold(web::resource(path), |it, (handler, method)| {
         let it = it.route(handler().method(method.clone()));
         // What answers GET answers HEAD.
         let head = method == Method::GET;
         if head { it.route(handler().method(Method::HEAD)) } else { it }
-    })
+    });
+    let allowed = allowed(rows.iter().copied());
+    if let Some(face) = face {
+        let refuse = move || {
+            let mut answer = (face.refuse)(StatusCode::METHOD_NOT_ALLOWED);
+            if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+                answer.headers_mut().insert(ALLOW, allowed);
+            }
+            ready(answer)
+        };
+        return resource.default_service(web::to(refuse));
+    }
+    if rows.iter().any(|it| it.method == Method::GET) {
+        resource = resource.app_data(HasPage);
+    }
+    let fresh: Vec<Method> =
+        rows.iter().filter(|it| it.fresh).map(|it| it.method.clone()).collect();
+    resource = if fresh.is_empty() { resource } else { resource.app_data(Fresh(fresh)) };
+    resource.default_service(web::to(move || ready(wrong_method(&allowed))))
+}
+
+fn no_such_path(face: Option<&'static Face>) -> actix_web::Route {
+    match face {
+        Some(face) => web::to(move || ready((face.refuse)(StatusCode::NOT_FOUND))),
+        None => web::to(not_found),
+    }
 }
 
 fn allowed<'a>(rows: impl IntoIterator<Item = &'a Route>) -> String {

@@ -14,6 +14,7 @@ on_both! {
     members_see_no_keys_where_the_subscription_says_so,
     machines_need_no_session_and_get_none,
     a_wrong_method_is_told_which_ones_fit,
+    what_no_route_answers_is_a_page_that_says_so,
 }
 
 /// Seen from the subscription `acme`.
@@ -278,6 +279,18 @@ async fn a_wrong_method_is_told_which_ones_fit(app: &TestApp) {
             let answer = admin.send(method.parse().unwrap(), &path).await;
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_eq!(answer.header("allow"), Some(fitting.join(", ").as_str()), "{path}");
+        }
+    }
+}
+
+async fn what_no_route_answers_is_a_page_that_says_so(app: &TestApp) {
+    let walk = Walk::new(app).await;
+    let admin = walk.person(Caller::Admin).await;
+    let plain = face(&admin.get("/no-such-thing/at/all").await.expect(404));
+    for route in ROUTES {
+        let path = format!("{}/no-such-thing/at/all", walk.path(route).trim_end_matches('/'));
+        for below in [path.clone(), path.replacen("/s/acme", "/s/nobodys", 1)] {
+            assert_eq!(face(&admin.get(&below).await.expect(404)), plain, "{below}");
         }
     }
 }

@@ -257,8 +257,9 @@ async fn what_no_route_of_a_face_answers_is_refused_in_its_own_form(app: &TestAp
             assert!(is_a_fault(&answer) && answer.text().contains("method_not_allowed"));
         }
     }
-    for face in FACES {
-        let path = format!("{}/no-such-thing/at/all", face.below);
+    let below = API_ROUTES.iter().map(|it| path_to(it, &walk.things));
+    for path in below.chain(FACES.iter().map(|it| it.below.to_owned())) {
+        let path = format!("{path}/no-such-thing/at/all");
         for caller in CALLERS {
             let answer = walk.call(caller, &Method::GET, &path).await.expect(404);
             assert!(is_a_fault(&answer) && answer.text().contains("not_found"), "{path}");

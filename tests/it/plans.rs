@@ -4,14 +4,15 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use keyward::{calendar, clock::Clock, demo::bulk, domain::Role, key_groups};
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::support::{
-    TestApp, eventually, on_both,
+    TestApp, eventually, on_both, on_sqlite,
     program::{Program, log_file},
 };
 
 on_both!(no_list_scans_or_sorts_a_table);
+on_sqlite!(a_plan_of_sqlite_depends_on_no_value);
 
 async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
     // The program below has the real clock: a key that it accepts is one of today.
@@ -123,6 +124,14 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// Otherwise it plans each statement with a limit anew whenever it runs: see `.cargo/config.toml`.
+async fn a_plan_of_sqlite_depends_on_no_value(app: &TestApp) {
+    let options = Statement::from_string(DbBackend::Sqlite, "PRAGMA compile_options");
+    let rows = app.db.read().query_all_raw(options).await.unwrap();
+    let options: Vec<String> = rows.iter().map(|it| it.try_get_by_index(0).unwrap()).collect();
+    assert!(options.iter().any(|it| it == "ENABLE_QPSG"), "{options:?}");
 }
 
 /// Every list with every filter that has an order of its own.
