@@ -192,7 +192,9 @@ impl Live {
 
     async fn bring_up(&self, db: &Db, mark: &mut Option<Mark>, confirm: Confirm) -> Result<()> {
         let Some(known) = &*mark else { return Ok(()) };
-        if !db.has_changed(known).await? && confirm != Confirm::InAnyCase {
+        // Of one's own, nobody needs to be asked whether there is any.
+        let is_known = matches!(confirm, Confirm::Beyond((_, to)) if to > known.newest());
+        if !is_known && !db.has_changed(known).await? && confirm != Confirm::InAnyCase {
             return Ok(());
         }
         let now = db.snapshot().await?;

@@ -6,6 +6,7 @@ pub mod pages;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::try_join;
 use uuid::Uuid;
 
 use crate::{
@@ -94,16 +95,26 @@ pub async fn of(
     window: &Window,
     today: DateTime<Utc>,
 ) -> Result<Overview> {
-    let urgent = key_groups::attention(act, SHOWN).await?;
-    let unsaved = key_instances::unsaved(act, SHOWN).await?;
-    let tokens = match role.changes_keys() {
-        true => automation_tokens::ending_soon(act).await?,
-        false => Vec::new(),
+    let tokens = async {
+        match role.changes_keys() {
+            true => automation_tokens::ending_soon(act).await,
+            false => Ok(Vec::new()),
+        }
     };
     let ahead = (act.now, window.until());
-    let ends = outlook::ending(act, ahead, LOOKED_AT).await?;
-    let starts = outlook::starting(act, ahead, LOOKED_AT / 2).await?;
-    let shown = shown(act, window, &ends, &starts).await?;
+    // Of so few groups the coverage of all is drawn.
+    let all = act.scope.subscription().group_count <= SHOWN as i32;
+    let (urgent, unsaved, tokens, ends, starts, shown, weeks, idle) = try_join!(
+        key_groups::attention(act, SHOWN),
+        key_instances::unsaved(act, SHOWN),
+        tokens,
+        outlook::ending(act, ahead, LOOKED_AT),
+        outlook::starting(act, ahead, LOOKED_AT / 2),
+        key_groups::by_coverage(act, (!all).then(|| window.until()), SHOWN),
+        outlook::weeks(act, today),
+        outlook::idle(act, IDLE_DAYS, IDLE_COUNTED),
+    )?;
+    let shown = if all { shown } else { filled(act, window, shown, [&ends, &starts]).await? };
     let ending = soon(&ends, &urgent, act.now);
 
     let known = urgent.iter().chain(&shown).map(|it| (it.id, it.clone())).collect();
@@ -152,8 +163,8 @@ pub async fn of(
         matters,
         counted,
         next_end,
-        weeks: outlook::weeks(act, today).await?,
-        idle: outlook::idle(act, IDLE_DAYS, IDLE_COUNTED).await?,
+        weeks,
+        idle,
         tokens,
         unsaved: unsaved.into_iter().map(named).collect(),
         ends: few(ends),
@@ -161,24 +172,21 @@ pub async fn of(
     })
 }
 
-/// The groups whose coverage is drawn, by their coverage: all of a few; of many those with an event in
-/// the window, which is an end of their coverage, or else one of the next ends and starts.
-async fn shown(
+/// Of many groups the coverage is drawn of those with an event in the window: those with an end of their
+/// coverage, which are given, and behind them those with one of the next ends and starts of a key.
+async fn filled(
     act: &Act<'_>,
     window: &Window,
-    ends: &[outlook::Event],
-    starts: &[outlook::Event],
+    mut shown: Vec<KeyGroup>,
+    ahead: [&[outlook::Event]; 2],
 ) -> Result<Vec<KeyGroup>> {
-    let all = act.scope.subscription().group_count <= SHOWN as i32;
-    let until = (!all).then(|| window.until());
-    let mut shown = key_groups::by_coverage(act, until, SHOWN).await?;
     let room = SHOWN as usize - shown.len();
-    if all || room == 0 {
+    if room == 0 {
         return Ok(shown);
     }
     let past = outlook::ended(act, (window.from(), act.now), LOOKED_AT).await?;
     let mut seen: HashSet<Uuid> = shown.iter().map(|it| it.id).collect();
-    let others = ends.iter().chain(starts).chain(&past).map(|it| it.key_group_id);
+    let others = ahead.into_iter().flatten().chain(&past).map(|it| it.key_group_id);
     let others: Vec<Uuid> = others.filter(|it| seen.insert(*it)).collect();
     if !others.is_empty() {
         let mut others = key_groups::find_all(act, others).await?;

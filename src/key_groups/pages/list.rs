@@ -2,6 +2,7 @@
 use actix_web::{HttpResponse, web::Query};
 use askama::Template;
 use serde::Deserialize;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::CoverageView;
@@ -153,11 +154,14 @@ pub async fn list(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespon
 
 pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
     let act = it.act();
-    let Listing { groups, next } = key_groups::list(&act, &query.filter()?, PAGE).await?;
-    let calls = calls(it, &groups).await?;
-    let unused = key_groups::count_unused(&act, COUNTED).await?;
+    let filter = query.filter()?;
+    let (Listing { groups, next }, unused, user_groups) = try_join!(
+        key_groups::list(&act, &filter, PAGE),
+        key_groups::count_unused(&act, COUNTED),
+        user_groups::names(&act),
+    )?;
     let ids: Vec<Uuid> = groups.iter().map(|it| it.id).collect();
-    let mut held = access::names(&act, &ids).await?;
+    let (calls, mut held) = try_join!(calls(it, &groups), access::names(&act, &ids))?;
     let mut tags = |group: &KeyGroup| AccessTags::of(held.remove(&group.id).unwrap_or_default(), 2);
     let user_group = |it: UserGroup| Choice {
         chosen: it.id.to_string() == query.user_group,
@@ -165,7 +169,6 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         name: it.name,
         help: String::new(),
     };
-    let user_groups = user_groups::names(&act).await?;
     let user_groups: Vec<_> = user_groups.into_iter().map(user_group).collect();
     let sums = it.scope.subscription();
     let counts = [

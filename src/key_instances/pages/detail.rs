@@ -1,6 +1,8 @@
 //! One key: its facts with exact times, its use, and what happened to it.
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
+use tokio::try_join;
+use uuid::Uuid;
 
 use super::{
     KeyPath,
@@ -11,6 +13,7 @@ use super::{
 use crate::{
     audit,
     clock::instant,
+    error::Result,
     http::{
         Page, PageError, Viewer, html,
         page::Section,
@@ -62,31 +65,23 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
     let group_path = viewer.path(&format!("/groups/{}", group.id));
     let key_path = format!("{group_path}/keys/{}", key.id);
     let mut row = KeyRow::of(&key, group.kind(), key_path, here, viewer.role.changes_keys());
-    let exposures = key_instances::exposures_of(&act, key.id).await?;
+    let (exposures, calls, ahead, history) = try_join!(
+        key_instances::exposures_of(&act, key.id),
+        usage::last_day(&act.app.db, vec![key.id], act.now),
+        key_instances::ahead(&act, group.id),
+        history(&viewer, key.id),
+    )?;
     let people = exposures.iter().map(|it| it.user_id).chain([key.created_by]);
     let names = users::names(&act.app.db, people.collect()).await?;
     row.created_by = names.get(&key.created_by).cloned().unwrap_or_default();
     row.menu.retain(|it| it.path != row.path);
-    let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;
     let calls = calls.get(&key.id).copied().unwrap_or_default();
-    let history = if viewer.role.reads_audit() {
-        let filter = audit::Filter { object: Some(key.id), ..Default::default() };
-        let listing = audit::list(&act.app.db, act.scope.id(), &filter, 20).await?;
-        let line = |it: audit::Record| {
-            let what = audit::pages::in_words(&it.action);
-            (what, it.actor, here.minute(instant(it.at)))
-        };
-        listing.rows.into_iter().map(line).collect()
-    } else {
-        Vec::new()
-    };
     let known = |it: &Exposure| {
         let name = names.get(&it.user_id).cloned().unwrap_or_default();
         let how = How::parse(&it.how).map_or("", How::in_words);
         (name, how, here.minute(instant(it.at)))
     };
     let known = exposures.iter().map(known).collect();
-    let ahead = key_instances::ahead(&act, group.id).await?;
     let rotation = rotation::of(&viewer, &act, &key, &ahead).await?;
     let rotation = rotation.map(|it| {
         let verdict = it.verdict("revoke", here);
@@ -121,4 +116,18 @@ pub async fn show(viewer: Viewer, path: Path<KeyPath>) -> Result<HttpResponse, P
         history,
         row,
     })
+}
+
+/// The last that was done to a key, for those who may know.
+async fn history(viewer: &Viewer, key: Uuid) -> Result<Vec<(String, String, Moment)>> {
+    if !viewer.role.reads_audit() {
+        return Ok(Vec::new());
+    }
+    let (act, here) = (viewer.act(), &viewer.me.here);
+    let filter = audit::Filter { object: Some(key), ..Default::default() };
+    let listing = audit::list(&act.app.db, act.scope.id(), &filter, 20).await?;
+    let line = |it: audit::Record| {
+        (audit::pages::in_words(&it.action), it.actor, here.minute(instant(it.at)))
+    };
+    Ok(listing.rows.into_iter().map(line).collect())
 }

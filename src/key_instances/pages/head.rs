@@ -1,4 +1,6 @@
 //! The head of a group's page: its facts, and what needs attention in it.
+use tokio::try_join;
+
 use super::lanes::{self, Axis, LaneView};
 use crate::{
     access,
@@ -61,14 +63,18 @@ pub struct Notice {
 /// What the page of `group` shows above its list.
 pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<GroupHead> {
     let path = it.path(&format!("/groups/{}", group.id));
-    let calls = usage::of_groups(&act.app.db, vec![group.id], act.now).await?;
+    let ids = [group.id];
+    let (calls, ahead, mut held) = try_join!(
+        usage::of_groups(&act.app.db, ids.to_vec(), act.now),
+        key_instances::ahead(act, group.id),
+        access::names(act, &ids),
+    )?;
     let calls = calls.get(&group.id).copied().unwrap_or_default();
     let all = calls.accepted + calls.refused;
     let share = calls.refused as f64 * 100.0 / all.max(1) as f64;
-    let ahead = key_instances::ahead(act, group.id).await?;
     let kind = group.kind();
     let notices = notices(it, group, &ahead, &path);
-    let held = access::names(act, &[group.id]).await?.remove(&group.id).unwrap_or_default();
+    let held = held.remove(&group.id).unwrap_or_default();
     let integration = integration_type(held.role_policies.iter().map(String::as_str));
     let access = AccessTags::of(held, 3);
     let coverage = CoverageView::of(group, &it.me.here);

@@ -7,6 +7,7 @@ use actix_web::{
     web::{Path, Query},
 };
 use askama::Template;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::{
@@ -110,7 +111,8 @@ async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList> {
     let group = key_groups::find(&act, group).await?;
     let path = it.path(&format!("/groups/{}", group.id));
     let filter = query.filter(Some(group.id), &it.me.here)?;
-    let listing = key_instances::list(&act, &filter, PAGE).await?;
+    let (listing, head) =
+        try_join!(key_instances::list(&act, &filter, PAGE), head::head(it, &act, &group))?;
     let counts = [
         group.instance_count(),
         group.active_count,
@@ -121,7 +123,7 @@ async fn view(it: &InPlace, group: Uuid, query: ListQuery) -> Result<KeyList> {
     ];
     let groups = std::slice::from_ref(&group);
     let mut list = listed(it, listing, query, (path, counts), groups).await?;
-    list.group = Some(head::head(it, &act, &group).await?);
+    list.group = Some(head);
     Ok(list)
 }
 
