@@ -31,7 +31,12 @@ async fn the_number_of_questions_is_the_same_and_each_is_bounded_by_the_window(a
     }
     let [few, many] = visits.try_into().unwrap();
     assert!(few.len() > 8, "{few:#?}");
-    let plain = |all: &[String]| all.iter().map(|it| without_lengths(it)).collect::<Vec<_>>();
+    // Many are asked at once: what comes first in the log is chance.
+    let plain = |all: &[String]| {
+        let mut all: Vec<_> = all.iter().map(|it| without_lengths(it)).collect();
+        all.sort();
+        all
+    };
     assert_eq!(plain(&few), plain(&many));
     let is_postgres = app.home.database_url.starts_with("postgres");
     let db = app.home.connect().await;
@@ -56,7 +61,7 @@ async fn the_number_of_questions_is_the_same_and_each_is_bounded_by_the_window(a
     }
 }
 
-/// What a visit of the overview asks of keys and their use, in order, whatever the lengths of lists.
+/// What a visit of the overview asks of keys and their use, whatever the lengths of lists.
 async fn asked(app: &TestApp, slug: &str, admin: &str) -> Vec<String> {
     let log = [("KEYWARD_LOG", "sqlx::query=trace,keyward=info"), ("KEYWARD_LOG_FORMAT", "json")];
     let log_so_far = || fs::read_to_string(log_file(&app.home)).unwrap_or_default();
