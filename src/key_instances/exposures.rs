@@ -162,11 +162,15 @@ pub async fn expose(act: &Act<'_>, instance: Uuid, how: How) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Who knows the secret of an instance, in the order of events.
+/// Who knows the secret of an instance, in the order of events. The instance is the subscription's: were that
+/// asked of its exposures, SQLite would look through all of the subscription.
 pub async fn of_instance(act: &Act<'_>, instance: Uuid) -> Result<Vec<Exposure>> {
+    let own = instances::Entity::find_by_id(instance)
+        .select_only()
+        .column(instances::Column::Id)
+        .filter(instances::Column::SubscriptionId.eq(act.scope.id()));
     let mut rows = Entity::find()
-        .filter(COLUMN.subscription_id.eq(act.scope.id()))
-        .filter(COLUMN.key_instance_id.eq(instance))
+        .filter(COLUMN.key_instance_id.in_subquery(own.into_query()))
         .order_by_asc(Column::At)
         .limit(100)
         .all(act.app.db.read())

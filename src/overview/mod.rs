@@ -104,13 +104,16 @@ pub async fn of(
     let ahead = (act.now, window.until());
     // Of so few groups the coverage of all is drawn.
     let all = act.scope.subscription().group_count <= SHOWN as i32;
-    let (urgent, unsaved, tokens, ends, starts, shown, weeks, idle) = try_join!(
+    // Four at once, and others find connections too.
+    let (urgent, shown, ends, starts) = try_join!(
         key_groups::attention(act, SHOWN),
-        key_instances::unsaved(act, SHOWN),
-        tokens,
+        key_groups::by_coverage(act, (!all).then(|| window.until()), SHOWN),
         outlook::ending(act, ahead, LOOKED_AT),
         outlook::starting(act, ahead, LOOKED_AT / 2),
-        key_groups::by_coverage(act, (!all).then(|| window.until()), SHOWN),
+    )?;
+    let (unsaved, tokens, weeks, idle) = try_join!(
+        key_instances::unsaved(act, SHOWN),
+        tokens,
         outlook::weeks(act, today),
         outlook::idle(act, IDLE_DAYS, IDLE_COUNTED),
     )?;

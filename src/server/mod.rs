@@ -138,7 +138,8 @@ where
 
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404. Paths that have their
 /// first variable in common become a scope: a request is compared with one after the other, by a regular
-/// expression where a path has variables, and behind those in common few have any.
+/// expression where a path has variables, and behind those in common few have any. There is no way back out of
+/// a scope: where a literal stands beside a variable, its rows come first.
 fn mount(
     config: &mut ServiceConfig,
     rows: impl IntoIterator<Item = &'static Route>,
