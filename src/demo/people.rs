@@ -6,7 +6,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{from_office, person};
+use super::{at_office, from_office, person};
 use crate::{
     audit::Actor,
     domain::{ActivePeriod, Role},
@@ -53,8 +53,7 @@ pub(super) async fn work(
 ) -> anyhow::Result<()> {
     let app = act.app;
     let jonas = users::by_email(&app.db, JONAS).await?.context("Jonas has joined")?;
-    let actor = Actor { user_id: Some(jonas.id), name: jonas.email, client: from_office() };
-    let own = Act { actor, ..*act };
+    let own = Act { actor: at_office(&jonas), ..*act };
     for (group, days, how) in
         [("mobile-bff", 120, How::Clipboard), ("fraud-scoring", 200, How::Env)]
     {
