@@ -1,7 +1,10 @@
 //! Counting on many threads at once without meeting.
 use std::{
     array,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use crossbeam_utils::CachePadded;
@@ -16,12 +19,18 @@ thread_local! {
     };
 }
 
-/// One `T` for each thread, on cache lines of its own.
-pub struct PerThread<T>(Box<[CachePadded<T>; PARTS]>);
+/// One `T` for each thread, on cache lines of its own. A clone is the same ones.
+pub struct PerThread<T>(Arc<[CachePadded<T>; PARTS]>);
 
 impl<T: Default> Default for PerThread<T> {
     fn default() -> Self {
-        Self(Box::new(array::from_fn(|_| CachePadded::default())))
+        Self(Arc::new(array::from_fn(|_| CachePadded::default())))
+    }
+}
+
+impl<T> Clone for PerThread<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 

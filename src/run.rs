@@ -108,13 +108,15 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
         Arc::new(installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?);
     let passwords = Passwords::new(peppers.derive("passwords"));
     let senders = Senders::new(&config)?;
+    let metrics = Metrics::new(clock.now());
+    db.give_way_to(metrics.all_verified());
     Ok(App {
         client_secrets: ClientSecrets::new(&passwords),
         passwords,
         sealing_key: peppers.cookie_key("sealed cookies"),
         live: Arc::new(Live::new(peppers.clone())),
         recorder: usage::Recorder::default(),
-        metrics: Metrics::new(clock.now()),
+        metrics,
         senders,
         db,
         clock,

@@ -5,6 +5,7 @@ mod bulk;
 pub mod changes;
 mod joined;
 pub mod nodes;
+mod pace;
 mod together;
 mod tx;
 mod writer;
@@ -106,6 +107,13 @@ impl Db {
     /// From now on `it` is told of each commit. There is one for each pool.
     pub fn tell(&self, it: Arc<dyn Follower>) {
         assert!(self.follower.set(it).is_ok(), "a pool has one follower");
+    }
+
+    /// While what this counts goes up fast, who writes much on SQLite rests in between (`pace.rs`).
+    pub fn give_way_to(&self, calls: impl Fn() -> u64 + Send + Sync + 'static) {
+        if let Some(it) = &self.writer {
+            it.pace.give_way_to(Box::new(calls));
+        }
     }
 
     /// SQLite: all writers are in this process or on its machine.

@@ -16,10 +16,16 @@ use sea_orm::{
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{Applied, Db, changes, changes::Committed, nodes::Logged, tx};
+use super::{
+    Applied, Db, changes,
+    changes::Committed,
+    nodes::Logged,
+    pace::{Beat, Pace},
+    tx,
+};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
@@ -37,16 +43,26 @@ const CACHE: &str = "-32768";
 /// others write beside must forget what it has read.
 #[derive(Clone)]
 pub(super) struct Writer {
-    turn: Arc<Mutex<Option<Outer>>>,
+    turn: Arc<Mutex<Slot>>,
     connection: DatabaseConnection,
+    pub pace: Pace,
+}
+
+/// Where the transaction is that several share.
+#[derive(Default)]
+struct Slot {
+    outer: Option<Outer>,
+    /// When the one before began, and its end.
+    last: Option<(Beat, Instant)>,
 }
 
 /// The one whose turn it is, with a savepoint of its own.
-pub(super) struct Turn(OwnedMappedMutexGuard<Option<Outer>, Outer>);
+pub(super) struct Turn(OwnedMappedMutexGuard<Slot, Outer>);
 
 /// A transaction that several share.
 struct Outer {
     inner: DatabaseTransaction,
+    began: Beat,
     /// The newest row of the log at its start.
     newest: i64,
     /// The last one was not released.
@@ -68,7 +84,8 @@ impl Writer {
                 .pragma("cache_size", CACHE)
                 .pragma("wal_autocheckpoint", CHECKPOINT)
         });
-        Ok(Self { turn: Arc::default(), connection: super::connect(options).await? })
+        let connection = super::connect(options).await?;
+        Ok(Self { turn: Arc::default(), connection, pace: Pace::default() })
     }
 
     pub async fn close(self) -> Result<(), DbErr> {
@@ -79,9 +96,10 @@ impl Writer {
     pub async fn begin(&self, db: &Db) -> Result<(Turn, Statement), DbErr> {
         loop {
             let mut guard = self.turn.clone().lock_owned().await;
-            match &*guard {
+            match &guard.outer {
                 None => {
-                    *guard = Some(Outer::begin(&self.connection).await?);
+                    self.rest(guard.last).await;
+                    guard.outer = Some(Outer::begin(&self.connection, self.pace.beat()).await?);
                     let mut turn = Box::pin(self.turn.clone().lock_owned());
                     // It waits from now on, behind all who wait already and before all who come.
                     let _ = (&mut turn).now_or_never();
@@ -94,10 +112,18 @@ impl Writer {
                 }
                 Some(_) => {}
             }
-            if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, Option::as_mut) {
+            if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, |it| it.outer.as_mut()) {
                 let savepoint = outer.savepoint();
                 return Ok((Turn(outer), savepoint));
             }
+        }
+    }
+
+    async fn rest(&self, last: Option<(Beat, Instant)>) {
+        let Some((began, ended)) = last else { return };
+        let rest = began.rest(ended, self.pace.beat());
+        if !rest.is_zero() {
+            sleep(rest).await;
         }
     }
 
@@ -108,7 +134,7 @@ impl Writer {
     }
 
     /// In a task of its own: who asks for it may be dropped at any time.
-    fn end_now(&self, db: &Db, guard: OwnedMutexGuard<Option<Outer>>) {
+    fn end_now(&self, db: &Db, guard: OwnedMutexGuard<Slot>) {
         let db = db.clone();
         let runtime = db.runtime.clone();
         runtime.spawn(async move { end(&db, guard).await });
@@ -133,14 +159,14 @@ impl Deref for Turn {
 }
 
 impl Outer {
-    async fn begin(connection: &DatabaseConnection) -> Result<Self, DbErr> {
+    async fn begin(connection: &DatabaseConnection, began: Beat) -> Result<Self, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
         let inner = connection.begin_with_options(options).await?;
         let newest = changes::newest(&inner).await?;
-        Ok(Self { inner, newest, is_unfinished: false, waiting: Vec::new() })
+        Ok(Self { inner, began, newest, is_unfinished: false, waiting: Vec::new() })
     }
 
     fn savepoint(&mut self) -> Statement {
@@ -188,8 +214,9 @@ fn savepoint(what: &str) -> Statement {
 }
 
 /// Commits what was released, applies it on every node, and tells those who wait.
-async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
-    let Some(mut outer) = guard.take() else { return };
+async fn end(db: &Db, mut guard: OwnedMutexGuard<Slot>) {
+    let Some(mut outer) = guard.outer.take() else { return };
+    let began = outer.began;
     let (waiting, from) = (std::mem::take(&mut outer.waiting), outer.newest);
     let to = match outer.end(waiting.is_empty()).await {
         Ok(to) => to,
@@ -200,6 +227,7 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
         }
     };
     let (committed, is_logged) = (Instant::now(), to > from);
+    guard.last = Some((began, committed));
     if is_logged {
         // Nobody else writes meanwhile.
         let part = Some((from, to));

@@ -121,6 +121,12 @@ impl Metrics {
         self.verifications.own()[it.index()].fetch_add(1, Relaxed);
     }
 
+    /// Counts them all, whenever it is asked.
+    pub fn all_verified(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let counts = self.verifications.clone();
+        move || counts.all().flatten().map(|it| it.load(Relaxed)).sum()
+    }
+
     fn verifications(&self) -> Vec<(&'static str, u64)> {
         let of_threads = |n: usize| self.verifications.all().map(move |it| it[n].load(Relaxed));
         Outcome::all().map(|it| (it.name(), of_threads(it.index()).sum())).collect()

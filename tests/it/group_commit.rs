@@ -1,13 +1,18 @@
 //! C1: writers of SQLite share a commit. None is told before it is on the disk, none loses by what
 //! another one did, and what ends the whole transaction is told to everybody in it.
-use std::{pin::pin, task::Poll};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, future::BoxFuture, poll};
 use keyward::db::{Db, Tx};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use tokio::task::JoinSet;
 
-use crate::support::{Database, TestApp, on_both};
+use crate::support::{Database, Home, TestApp, on_both};
 
 on_both! { a_transaction_that_is_dropped_anywhere_leaves_no_half }
 
@@ -132,4 +137,18 @@ async fn a_transaction_that_is_dropped_anywhere_leaves_no_half(app: &TestApp) {
     for n in &seen {
         assert!(seen.contains(&(n ^ 1)), "one half of {n}");
     }
+}
+
+#[tokio::test]
+async fn the_writer_rests_between_commits_while_verifications_are_many() {
+    let home = Home::migrated(Database::Sqlite).await;
+    let (db, calls) = (Db::open(&home.database_url).await.unwrap(), AtomicU64::new(0));
+    // A million between any two looks.
+    db.give_way_to(move || calls.fetch_add(1_000_000, Relaxed));
+    let first = db.write().await.unwrap();
+    let before = Instant::now();
+    first.commit().await.unwrap();
+    drop(db.write().await.unwrap());
+    assert!(before.elapsed() >= Duration::from_millis(30), "{:?}", before.elapsed());
+    db.close().await.unwrap();
 }

@@ -1,0 +1,81 @@
+//! Verifications come before changes. Who changes something without a pause takes what processors there are,
+//! so the writer of SQLite rests between two commits while verifications keep them busy: those who come
+//! meanwhile share the next commit, which costs each of them less. A change that comes when nobody has
+//! written for that long does not wait.
+use std::{
+    sync::{Arc, LazyLock, OnceLock},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// From the end of a commit to the beginning of the next transaction.
+const REST: Duration = Duration::from_millis(30);
+/// From so many verifications a second on, where nothing else runs a sixth to an eighth of what can be.
+static BUSY: LazyLock<u64> =
+    LazyLock::new(|| 5_000 * available_parallelism().map_or(1, |it| it.get() as u64));
+
+/// How many verifications there were so far.
+pub(super) type Calls = dyn Fn() -> u64 + Send + Sync;
+
+#[derive(Clone, Default)]
+pub(super) struct Pace(Arc<OnceLock<Box<Calls>>>);
+
+/// A moment, and how many verifications there were until then.
+#[derive(Clone, Copy)]
+pub(super) struct Beat {
+    at: Instant,
+    calls: u64,
+}
+
+impl Pace {
+    pub fn give_way_to(&self, calls: Box<Calls>) {
+        assert!(self.0.set(calls).is_ok(), "a pool gives way to one count");
+    }
+
+    pub fn beat(&self) -> Beat {
+        Beat { at: Instant::now(), calls: self.0.get().map_or(0, |it| it()) }
+    }
+}
+
+impl Beat {
+    /// How long to rest from `now` on after a transaction that began here.
+    pub fn rest(&self, ended: Instant, now: Beat) -> Duration {
+        let calls = now.calls.saturating_sub(self.calls) as f64;
+        if calls < (now.at - self.at).as_secs_f64() * *BUSY as f64 {
+            return Duration::ZERO;
+        }
+        REST.saturating_sub(now.at - ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: Duration = Duration::from_millis(10);
+
+    /// After a transaction of [`BEFORE`], with so many verifications a second from its beginning on.
+    fn rest(per_second: u64, since: Duration) -> Duration {
+        let began = Beat { at: Instant::now(), calls: 7 };
+        let (ended, at) = (began.at + BEFORE, began.at + BEFORE + since);
+        let calls = 7 + per_second * (at - began.at).as_millis() as u64 / 1_000;
+        began.rest(ended, Beat { at, calls })
+    }
+
+    #[test]
+    fn between_two_commits_there_is_a_rest_while_verifications_are_many() {
+        let (many, soon) = (*BUSY + 1_000, Duration::from_millis(2));
+        assert_eq!(rest(many, Duration::ZERO), REST);
+        assert_eq!(rest(many, soon), REST - soon);
+        assert_eq!(rest(*BUSY - 1_000, soon), Duration::ZERO);
+        assert_eq!(rest(0, soon), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_comes_later_does_not_wait() {
+        assert_eq!(rest(*BUSY + 1_000, REST), Duration::ZERO);
+        assert_eq!(rest(*BUSY + 1_000, REST * 100), Duration::ZERO);
+    }
+}
