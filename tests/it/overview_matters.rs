@@ -101,7 +101,7 @@ async fn matters_come_in_the_stated_order_each_with_one_button(app: &TestApp) {
     let page = app.signed_in("admin@acme.example").await.get("/s/acme").await.expect(200);
     let told = todos(&page);
     let expected = [
-        ("refusing has no active key", "Issue key"),
+        ("refusing has no active key since 1 Mar", "Issue key"),
         ("runs-out runs out in 2 days", "Rotate"),
         ("gap has a gap of 3 days ahead", "Close gap"),
         ("lagging still calls with k-1, which ends in 24 hours", "Extend"),
@@ -117,7 +117,7 @@ async fn matters_come_in_the_stated_order_each_with_one_button(app: &TestApp) {
         "4 key groups need attention, and 2 other things to look at.",
         "k-1 takes 100 % of the calls of the last 24 hours, last now, and expires Wed 3 Mar 2027",
         "Its successor k-2 is active: move the callers.",
-        "Nothing is active since 1 Mar. k-2 starts Fri 5 Mar 2027 10:30 UTC.",
+        "None since 1 Mar. k-2 starts Fri 5 Mar 2027 10:30 UTC.",
         "1 active key has not been used for 90 days",
     ] {
         assert!(text.contains(part), "{part} is missing: {text}");

@@ -141,5 +141,5 @@ pub fn events(it: &Overview, viewer: &InPlace, todos: usize) -> Vec<Event> {
     let starts = it.starts.iter().map(|(key, group)| event(key, group, key.active_from, "starts"));
     let mut all: Vec<_> = ends.chain(starts).collect();
     all.sort_by_key(|it| it.0);
-    all.into_iter().map(|it| it.1).take((todos * 2).clamp(7, 16) - 4).collect()
+    all.into_iter().map(|it| it.1).take((todos * 2).clamp(8, 18) - 5).collect()
 }

@@ -2,7 +2,6 @@
 use crate::{
     automation_tokens::AutomationToken,
     clock::instant,
-    domain::GroupKind,
     http::{
         InPlace,
         words::{self, Here},
@@ -22,6 +21,8 @@ pub struct Todo {
     /// Follows the group's name: `runs out in 2 days`.
     pub what: String,
     pub why: String,
+    /// By which rule it warns, in a sentence; empty if by none.
+    pub rule: String,
     pub action: Option<(&'static str, String)>,
 }
 
@@ -45,6 +46,7 @@ pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
             "It was made {} and never used. If it is lost, replace it.",
             viewer.me.here.relative(instant(key.created_at)).text
         ),
+        rule: String::new(),
         action: viewer.role.changes_keys().then_some(("Replace", replace)),
         path,
     }
@@ -68,6 +70,7 @@ pub fn token(it: &AutomationToken, viewer: &InPlace) -> Todo {
             used,
             here.minute(it.ends()).text
         ),
+        rule: String::new(),
         action: Some(("Replace", format!("{path}/new?like={}", it.id))),
         path,
     }
@@ -90,7 +93,10 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
     let (icon, what, action) = match it.why {
         Attention::Refusing => (
             "triangle-alert",
-            "has no active key".to_owned(),
+            match it.group.lost_at {
+                Some(at) => format!("has no active key since {}", here.day(instant(at)).text),
+                None => "has no active key".to_owned(),
+            },
             start_now().or_else(|| Some(("Issue key", format!("{path}/keys/new")))),
         ),
         Attention::RunsOut => {
@@ -129,9 +135,17 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
         group: it.group.name.clone(),
         what,
         why: why(it, here),
+        rule: rule(it, here),
         action: action.filter(|_| viewer.role.changes_keys()),
         path,
     }
+}
+
+/// Where no key follows: of others it is said on their own pages.
+fn rule(it: &Matter, here: &Here) -> String {
+    let ending = it.ending.as_ref().filter(|_| it.why == Attention::RunsOut);
+    let warning = ending.and_then(|it| it.warning(here.now));
+    warning.map(|it| it.rule.sentence()).unwrap_or_default()
 }
 
 fn why(it: &Matter, here: &Here) -> String {
@@ -142,16 +156,13 @@ fn why(it: &Matter, here: &Here) -> String {
     let name = key.name();
     match it.why {
         Attention::Refusing => {
-            let since = it.group.lost_at.map(|at| here.day(instant(at)).text);
             let last = key.last_refused_at.map(|at| here.relative(instant(at)).text);
             let from = key.last_refused_from.as_deref().unwrap_or("an unknown address");
             let next = it.next.as_ref().map(|next| {
                 format!(" {} starts {}.", next.name(), here.day(instant(next.active_from)).text)
             });
             format!(
-                "Nothing is active since {}. {} with {name} refused in the last 24 hours, the last one \
-                 from {from}, {}.{}",
-                since.unwrap_or_default(),
+                "{} with {name} refused in the last 24 hours, last from {from}, {}.{}",
                 words::plural(it.calls.refused, "call"),
                 last.unwrap_or_default(),
                 next.unwrap_or_default()
@@ -161,8 +172,7 @@ fn why(it: &Matter, here: &Here) -> String {
             let end = here.minute(instant(key.ends_at)).text;
             let used = key.last_used().map(|at| here.relative(at).text);
             let used = used.map_or("never used".to_owned(), |it| format!("last used {it}"));
-            let rule = key.warning(here.now).map(|it| it.rule.sentence()).unwrap_or_default();
-            format!("{name} expires {end}, {used}. No successor. {rule}")
+            format!("{name} expires {end}, {used}. No successor.")
         }
         Attention::Gap => {
             let end = here.day(instant(key.ends_at)).text;
@@ -195,12 +205,8 @@ fn lagging(it: &Matter, key: &KeyInstance, here: &Here) -> String {
 
 fn waiting(it: &Matter, here: &Here) -> String {
     let lost = it.group.lost_at.map(|at| here.day(instant(at)).text).unwrap_or_default();
-    let noun = match it.group.kind() {
-        GroupKind::Token => "Nothing",
-        GroupKind::ClientCredentials => "No secret",
-    };
     let next = it.next.as_ref().map(|next| {
         format!(" {} starts {}.", next.name(), here.minute(instant(next.active_from)).text)
     });
-    format!("{noun} is active since {lost}.{} Calls fail until then.", next.unwrap_or_default())
+    format!("None since {lost}.{} Calls fail until then.", next.unwrap_or_default())
 }
