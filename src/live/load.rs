@@ -21,9 +21,7 @@ use crate::{
     workspaces::entity::{self as workspaces, roles},
 };
 
-/// Rows of a page of everything.
-const PAGE: u64 = 5_000;
-/// Things of one statement.
+/// Things of one statement. Rows take more memory than what is kept of them, and it stays with the process.
 const CHUNK: usize = 500;
 
 /// What these things are now.
@@ -100,22 +98,20 @@ pub async fn all(db: &Snapshot, ours: &Keyring) -> Result<State> {
             .column(groups::Column::Id)
             .filter(groups::COLUMN.id.gt(after))
             .order_by_asc(groups::Column::Id)
-            .limit(PAGE);
+            .limit(CHUNK as u64);
         let page: Vec<Uuid> = page.into_tuple().all(&**db).await?;
         let Some(last) = page.last() else { break };
         after = *last;
-        for chunk in page.chunks(CHUNK) {
-            let mut batch = Batch::default();
-            batch.read_groups(db, chunk.to_vec()).await?;
-            state.apply(batch);
-        }
+        let mut batch = Batch::default();
+        batch.read_groups(db, page).await?;
+        state.apply(batch);
     }
     let mut after = Uuid::nil();
     loop {
         let page = select_instances()
             .filter(instances::COLUMN.id.gt(after))
             .order_by_asc(instances::Column::Id)
-            .limit(PAGE);
+            .limit(CHUNK as u64);
         let page: Vec<InstanceTuple> = page.into_tuple().all(&**db).await?;
         let Some(last) = page.last() else { return Ok(state) };
         after = last.1;
