@@ -109,7 +109,7 @@ impl Db {
         assert!(self.follower.set(it).is_ok(), "a pool has one follower");
     }
 
-    /// While what this counts goes up fast, who writes much on SQLite rests in between (`pace.rs`).
+    /// While what this counts goes up fast, those who write at once on SQLite rest in between (`pace.rs`).
     pub fn give_way_to(&self, calls: impl Fn() -> u64 + Send + Sync + 'static) {
         if let Some(it) = &self.writer {
             it.pace.give_way_to(Box::new(calls));
@@ -130,9 +130,18 @@ impl Db {
     /// what those before it did, which may be committed together with it; on Postgres the verb's first
     /// statement must write the parent row whose rule it checks.
     pub async fn write(&self) -> Result<Tx, DbErr> {
+        self.begin(true).await
+    }
+
+    /// The same for what must not come late, however busy everything is.
+    pub async fn write_in_time(&self) -> Result<Tx, DbErr> {
+        self.begin(false).await
+    }
+
+    async fn begin(&self, may_rest: bool) -> Result<Tx, DbErr> {
         Ok(match &self.writer {
             Some(writer) => {
-                let (turn, savepoint) = writer.begin(self).await?;
+                let (turn, savepoint) = writer.begin(self, may_rest).await?;
                 Tx::new(self, Inner::Shared(turn), [savepoint])
             }
             None => Tx::new(self, Inner::Own(self.pool.begin().await?), []),

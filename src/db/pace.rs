@@ -1,26 +1,33 @@
 //! Verifications come before changes. Who changes something without a pause takes what processors there are,
-//! so the writer of SQLite rests between two commits while verifications keep them busy: those who come
-//! meanwhile share the next commit, which costs each of them less. A change that comes when nobody has
-//! written for that long does not wait.
+//! so after a commit that several shared nothing is begun on SQLite for a while, if verifications keep the
+//! processors busy: those who come meanwhile share the next one, which costs each of them less. Who is alone does
+//! not wait.
 use std::{
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     thread::available_parallelism,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// From the end of a commit to the beginning of the next transaction.
+/// From the commit to the beginning of the next transactions.
 const REST: Duration = Duration::from_millis(30);
 /// From so many verifications a second on, where nothing else runs a sixth to an eighth of what can be.
 static BUSY: LazyLock<u64> =
     LazyLock::new(|| 5_000 * available_parallelism().map_or(1, |it| it.get() as u64));
 
 /// How many verifications there were so far.
-pub(super) type Calls = dyn Fn() -> u64 + Send + Sync;
+type Calls = dyn Fn() -> u64 + Send + Sync;
 
 #[derive(Clone, Default)]
-pub(super) struct Pace(Arc<OnceLock<Box<Calls>>>);
+pub(super) struct Pace(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    calls: OnceLock<Box<Calls>>,
+    /// The beginning of the last transaction that several shared, and its commit.
+    shared: Mutex<Option<(Beat, Instant)>>,
+}
 
 /// A moment, and how many verifications there were until then.
 #[derive(Clone, Copy)]
@@ -31,17 +38,30 @@ pub(super) struct Beat {
 
 impl Pace {
     pub fn give_way_to(&self, calls: Box<Calls>) {
-        assert!(self.0.set(calls).is_ok(), "a pool gives way to one count");
+        assert!(self.0.calls.set(calls).is_ok(), "a pool gives way to one count");
     }
 
     pub fn beat(&self) -> Beat {
-        Beat { at: Instant::now(), calls: self.0.get().map_or(0, |it| it()) }
+        Beat { at: Instant::now(), calls: self.0.calls.get().map_or(0, |it| it()) }
+    }
+
+    /// One that several shared was committed just now.
+    pub fn shared(&self, began: Beat) {
+        *self.0.shared.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((began, Instant::now()));
+    }
+
+    /// How long nothing is to begin.
+    pub fn rest(&self) -> Duration {
+        let shared = *self.0.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = shared.filter(|(_, ended)| ended.elapsed() < REST);
+        soon.map(|(began, ended)| began.rest(ended, self.beat())).unwrap_or_default()
     }
 }
 
 impl Beat {
     /// How long to rest from `now` on after a transaction that began here.
-    pub fn rest(&self, ended: Instant, now: Beat) -> Duration {
+    fn rest(&self, ended: Instant, now: Self) -> Duration {
         let calls = now.calls.saturating_sub(self.calls) as f64;
         if calls < (now.at - self.at).as_secs_f64() * *BUSY as f64 {
             return Duration::ZERO;
@@ -65,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_commits_there_is_a_rest_while_verifications_are_many() {
+    fn after_a_commit_there_is_a_rest_while_verifications_are_many() {
         let (many, soon) = (*BUSY + 1_000, Duration::from_millis(2));
         assert_eq!(rest(many, Duration::ZERO), REST);
         assert_eq!(rest(many, soon), REST - soon);

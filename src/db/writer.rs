@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use tokio::{
     sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, oneshot},
+    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -43,21 +44,13 @@ const CACHE: &str = "-32768";
 /// others write beside must forget what it has read.
 #[derive(Clone)]
 pub(super) struct Writer {
-    turn: Arc<Mutex<Slot>>,
+    turn: Arc<Mutex<Option<Outer>>>,
     connection: DatabaseConnection,
     pub pace: Pace,
 }
 
-/// Where the transaction is that several share.
-#[derive(Default)]
-struct Slot {
-    outer: Option<Outer>,
-    /// When the one before began, and its end.
-    last: Option<(Beat, Instant)>,
-}
-
 /// The one whose turn it is, with a savepoint of its own.
-pub(super) struct Turn(OwnedMappedMutexGuard<Slot, Outer>);
+pub(super) struct Turn(OwnedMappedMutexGuard<Option<Outer>, Outer>);
 
 /// A transaction that several share.
 struct Outer {
@@ -92,14 +85,20 @@ impl Writer {
         self.connection.close().await
     }
 
-    /// With the statement that must come before its first one.
-    pub async fn begin(&self, db: &Db) -> Result<(Turn, Statement), DbErr> {
+    /// With the statement that must come before its first one. `may_rest`: see `pace.rs`.
+    pub async fn begin(&self, db: &Db, mut may_rest: bool) -> Result<(Turn, Statement), DbErr> {
         loop {
             let mut guard = self.turn.clone().lock_owned().await;
-            match &guard.outer {
+            match &*guard {
                 None => {
-                    self.rest(guard.last).await;
-                    guard.outer = Some(Outer::begin(&self.connection, self.pace.beat()).await?);
+                    let rest = self.pace.rest();
+                    if may_rest && !rest.is_zero() {
+                        drop(guard); // who may not rest passes by
+                        sleep(rest).await;
+                        may_rest = false; // nobody does so twice
+                        continue;
+                    }
+                    *guard = Some(Outer::begin(&self.connection, self.pace.beat()).await?);
                     let mut turn = Box::pin(self.turn.clone().lock_owned());
                     // It waits from now on, behind all who wait already and before all who come.
                     let _ = (&mut turn).now_or_never();
@@ -107,37 +106,29 @@ impl Writer {
                     runtime.spawn(async move { end(&db, turn.await).await });
                 }
                 Some(it) if it.is_unfinished => {
-                    self.end_now(db, guard);
+                    drop(self.end_now(db, guard));
                     continue;
                 }
                 Some(_) => {}
             }
-            if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, |it| it.outer.as_mut()) {
+            if let Ok(mut outer) = OwnedMutexGuard::try_map(guard, Option::as_mut) {
                 let savepoint = outer.savepoint();
                 return Ok((Turn(outer), savepoint));
             }
         }
     }
 
-    async fn rest(&self, last: Option<(Beat, Instant)>) {
-        let Some((began, ended)) = last else { return };
-        let rest = began.rest(ended, self.pace.beat());
-        if !rest.is_zero() {
-            sleep(rest).await;
-        }
-    }
-
     /// Comes back when everything before this moment is committed, or taken back.
     pub async fn settled(&self, db: &Db) {
-        self.end_now(db, self.turn.clone().lock_owned().await);
-        drop(self.turn.lock().await);
+        // It tells nobody anything if it fails.
+        let _ = self.end_now(db, self.turn.clone().lock_owned().await).await;
     }
 
     /// In a task of its own: who asks for it may be dropped at any time.
-    fn end_now(&self, db: &Db, guard: OwnedMutexGuard<Slot>) {
+    fn end_now(&self, db: &Db, guard: OwnedMutexGuard<Option<Outer>>) -> JoinHandle<()> {
         let db = db.clone();
         let runtime = db.runtime.clone();
-        runtime.spawn(async move { end(&db, guard).await });
+        runtime.spawn(async move { end(&db, guard).await })
     }
 }
 
@@ -214,10 +205,10 @@ fn savepoint(what: &str) -> Statement {
 }
 
 /// Commits what was released, applies it on every node, and tells those who wait.
-async fn end(db: &Db, mut guard: OwnedMutexGuard<Slot>) {
-    let Some(mut outer) = guard.outer.take() else { return };
-    let began = outer.began;
+async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
+    let Some(mut outer) = guard.take() else { return };
     let (waiting, from) = (std::mem::take(&mut outer.waiting), outer.newest);
+    let began = outer.began;
     let to = match outer.end(waiting.is_empty()).await {
         Ok(to) => to,
         Err(error) => {
@@ -227,7 +218,11 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Slot>) {
         }
     };
     let (committed, is_logged) = (Instant::now(), to > from);
-    guard.last = Some((began, committed));
+    if let Some(it) = &db.writer
+        && waiting.len() > 1
+    {
+        it.pace.shared(began);
+    }
     if is_logged {
         // Nobody else writes meanwhile.
         let part = Some((from, to));

@@ -140,14 +140,16 @@ async fn a_transaction_that_is_dropped_anywhere_leaves_no_half(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn the_writer_rests_between_commits_while_verifications_are_many() {
+async fn after_a_shared_commit_there_is_a_rest_while_verifications_are_many() {
     let home = Home::migrated(Database::Sqlite).await;
     let (db, calls) = (Db::open(&home.database_url).await.unwrap(), AtomicU64::new(0));
     // A million between any two looks.
     db.give_way_to(move || calls.fetch_add(1_000_000, Relaxed));
-    let first = db.write().await.unwrap();
+    db.read().execute_unprepared("CREATE TABLE scratch (n BIGINT NOT NULL)").await.unwrap();
+    let (first, second) = two_in_one(&db).await;
     let before = Instant::now();
-    first.commit().await.unwrap();
+    let (first, second) = tokio::join!(first, second.commit());
+    first.and(second).unwrap();
     drop(db.write().await.unwrap());
     assert!(before.elapsed() >= Duration::from_millis(30), "{:?}", before.elapsed());
     db.close().await.unwrap();

@@ -117,7 +117,7 @@ async fn matters_come_in_the_stated_order_each_with_one_button(app: &TestApp) {
         "4 key groups need attention, and 2 other things to look at.",
         "k-1 takes 100 % of the calls of the last 24 hours, last now, and expires Wed 3 Mar 2027",
         "Its successor k-2 is active: move the callers.",
-        "None since 1 Mar. k-2 starts Fri 5 Mar 2027 10:30 UTC.",
+        "No key since 1 Mar. k-2 starts Fri 5 Mar 2027 10:30 UTC.",
         "1 active key has not been used for 90 days",
     ] {
         assert!(text.contains(part), "{part} is missing: {text}");

@@ -2,6 +2,7 @@
 use crate::{
     automation_tokens::AutomationToken,
     clock::instant,
+    domain::GroupKind,
     http::{
         InPlace,
         words::{self, Here},
@@ -208,5 +209,9 @@ fn waiting(it: &Matter, here: &Here) -> String {
     let next = it.next.as_ref().map(|next| {
         format!(" {} starts {}.", next.name(), here.minute(instant(next.active_from)).text)
     });
-    format!("None since {lost}.{} Calls fail until then.", next.unwrap_or_default())
+    let noun = match it.group.kind() {
+        GroupKind::Token => "key",
+        GroupKind::ClientCredentials => "secret",
+    };
+    format!("No {noun} since {lost}.{} Calls fail until then.", next.unwrap_or_default())
 }

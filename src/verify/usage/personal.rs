@@ -17,7 +17,7 @@ pub(super) async fn write(db: &Db, last: &HashMap<Uuid, Last>) -> Result<()> {
     let mut rows: Vec<_> = last.iter().collect();
     rows.sort_unstable_by_key(|it| it.0);
     for rows in rows.chunks(CHUNK) {
-        let tx = db.write().await?;
+        let tx = db.write_in_time().await?;
         let used = Entity::find().filter(COLUMN.id.is_in(rows.iter().map(|it| *it.0)));
         db::lock_in_order(&tx, used, K::Id).await?;
         let values = rows.iter().map(|(id, it)| {

@@ -33,7 +33,7 @@ type Rows<'a> = [(&'a (Uuid, i64), &'a Pending)];
 
 /// Last uses and counts of a chunk of instances, in one transaction.
 pub(super) async fn instances(db: &Db, rows: &Rows<'_>) -> Result<()> {
-    let tx = db.write().await?;
+    let tx = db.write_in_time().await?;
     let used = rows.iter().map(|it| it.0.0);
     let used = instances::Entity::find().filter(instances::COLUMN.id.is_in(used));
     db::lock_in_order(&tx, used, instances::Column::Id).await?;
@@ -177,7 +177,7 @@ pub(super) async fn groups(db: &Db, batch: &Uses, now: DateTime<Utc>) -> Result<
     }
     let all: Vec<_> = used.into_iter().collect();
     for chunk in all.chunks(CHUNK) {
-        let tx = db.write().await?;
+        let tx = db.write_in_time().await?;
         let rows =
             groups::Entity::find().filter(groups::COLUMN.id.is_in(chunk.iter().map(|it| it.0)));
         db::lock_in_order(&tx, rows, groups::Column::Id).await?;
@@ -206,7 +206,7 @@ pub(super) async fn asked(db: &Db, counts: &[(Asked, i64)]) -> Result<()> {
         permissions::Column::Permission,
         permissions::Column::Day,
     ];
-    let tx = db.write().await?;
+    let tx = db.write_in_time().await?;
     permissions::Entity::insert_many(rows)
         .on_conflict(added(permissions::Entity, key, [permissions::Column::Accepted]))
         .exec_without_returning(&tx)
