@@ -1,7 +1,7 @@
 //! Verifications come before changes. Who changes something without a pause takes what processors there are,
-//! so after a commit that several shared nothing is begun on SQLite for a while, if verifications keep the
-//! processors busy: those who come meanwhile share the next one, which costs each of them less. Who is alone does
-//! not wait.
+//! so for a while after a commit that several shared, [`super::Db::write`] begins nothing on SQLite, if
+//! verifications keep the processors busy: those who come meanwhile share the next one, which costs each of them
+//! less. Where nobody shares, nobody waits.
 use std::{
     sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     thread::available_parallelism,

@@ -40,7 +40,7 @@ const SILENT: Duration = Duration::from_secs(2);
 /// At most, in KiB and as a negative number: what is written is read again soon.
 const CACHE: &str = "-32768";
 
-/// Who writes, one after the other in the order of their coming, on a connection of their own: one that
+/// Who writes, one after the other in the order of their coming (who rests comes anew), on a connection of their own: one that
 /// others write beside must forget what it has read.
 #[derive(Clone)]
 pub(super) struct Writer {

@@ -98,7 +98,7 @@ async fn refresh_by_subscription(
         by_subscription.entry(*subscription).or_default().push(*group);
     }
     for (subscription, ids) in by_subscription {
-        let tx = db.write().await?;
+        let tx = db.write_in_time().await?;
         crate::subscriptions::lock(&tx, subscription).await?;
         refresh(&tx, subscription, &ids, now).await?;
         tx.commit().await?;
