@@ -40,8 +40,8 @@ const SILENT: Duration = Duration::from_secs(2);
 /// At most, in KiB and as a negative number: what is written is read again soon.
 const CACHE: &str = "-32768";
 
-/// Who writes, one after the other in the order of their coming (who rests comes anew), on a connection of their own: one that
-/// others write beside must forget what it has read.
+/// Who writes, one after the other in the order of their coming (who rests comes anew), on a connection of
+/// their own: one that others write beside must forget what it has read.
 #[derive(Clone)]
 pub(super) struct Writer {
     turn: Arc<Mutex<Option<Outer>>>,
@@ -120,7 +120,7 @@ impl Writer {
 
     /// Comes back when everything before this moment is committed, or taken back.
     pub async fn settled(&self, db: &Db) {
-        // It tells nobody anything if it fails.
+        // Whether it failed is told to those whose commit it is.
         let _ = self.end_now(db, self.turn.clone().lock_owned().await).await;
     }
 
@@ -221,7 +221,7 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
     if let Some(it) = &db.writer
         && waiting.len() > 1
     {
-        it.pace.shared(began);
+        it.pace.shared(began, committed);
     }
     if is_logged {
         // Nobody else writes meanwhile.
