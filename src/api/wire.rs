@@ -1,7 +1,7 @@
 //! What stands in bodies. Instants are RFC 3339 in UTC with milliseconds; ids are UUIDs.
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,8 +13,11 @@ use super::openapi::texts::{
 use crate::{
     access::{self, Catalogue, Held},
     clock::{instant, iso},
-    domain::{ActivePeriod, SecretText, Status, access::Source, coverage::Run, lifecycle::Overlap},
-    error::{Error, FieldError, Result},
+    domain::{
+        ActivePeriod, Refusal, SecretText, Status, access::Source, can_be_told, coverage::Run,
+        days_after, lifecycle::Overlap,
+    },
+    error::{Error, Result},
     http::fault::Cause,
     key_groups::{self, Description, KeyGroup},
     key_instances::{self, KeyInstance, NewKey},
@@ -150,7 +153,10 @@ impl NewInstance {
         let days = act.scope.subscription().default_lifetime_days;
         let until = match self.until {
             Some(until) => until.map(|it| it.trunc_subsecs(3)),
-            None => Some(from + TimeDelta::days(days.into())),
+            None => {
+                let last = days_after(from, days.into());
+                Some(last.map_err(|it| Error::refused_at("from", it))?)
+            }
         };
         let source =
             self.key.map_or(key_instances::Source::Generate, |it| key_instances::Source::Own(it.0));
@@ -159,12 +165,8 @@ impl NewInstance {
 }
 
 fn period(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<ActivePeriod, Cause> {
-    // Our answers could not say it: RFC 3339 has four digits for a year.
-    for (field, at) in [("from", Some(from)), ("until", until)] {
-        if at.is_some_and(|it| !(0..=9999).contains(&it.year())) {
-            let message = "Use a year up to 9999.".to_owned();
-            return Err(Error::Invalid(vec![FieldError { field, message, is_rule: true }]).into());
-        }
+    if !can_be_told(from) {
+        return Err(Error::refused_at("from", Refusal::YearOutOfRange).into());
     }
     let it = ActivePeriod::new(from, until);
     it.map_err(|refusal| Error::refused_at("until", refusal).into())

@@ -2,7 +2,7 @@
 //! groups").
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ActivePeriod, Facts, GroupKind, PeriodRules, Refusal, Status};
+use super::{ActivePeriod, Facts, GroupKind, PeriodRules, Refusal, Status, days_after};
 
 /// A new period for an instance that has not ended. An expiry that has passed can no longer be
 /// changed (document 000).
@@ -44,7 +44,7 @@ pub fn extend(
     change_period(kind, facts, facts.period, now)?;
     let until = facts.period.until().ok_or(Refusal::NeverEnds)?;
     let later = match by {
-        Extension::Days(days) => until + TimeDelta::days(days),
+        Extension::Days(days) => days_after(until, days)?,
         Extension::Until(at) => at,
     };
     if later <= until {
@@ -221,6 +221,7 @@ mod tests {
         let extend = |days| extend(Token, &active(), Extension::Days(days), &rules, at(15));
         assert_eq!(extend(30).unwrap().period, period(10, 50));
         assert_eq!(extend(31), Err(Refusal::LifetimeTooLong { days: 40 }));
+        assert_eq!(extend(i64::MAX), Err(Refusal::YearOutOfRange));
     }
 
     #[test]

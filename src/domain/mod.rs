@@ -25,7 +25,7 @@ pub use {
     api_scope::{ApiScope, ApiScopes},
     coverage::Coverage,
     kind::GroupKind,
-    period::{ActivePeriod, PeriodRules},
+    period::{ActivePeriod, PeriodRules, can_be_told, days_after},
     permission::Permissions,
     refusal::Refusal,
     role::Role,

@@ -1,5 +1,5 @@
 //! The active period of a key instance, and what a subscription allows for it.
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::Refusal;
 
@@ -54,6 +54,17 @@ impl ActivePeriod {
     }
 }
 
+/// RFC 3339, in which instants are told, has four digits for a year.
+pub fn can_be_told(at: DateTime<Utc>) -> bool {
+    (0..=9999).contains(&at.year())
+}
+
+/// So many days later, if there is such a day.
+pub fn days_after(at: DateTime<Utc>, days: i64) -> Result<DateTime<Utc>, Refusal> {
+    let later = TimeDelta::try_days(days).and_then(|it| at.checked_add_signed(it));
+    later.ok_or(Refusal::YearOutOfRange)
+}
+
 /// What a subscription allows for the active periods of its key instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodRules {
@@ -64,6 +75,9 @@ pub struct PeriodRules {
 
 impl PeriodRules {
     pub fn check(&self, period: &ActivePeriod) -> Result<(), Refusal> {
+        if ![Some(period.from), period.until].into_iter().flatten().all(can_be_told) {
+            return Err(Refusal::YearOutOfRange);
+        }
         match (period.duration(), self.max_lifetime_days) {
             (None, Some(days)) => Err(Refusal::LifetimeTooLong { days }),
             (None, None) if !self.never_expires_allowed => Err(Refusal::MustExpire),
@@ -89,6 +103,27 @@ mod tests {
         let period = ActivePeriod::new(at(1), Some(at(2))).unwrap();
         let inside = [at(1) - ms, at(1), at(2) - ms, at(2)].map(|now| period.contains(now));
         assert_eq!(inside, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_period_lies_in_years_of_four_digits() {
+        let rules = PeriodRules { max_lifetime_days: None, never_expires_allowed: true };
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let check =
+            |from, until: &str| rules.check(&ActivePeriod::new(at(from), Some(at(until))).unwrap());
+        let (first, last) = ("0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z");
+        assert_eq!(check(first, last), Ok(()));
+        assert_eq!(check(first, "+10000-01-01T00:00:00Z"), Err(Refusal::YearOutOfRange));
+        assert_eq!(check("-0001-12-31T23:59:59Z", last), Err(Refusal::YearOutOfRange));
+        let begins_late = ActivePeriod::new(at("+10000-01-01T00:00:00Z"), None).unwrap();
+        assert_eq!(rules.check(&begins_late), Err(Refusal::YearOutOfRange));
+    }
+
+    #[test]
+    fn no_day_lies_beyond_the_calendar() {
+        assert_eq!(days_after(at(1), 2), Ok(at(3)));
+        assert_eq!(days_after(DateTime::<Utc>::MAX_UTC, 1), Err(Refusal::YearOutOfRange));
+        assert_eq!(days_after(at(1), i64::MAX), Err(Refusal::YearOutOfRange));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub enum Refusal {
     PeriodEndsBeforeItStarts,
     #[error("The end must lie in the future. Revoke it if it shall end now.")]
     EndInThePast,
+    #[error("Use a year up to 9999.")]
+    YearOutOfRange,
     #[error("Keys of this subscription may live for {days} days at most.")]
     LifetimeTooLong { days: i32 },
     #[error("Keys of this subscription must have an end.")]
