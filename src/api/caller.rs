@@ -11,16 +11,23 @@ use crate::{
     audit::{self, Actor},
     automation_tokens,
     clock::millis,
-    domain::{ApiScope, ApiScopes},
+    domain::{
+        ApiScope, ApiScopes,
+        secret::{Shape, shape},
+    },
     error::Error,
     http::{
         App, Client,
+        caller::note_wish,
         fault::{Cause, Fault, Voice},
     },
     key_groups,
     sessions::pages::cookie_name,
     subscriptions::{Act, Scope},
-    verify::shown::{Ambiguous, Shown, What},
+    verify::{
+        personal,
+        shown::{Ambiguous, Shown, What},
+    },
 };
 
 /// A program in the subscription of its token, or of its key.
@@ -103,8 +110,34 @@ pub(super) async fn client_of(req: &HttpRequest) -> Result<Client, Cause> {
     Client::extract(req).await.map_err(|_| Cause::Unauthenticated)
 }
 
-/// The one credential of a request: not two, and none beside the cookie of a session.
+/// What people call a credential that they put into a URL.
+const CREDENTIALS: [&str; 9] = [
+    "access_token",
+    "api_key",
+    "apikey",
+    "authorization",
+    "client_secret",
+    "key",
+    "password",
+    "secret",
+    "token",
+];
+
+/// Whatever stands in a URL ends in logs.
+fn is_in_url(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
+        CREDENTIALS.contains(&name.to_ascii_lowercase().as_str())
+            || matches!(shape(&value), Shape::Generated(_))
+            || personal::is_one(&value)
+    })
+}
+
+/// The one credential of a request: not two, none beside the cookie of a session, and none in its URL.
 pub(super) fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<Shown<'a>, Cause> {
+    if is_in_url(req.query_string()) {
+        let told = "A credential in a URL ends in logs. Show it in a header.";
+        return Err(Cause::malformed("credentials_never_in_url", told));
+    }
     let has_session = req.cookie(cookie_name(app.site.cookies)).is_some();
     match Shown::read(req.headers()) {
         Ok(it) if !(it.is_something && has_session) => Ok(it),
@@ -173,6 +206,10 @@ impl<N: Needs, V: Voice> FromRequest for Token<N, V> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
-        Box::pin(async move { Ok(Self(Caller::of(&req, N::SCOPE).await?, PhantomData)) })
+        Box::pin(async move {
+            let caller = Caller::of(&req, N::SCOPE).await?;
+            note_wish(&req);
+            Ok(Self(caller, PhantomData))
+        })
     }
 }

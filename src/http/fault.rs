@@ -245,6 +245,8 @@ fn sentence(status: StatusCode) -> String {
     match status {
         StatusCode::NOT_FOUND => Error::NotFound.to_string(),
         StatusCode::REQUEST_TIMEOUT => Error::TooSlow.to_string(),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge.to_string(),
+        StatusCode::BAD_REQUEST => "The request ended too early.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => "This address answers other methods only.".to_owned(),
         _ => "This cannot be answered.".to_owned(),
     }

@@ -18,7 +18,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{App, PageError, cookies, flash, form};
+use super::{App, PageError, cookies, flash, form, status_code};
 use crate::{clock, db::Applied, error};
 
 /// One request, from its first byte to its answer.
@@ -47,8 +47,9 @@ pub async fn log<B: MessageBody>(
     };
     let ms = started.elapsed().as_millis();
     tracing::info!(%method, route, status, ms = ms as u64, request_id = id, "request");
-    if let (Ok(response), Ok(id)) = (&mut answered, HeaderValue::try_from(id)) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        let name = HeaderName::from_static("x-request-id");
+        answered = with_headers(answered, |it| drop(it.insert(name, id)));
     }
     if let (Ok(response), Some(it)) = (&mut answered, applied) {
         // A dictionary of RFC 9651.
@@ -83,6 +84,22 @@ pub async fn deadline_of<B: MessageBody>(
     })
 }
 
+/// Reads the body before anybody looks who calls, and when: whoever lets it trickle is judged at its end.
+pub async fn whole_body<B: MessageBody>(
+    refuse: fn(StatusCode) -> HttpResponse,
+    mut req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if !req.method().is_safe() {
+        let body = form::read_body(req.parts_mut().1).await.map_err(|error| {
+            let answer = refuse(status_code(&error));
+            InternalError::from_response(error, answer)
+        })?;
+        req.set_payload(actix_web::dev::Payload::from(body));
+    }
+    next.call(req).await
+}
+
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                    font-src 'self'; connect-src 'self'; form-action 'self'; \
                    frame-ancestors 'none'; base-uri 'none'; object-src 'none'; \
@@ -111,10 +128,28 @@ pub async fn headers<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
-    let mut response = app.db.within(next.call(req)).await?;
-    add_headers(response.headers_mut());
-    demand_https(&app, response.headers_mut());
-    Ok(response)
+    let answered = app.db.within(next.call(req)).await;
+    with_headers(answered, |it| {
+        add_headers(it);
+        demand_https(&app, it);
+    })
+}
+
+/// Changes the headers of an answer, also of one that is an error yet: a layer has raised it.
+fn with_headers<B: MessageBody>(
+    mut answered: Result<ServiceResponse<B>, Error>,
+    change: impl FnOnce(&mut HeaderMap),
+) -> Result<ServiceResponse<B>, Error> {
+    match &mut answered {
+        Ok(response) => change(response.headers_mut()),
+        Err(error) => {
+            let mut answer = error.error_response();
+            change(answer.headers_mut());
+            let cause = error.to_string();
+            answered = Err(InternalError::from_response(cause, answer).into());
+        }
+    }
+    answered
 }
 
 /// For a year, where it is served.
@@ -125,7 +160,7 @@ pub fn demand_https(app: &App, headers: &mut HeaderMap) {
     }
 }
 
-/// Also for errors that layers raise past [`headers`]: see `PageError`.
+/// What a handler has set stays.
 pub fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);

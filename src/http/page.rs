@@ -105,9 +105,7 @@ impl ResponseError for PageError {
             },
         };
         let body = body.render().unwrap_or_else(|it| it.to_string());
-        let mut response = response.content_type("text/html; charset=utf-8").body(body);
-        guard::add_headers(response.headers_mut());
-        response
+        response.content_type("text/html; charset=utf-8").body(body)
     }
 }
 

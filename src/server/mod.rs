@@ -175,11 +175,13 @@ fn first_step(path: &str) -> &str {
 fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
     let own = |it: &&Route| Face::of(it.path).is_some_and(|it| it.below == face.below);
     let rows = API_ROUTES.iter().filter(own);
+    let whole_body = move |req, next| guard::whole_body(face.refuse, req, next);
     let deadline = move |req, next| guard::deadline_of(face.refuse, req, next);
     config.service(
         web::scope(face.below)
             .configure(|config| mount(config, rows, face.below.len(), Some(face)))
             .default_service(no_such_path(Some(face)))
+            .wrap(from_fn(whole_body))
             .wrap(from_fn(guard::known_host))
             .wrap(from_fn(deadline))
             .wrap(from_fn(guard::log)),

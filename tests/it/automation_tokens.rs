@@ -8,6 +8,11 @@ use keyward::{
     pepper::random_token,
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 use crate::support::{Program, TestApp, on_both, refusal};
 
 on_both! {
@@ -20,6 +25,8 @@ on_both! {
     its_last_use_is_noted_at_most_once_a_minute,
     a_token_of_another_subscription_is_not_there,
     there_is_an_end_to_how_many_are_live,
+    a_token_counts_at_the_end_of_a_body_that_trickles,
+    no_credential_stands_in_a_url,
 }
 
 const PAGE: &str = "/s/acme/settings/tokens";
@@ -247,4 +254,52 @@ async fn there_is_an_end_to_how_many_are_live(app: &TestApp) {
     // What has ended counts no more.
     app.clock.advance(TimeDelta::days(1));
     desk.token(&["keys:read"]).await;
+}
+
+async fn a_token_counts_at_the_end_of_a_body_that_trickles(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (id, token) = desk.token(&["keys:write"]).await;
+    let (host, body) = (&app.site.hosts[0], r#"{"name": "quote-engine"}"#);
+    let head = format!(
+        "POST /api/v1/key-groups HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let (begin, end) = body.split_at(9);
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all((head + begin).as_bytes()).await.unwrap();
+    // Another request of the same thread or a later one: the first was looked at long ago.
+    app.anonymous().get("/sign-in").await.expect(200);
+    automation_tokens::revoke(&desk.act(), id).await.unwrap();
+    stream.write_all(end.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(app.count("key_groups").await, 0);
+}
+
+async fn no_credential_stands_in_a_url(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await;
+    let (secret, group) = (key.secret.expose(), key.instance.key_group_id);
+    let (_, token) = desk.token(&["keys:read", "access:read"]).await;
+    for path in [
+        format!("/key-groups/{group}?access_token={token}"),
+        format!("/key-groups/{group}?Token=x"),
+        format!("/key-groups?q={secret}"),
+        format!("/instances?note={token}"),
+        "/api_keys?api_key=x".to_owned(),
+        "/policies?client_secret=".to_owned(),
+    ] {
+        let url = app.url(&format!("/api/v1{path}"));
+        // With another one in a header, and alone.
+        for request in [app.client.get(&url).bearer_auth(&token), app.client.get(&url)] {
+            let refused = request.send().await.unwrap();
+            assert_eq!(refused.status(), 400, "{path}");
+            let told = refused.text().await.unwrap();
+            assert!(!told.contains(&token) && !told.contains(secret), "{told}");
+        }
+    }
+    let asked = app.client.post(app.url(&format!("/api/v1/verify?key={secret}"))).send().await;
+    assert_eq!(asked.unwrap().status(), 400);
 }

@@ -137,6 +137,12 @@ async fn https_is_demanded_for_a_year_where_it_is_served(database: &Database) {
     }
     let answer = app.anonymous().send(Method::DELETE, "/verify").await.expect(405);
     assert_eq!(answer.header("strict-transport-security"), year);
+    // Refused by a layer.
+    let large = "x".repeat(70_000);
+    let answer = app.anonymous().post("/sign-in", &[("email", &large)]).await.expect(413);
+    assert_eq!(answer.header("strict-transport-security"), year);
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert!(answer.header("x-request-id").is_some());
     app.stop().await;
 }
 
