@@ -20,9 +20,9 @@ use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr, Select, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, RuntimeErr,
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     prelude::Uuid,
     sqlx::{
         self, Connection,
@@ -31,7 +31,8 @@ use sea_orm::{
 };
 use tokio::{
     runtime::{EnterGuard, Handle},
-    time::{Instant, sleep},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout},
 };
 
 pub use self::{bulk::insert_all, nodes::Applied, together::Together, tx::Tx};
@@ -48,7 +49,15 @@ pub struct Db {
     follower: Arc<OnceLock<Arc<dyn Follower>>>,
     /// On SQLite.
     alive: Arc<alive::Alive>,
+    /// Of Postgres: who waits for a row holds a connection, and some are left for everybody else.
+    turns: Arc<Semaphore>,
 }
+
+/// Connections to Postgres, and how many of them may be in transactions that write.
+const CONNECTIONS: u32 = 16;
+const WRITING: usize = 10;
+/// How long a row is waited for, and the turn to begin.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keeps a copy of what the log of changes is about.
 pub trait Follower: Send + Sync {
@@ -81,7 +90,7 @@ impl Db {
         let sqlite = is_sqlite(url);
         let mut options = ConnectOptions::new(url);
         options
-            .max_connections(if sqlite { 8 } else { 16 })
+            .max_connections(if sqlite { 8 } else { CONNECTIONS })
             .acquire_timeout(Duration::from_secs(2))
             .connect_timeout(Duration::from_secs(5))
             .sqlx_logging_level(tracing::log::LevelFilter::Trace)
@@ -101,7 +110,8 @@ impl Db {
         let pool = connect(options.clone()).await?;
         let writer = if sqlite { Some(Writer::open(options, journal).await?) } else { None };
         let (runtime, follower, alive) = (Handle::current(), Arc::default(), Arc::default());
-        Ok(Self { pool, writer, runtime, follower, alive })
+        let turns = Arc::new(Semaphore::new(WRITING));
+        Ok(Self { pool, writer, runtime, follower, alive, turns })
     }
 
     /// From now on `it` is told of each commit. There is one for each pool.
@@ -133,7 +143,7 @@ impl Db {
         self.begin(true).await
     }
 
-    /// The same for what must not come late, however busy everything is.
+    /// The same for what must not come late, however busy everything is, and is done by one at a time.
     pub async fn write_in_time(&self) -> Result<Tx, DbErr> {
         self.begin(false).await
     }
@@ -144,8 +154,20 @@ impl Db {
                 let (turn, savepoint) = writer.begin(self, may_rest).await?;
                 Tx::new(self, Inner::Shared(turn), [savepoint])
             }
-            None => Tx::new(self, Inner::Own(self.pool.begin().await?), []),
+            None => {
+                let turn = if may_rest { Some(self.turn().await?) } else { None };
+                Tx::new(self, Inner::Own(self.pool.begin().await?, turn), [])
+            }
         })
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        match timeout(PATIENCE, self.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // Nobody closes it.
+            Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+        }
     }
 
     /// Comes back when everything that a transaction before this moment could see is committed, and in

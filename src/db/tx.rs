@@ -8,7 +8,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{Applied, Db, changes, changes::Committed, joined, nodes::Logged, writer::Turn};
 
@@ -41,7 +41,8 @@ impl Drop for Fate {
 }
 
 pub(super) enum Inner {
-    Own(DatabaseTransaction),
+    /// Of Postgres, with the turn of whoever has waited for one.
+    Own(DatabaseTransaction, Option<OwnedSemaphorePermit>),
     /// A part of the one that writers of SQLite share.
     Shared(Turn),
 }
@@ -67,7 +68,7 @@ impl Tx {
     /// Where a question can be asked before what waits is done.
     fn beside(&self, it: &Statement) -> Option<&DatabaseTransaction> {
         match &self.inner {
-            Inner::Own(tx) if !joined::depends(it, &self.waiting()) => Some(tx),
+            Inner::Own(tx, _) if !joined::depends(it, &self.waiting()) => Some(tx),
             _ => None,
         }
     }
@@ -89,7 +90,7 @@ impl Tx {
 
     fn open(&self) -> &DatabaseTransaction {
         match &self.inner {
-            Inner::Own(it) => it,
+            Inner::Own(it, _) => it,
             Inner::Shared(turn) => turn,
         }
     }
@@ -124,11 +125,12 @@ impl Tx {
         let waiting = std::mem::take(&mut *self.waiting());
         let Self { inner, db, mut fate, .. } = self;
         let applied = match inner {
-            Inner::Own(inner) => {
+            Inner::Own(inner, turn) => {
                 execute_all(&inner, waiting).await?;
                 let ran = Instant::now();
                 let logged = changes::transaction(&inner).await?;
                 inner.commit().await?;
+                drop(turn);
                 let at = Instant::now();
                 match logged {
                     Some(id) => {

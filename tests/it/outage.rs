@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use keyward::key_instances;
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{Database, Person, TestApp, eventually, ids, on_both, own_text, path_of};
@@ -18,6 +21,32 @@ const LIMIT: Duration = Duration::from_secs(10);
 on_both! { no_key_is_called_valid_or_invalid_while_the_database_is_away }
 
 const ROUNDS: usize = 5;
+
+/// One subscription's changes wait for a row of theirs: nobody else waits for a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_row_leaves_connections_for_the_others() {
+    let app = TestApp::start(Database::Postgres).await;
+    app.desk("acme").await;
+    let program = app.program(&["keys:write"]).await;
+    let held = app.db.read().begin().await.unwrap();
+    held.execute_unprepared("SELECT id FROM subscriptions FOR UPDATE").await.unwrap();
+    let posts = (0..16).map(|n| {
+        let new = json!({ "name": format!("service-{n}") });
+        async { program.post("/key-groups", new).await.status }
+    });
+    let meanwhile = async {
+        let all_wait = async || app.db.connections().in_use > 10;
+        assert!(eventually(LIMIT, all_wait).await, "they do not wait");
+        for _ in 0..20 {
+            app.db.ping().await.unwrap();
+            assert!(app.live.is_trusted());
+        }
+        held.rollback().await.unwrap();
+    };
+    let (statuses, ()) = tokio::join!(join_all(posts), meanwhile);
+    assert_eq!(statuses, [201; 16]);
+    app.stop().await;
+}
 
 /// Under load: what is good is accepted or cannot be decided, and what was revoked is never accepted.
 #[tokio::test(flavor = "multi_thread")]
