@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::iso,
+    db::Applied,
     domain::{Denial, Permissions, label_name, permission, text},
     error::Result,
     http::fault::{self, Cause},
@@ -28,6 +29,7 @@ pub async fn verify(
     req: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    Applied::note_question();
     let asked: Question = fault::json(&req, payload).await?;
     if asked.permission.as_deref().is_some_and(|it| !permission::is_name(it)) {
         let told = "A permission is called service:action.";

@@ -13,6 +13,8 @@ use super::Db;
 use crate::pepper::Digest32;
 
 const CHANNEL: &str = "keyward_changes";
+/// The kind of a row that is about the log itself.
+const FORGOTTEN: i16 = 0;
 
 /// One thing that was made, changed or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +131,14 @@ struct Row {
     what: Vec<u8>,
 }
 
+impl Row {
+    /// Of Postgres: the last transaction of which [`forget_before`] has forgotten something.
+    fn forgotten(&self) -> Option<i64> {
+        let text = (self.kind == FORGOTTEN).then(|| str::from_utf8(&self.what).ok());
+        text.flatten()?.parse().ok()
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Seen {
     horizon: i64,
@@ -166,19 +176,14 @@ impl Snapshot {
     pub async fn since(&self, before: &Mark) -> Result<Since, DbErr> {
         let rows = self.rows(before).await?;
         let mut mark = Mark::new(self.since, before.newest);
-        let gap = if self.tx.get_database_backend() == DbBackend::Postgres {
+        if self.tx.get_database_backend() == DbBackend::Postgres {
             self.see(&mut mark).await?;
-            let last = "SELECT seq, kind, what FROM changes WHERE seq = $1";
-            let last =
-                Statement::from_sql_and_values(DbBackend::Postgres, last, [before.newest.into()]);
             mark.read = rows.iter().map(|it| it.seq).collect();
-            self.tx.query_one_raw(last).await?.is_none()
-        } else {
-            !rows.iter().any(|it| it.seq == before.newest)
-        };
+        }
         let is_new = |it: &&Row| it.seq != before.newest && !before.read.contains(&it.seq);
-        let mut changes = Vec::new();
+        let (mut gap, mut changes) = (!rows.iter().any(|it| it.seq == before.newest), Vec::new());
         for row in rows.iter().filter(is_new) {
+            gap |= row.forgotten().is_some_and(|it| it >= before.horizon);
             mark.newest = mark.newest.max(row.seq);
             changes.extend(Change::read(row.kind, &row.what));
         }
@@ -207,17 +212,18 @@ impl Snapshot {
         Ok(())
     }
 
-    /// From the last one that was read on, or of all transactions that were not over then.
+    /// From the last one that was read on, or that one and those of all transactions that were not over then.
     async fn rows(&self, since: &Mark) -> Result<Vec<Row>, DbErr> {
         let backend = self.tx.get_database_backend();
+        let newest = since.newest.into();
         let (sql, from) = match backend {
             DbBackend::Postgres => (
-                "SELECT seq, kind, what FROM changes WHERE xid >= $1::text::xid8",
-                since.horizon.to_string().into(),
+                "SELECT seq, kind, what FROM changes WHERE seq = $1 OR xid >= $2::text::xid8",
+                vec![newest, since.horizon.to_string().into()],
             ),
-            _ => ("SELECT seq, kind, what FROM changes WHERE seq >= $1", since.newest.into()),
+            _ => ("SELECT seq, kind, what FROM changes WHERE seq >= $1", vec![newest]),
         };
-        let asked = Statement::from_sql_and_values(backend, sql, [from]);
+        let asked = Statement::from_sql_and_values(backend, sql, from);
         Row::find_by_statement(asked).all(&self.tx).await
     }
 }
@@ -241,9 +247,19 @@ pub(super) async fn begin_anew(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
     forget_before(tx, i64::MAX).await
 }
 
-/// The newest stays.
+/// The newest stays. On Postgres, where a lower number can be committed after a higher one was read, the log
+/// tells of which transactions it has forgotten something.
 async fn forget_before(tx: &impl ConnectionTrait, seq: i64) -> Result<(), DbErr> {
-    let sql = "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)";
+    let sql = match tx.get_database_backend() {
+        DbBackend::Postgres => {
+            "WITH gone AS (DELETE FROM changes \
+             WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes) \
+             RETURNING xid::text::bigint AS id) \
+             INSERT INTO changes (kind, what) \
+             SELECT 0, convert_to(max(id)::text, 'UTF8') FROM gone HAVING count(*) > 0"
+        }
+        _ => "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)",
+    };
     let forget = Statement::from_sql_and_values(tx.get_database_backend(), sql, [seq.into()]);
     tx.execute_raw(forget).await.map(drop)
 }

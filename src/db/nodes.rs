@@ -34,8 +34,19 @@ pub struct Applied {
 tokio::task_local! {
     /// Of the request that is answered.
     static APPLIED: Cell<Applied>;
-    /// Whether its answer may rest on what another one did, who waits still.
-    static IS_UNSETTLED: Cell<bool>;
+    static FOOTING: Cell<Footing>;
+}
+
+/// What the answer to a request rests on.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Footing {
+    /// Its own change, or nothing that could be relied on.
+    #[default]
+    Own,
+    /// It was to change something, and has not done so yet: what it finds may be done already.
+    Found,
+    /// It was refused something, perhaps for what another one did, who waits still.
+    Refused,
 }
 
 impl Applied {
@@ -45,21 +56,39 @@ impl Applied {
     }
 
     /// Runs a request, and notes where what it has changed is in force. What a refusal rests on is in force
-    /// everywhere then: a second one who hears "this is done already" can rely on it like the first.
+    /// everywhere then, and so is what was found done: who hears "this is done already" can rely on it like the
+    /// one who did it.
     pub async fn noted<T>(db: &Db, request: impl Future<Output = T>) -> (T, Option<Self>) {
         let noted = async {
             let answer = request.await;
-            if IS_UNSETTLED.with(Cell::get) {
+            if FOOTING.with(Cell::get) != Footing::Own {
                 db.settled().await;
             }
             (answer, Self::of_this_request())
         };
-        IS_UNSETTLED.scope(Cell::default(), APPLIED.scope(Cell::default(), noted)).await
+        FOOTING.scope(Cell::default(), APPLIED.scope(Cell::default(), noted)).await
+    }
+
+    /// Whoever asks wants to change something, and may.
+    pub fn note_change_wanted() {
+        Self::stand_on(Footing::Found);
+    }
+
+    /// Of a request that looks like one and changes nothing.
+    pub fn note_question() {
+        Self::stand_on(Footing::Own);
     }
 
     pub(super) fn note_unsettled() {
+        Self::stand_on(Footing::Refused);
+    }
+
+    fn stand_on(footing: Footing) {
         // Outside of a request nobody is answered.
-        let _ = IS_UNSETTLED.try_with(|it| it.set(true));
+        let _ = FOOTING.try_with(|it| match it.get() {
+            Footing::Refused => {}
+            _ => it.set(footing),
+        });
     }
 
     /// Where the last change of this request that concerns verifications is in force; `None` if there was
@@ -71,6 +100,7 @@ impl Applied {
     pub(super) fn note(self) -> Self {
         // Outside of a request nobody asks.
         let _ = APPLIED.try_with(|it| it.set(self));
+        Self::stand_on(Footing::Own);
         self
     }
 }

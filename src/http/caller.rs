@@ -21,6 +21,7 @@ use super::{App, Flash, PageError, guard, words::Here};
 use crate::{
     audit::{Actor, Client},
     clock::millis,
+    db::Applied,
     domain::Role,
     error::Error,
     key_groups, notices, sessions,
@@ -72,6 +73,13 @@ fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
         }
     }
     last
+}
+
+/// Of whoever may do what is asked: says so where it is to change something.
+pub fn note_wish(req: &HttpRequest) {
+    if !req.method().is_safe() {
+        Applied::note_change_wanted();
+    }
 }
 
 fn app_of(req: &HttpRequest) -> Result<Data<App>, Error> {
@@ -161,6 +169,7 @@ impl FromRequest for SignedIn {
         Box::pin(async move {
             let me = Self::of(req.clone()).await?;
             demand_proof(&req, me.here.now)?;
+            note_wish(&req);
             Ok(me)
         })
     }
@@ -187,6 +196,7 @@ impl FromRequest for Owner {
             let me = SignedIn::of(req.clone()).await?;
             if me.user.is_owner {
                 demand_proof(&req, me.here.now)?;
+                note_wish(&req);
                 return Ok(Self(me));
             }
             refuse(&me, None, "Only an owner of this installation can do this.").await
@@ -272,6 +282,7 @@ impl<D: Demand> FromRequest for Allowed<D> {
             let it = InPlace::of(req.clone()).await?;
             if D::allows(it.role, it.scope.subscription()) {
                 demand_proof(&req, it.me.here.now)?;
+                note_wish(&req);
                 return Ok(Self(it, PhantomData));
             }
             refuse(&it.me, Some(it.scope.id()), D::ELSE).await

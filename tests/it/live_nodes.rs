@@ -3,7 +3,10 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use keyward::{db::nodes::LEASE, key_instances};
+use keyward::{
+    db::{changes::Mark, nodes::LEASE},
+    key_instances,
+};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use tokio::{
@@ -16,6 +19,7 @@ use crate::support::{Database, Home, TestApp, eventually, ids, on_both, program:
 on_both! {
     a_stopped_node_accepts_nothing_that_was_revoked_meanwhile,
     who_hears_that_it_is_done_already_can_rely_on_it_as_well,
+    who_finds_nothing_to_delete_any_more_can_rely_on_it_as_well,
     a_killed_node_comes_back_with_what_was_revoked_meanwhile,
     a_node_whose_clock_is_behind_refuses_what_was_revoked,
     nobody_waits_out_the_lease_of_a_node_for_what_it_did_itself,
@@ -57,6 +61,27 @@ impl Pair {
         (applied.expect("it says so"), start.elapsed())
     }
 
+    /// Takes the key out of use through the first node, and once more as soon as that one refuses it, while the
+    /// second one sleeps. Both hear of it when the second one can accept it no more.
+    async fn twice(&self, path: &str, fields: &[(&str, &str)]) -> [u16; 2] {
+        self.second.signal("-STOP");
+        let begun = Instant::now();
+        let post = async || {
+            let sent = self.first.send(Method::POST, path, &self.cookie, fields).await;
+            let status = sent.unwrap().status().as_u16();
+            assert!(begun.elapsed() >= LEASE, "{status}: the other node could still accept it");
+            status
+        };
+        let again = async {
+            let refused = async || self.first.verify(&self.secret).await.unwrap().status() == 401;
+            assert!(eventually(LIMIT, refused).await);
+            post().await
+        };
+        let (first, second) = tokio::join!(post(), again);
+        self.second.signal("-CONT");
+        [first, second]
+    }
+
     /// Files by which processes can be seen to live.
     fn locks(&self) -> usize {
         let files = fs::read_dir(self.home.folder()).unwrap();
@@ -87,19 +112,18 @@ async fn a_stopped_node_accepts_nothing_that_was_revoked_meanwhile(database: &Da
 
 async fn who_hears_that_it_is_done_already_can_rely_on_it_as_well(database: &Database) {
     let it = Pair::new(*database).await;
-    it.second.signal("-STOP");
-    let again = async {
-        let refused = async || it.first.verify(&it.secret).await.unwrap().status() == 401;
-        assert!(eventually(LIMIT, refused).await);
-        let (path, fields) = (format!("{}/revocation", it.key), [("confirm", "k-1")]);
-        it.first.send(Method::POST, &path, &it.cookie, &fields).await.unwrap().status()
-    };
-    let begun = Instant::now();
-    let ((_, took), (status, heard)) =
-        tokio::join!(it.revoke(), async { (again.await, begun.elapsed()) });
-    assert!(took >= LEASE && status.is_client_error(), "{took:?}, {status}");
-    assert!(heard >= LEASE, "{heard:?}: the other node could still accept it");
-    it.second.signal("-CONT");
+    let statuses = it.twice(&format!("{}/revocation", it.key), &[("confirm", "k-1")]).await;
+    assert_eq!(statuses, [303, 409]);
+    it.home.clean_up().await;
+}
+
+async fn who_finds_nothing_to_delete_any_more_can_rely_on_it_as_well(database: &Database) {
+    let it = Pair::new(*database).await;
+    let (group, _) = it.key.split_once("/keys/").unwrap();
+    let statuses = it
+        .twice(&format!("{group}/deletion"), &[("version", "1"), ("confirm", "quote-engine")])
+        .await;
+    assert_eq!(statuses, [303, 404]);
     it.home.clean_up().await;
 }
 
@@ -197,6 +221,39 @@ async fn on_postgres_a_lower_number_that_came_later_is_waited_for_as_well() {
     for it in [db, other] {
         it.close().await.unwrap();
     }
+    app.stop().await;
+}
+
+/// Of a node that was away while the log was shortened.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_a_lower_number_that_was_forgotten_unread_is_a_gap() {
+    let app = TestApp::start(Database::Postgres).await;
+    app.desk("acme").await;
+    let other = app.home.connect().await;
+    let early = other.begin().await.unwrap();
+    early.execute_unprepared("UPDATE subscriptions SET suspended_at = NULL").await.unwrap();
+    app.desk("globex").await;
+    let mark = async || app.db.snapshot().await.unwrap().mark().await.unwrap();
+    let since = async |it: &Mark| {
+        let it = it.clone();
+        app.db.snapshot().await.unwrap().since(&it).await.unwrap()
+    };
+    let before = mark().await;
+    early.commit().await.unwrap();
+    assert!(!since(&before).await.changes.is_empty());
+    app.db.prune_changes(before.newest()).await.unwrap();
+    assert!(since(&before).await.gap, "it has missed something");
+    // Whoever has read everything goes on, once nothing runs any more that was begun before.
+    let desk = app.desk("acme").await;
+    let goes_on = async || {
+        let name = format!("group {}", app.count("key_groups").await);
+        desk.group(&name, desk.days(1)).await;
+        let before = mark().await;
+        app.db.prune_changes(before.newest()).await.unwrap();
+        !since(&before).await.gap
+    };
+    assert!(eventually(LIMIT, goes_on).await, "it reads everything anew though it missed nothing");
+    other.close().await.unwrap();
     app.stop().await;
 }
 

@@ -16,7 +16,7 @@ use crate::{
     audit::{self, Actor},
     config::Cookies,
     error::{Error, Result},
-    http::{App, Client, fault::Cause},
+    http::{App, Client, caller::note_wish, fault::Cause},
     key_groups,
     sessions::rest::{self, Holder},
     subscriptions::{self, Act, Scope},
@@ -94,6 +94,7 @@ impl SpaceAdmin {
         }
         // What time has changed is brought up to date before it is read.
         key_groups::bring_up_to_date(&it.act()).await?;
+        note_wish(&req);
         Ok(it)
     }
 }

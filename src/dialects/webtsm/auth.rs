@@ -11,7 +11,7 @@ use crate::{
     config::Cookies,
     domain::secret::{self, Shape},
     error::Error,
-    http::{App, Client, fault::Cause},
+    http::{App, Client, caller::note_wish, fault::Cause},
     personal_keys::{Own, SignedInBy, token},
     sessions::{self, SignIn, pages::cookie_name},
     users::User,
@@ -62,7 +62,12 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Box::pin(Self::of(req.clone()))
+        let req = req.clone();
+        Box::pin(async move {
+            let caller = Self::of(req.clone()).await?;
+            note_wish(&req);
+            Ok(caller)
+        })
     }
 }
 
