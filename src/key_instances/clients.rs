@@ -1,6 +1,7 @@
 //! What the holder of an API access does with it as a whole (document 001): a client has one secret
 //! there, which is revoked, made anew, or given another expiry.
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{NewKey, at_until, insert, issuing, save, store};
@@ -12,13 +13,15 @@ use crate::{
     domain::{ActivePeriod, Refusal, lifecycle},
     error::{Error, Result},
     key_groups::{self, KeyGroup, summary},
+    key_instances::KeyInstance,
     subscriptions::{Act, Subscription},
 };
 
 /// Ends whatever secret of the client could still be used, for good.
 pub async fn revoke_all(act: &Act<'_>, client: Uuid) -> Result<()> {
     let (tx, _, client) = begin(act, client, false).await?;
-    let events = revoke_in(act, &tx, &client).await?;
+    let usable = usable(act, &tx, client.id).await?;
+    let events = revoke_in(act, &tx, &client, usable)?;
     finish(act, tx, &client, events).await
 }
 
@@ -30,30 +33,40 @@ pub async fn regenerate(
     mut new: NewKey,
     keeps_expiry: bool,
 ) -> Result<()> {
-    let ahead = if keeps_expiry { store::ahead(act, client).await? } else { Vec::new() };
-    if let Some(last) = ahead.iter().max_by_key(|it| it.label) {
-        new.period = ActivePeriod::new(new.period.from(), last.active_until.map(instant))?;
+    let kept = kept_expiry(&usable(act, act.app.db.read(), client).await?);
+    if let Some(until) = kept.filter(|_| keeps_expiry) {
+        new.period = ActivePeriod::new(new.period.from(), until)?;
     }
     let new = issuing::prepare(act, client, new).await?.kept_if(true);
     let (tx, subscription, client) = begin(act, client, true).await?;
     access::demand_policy(act, &tx, &subscription, client.id).await?;
-    let mut events = revoke_in(act, &tx, &client).await?;
+    let usable = usable(act, &tx, client.id).await?;
+    if keeps_expiry && kept_expiry(&usable) != kept {
+        return Err(Refusal::ChangedMeanwhile.into());
+    }
+    let mut events = revoke_in(act, &tx, &client, usable)?;
     let (.., made) = insert(act, &tx, (&subscription, &client), new, new_id(act.now)).await?;
     events.push(made);
     finish(act, tx, &client, events).await
 }
 
+/// Of the secret that was made last.
+fn kept_expiry(usable: &[KeyInstance]) -> Option<Option<DateTime<Utc>>> {
+    let last = usable.iter().max_by_key(|it| it.label);
+    last.map(|it| it.active_until.map(instant))
+}
+
 /// Another expiry, or none, for the secret of the client that was made last and has not ended.
 pub async fn set_expiry(act: &Act<'_>, client: Uuid, until: Option<DateTime<Utc>>) -> Result<()> {
     let (tx, subscription, client) = begin(act, client, false).await?;
-    let ahead = store::ahead_in(&tx, act.scope, client.id, act.now).await?;
-    let newest = ahead.into_iter().max_by_key(|it| it.label);
+    let newest = usable(act, &tx, client.id).await?.into_iter().max_by_key(|it| it.label);
     let secret = newest.ok_or(Error::Refused(Refusal::SecretEnded))?;
     let before = secret.facts();
     let period = ActivePeriod::new(before.period.from(), until)?;
     let facts = lifecycle::change_period(client.kind(), &before, period, act.now)?;
     if period.reaches_beyond(&before.period) {
         subscription.period_rules().check(&period).map_err(at_until)?;
+        issuing::admit(act, &tx, &client, secret.id).await?;
     }
     let change = (&secret, &facts);
     let (_, event) = save(act, &tx, &client, change, "key_instance.period_changed")?;
@@ -74,13 +87,28 @@ async fn begin(
     if client.kind().is_client() { Ok((tx, subscription, client)) } else { Err(Error::NotFound) }
 }
 
-async fn revoke_in(act: &Act<'_>, tx: &Tx, client: &KeyGroup) -> Result<Vec<Event>> {
-    let mut events = Vec::new();
-    for it in store::ahead_in(tx, act.scope, client.id, act.now).await? {
+/// Without what is revoked: its end can still lie ahead, by the clock of another node.
+async fn usable(
+    act: &Act<'_>,
+    db: &impl ConnectionTrait,
+    client: Uuid,
+) -> Result<Vec<KeyInstance>> {
+    let mut ahead = store::ahead_in(db, act.scope, client, act.now).await?;
+    ahead.retain(|it| it.facts().is_live());
+    Ok(ahead)
+}
+
+fn revoke_in(
+    act: &Act<'_>,
+    tx: &Tx,
+    client: &KeyGroup,
+    usable: Vec<KeyInstance>,
+) -> Result<Vec<Event>> {
+    let revoked = |it: KeyInstance| {
         let facts = lifecycle::revoke(&it.facts(), act.now)?;
-        events.push(save(act, tx, client, (&it, &facts), "key_instance.revoked")?.1);
-    }
-    Ok(events)
+        Ok(save(act, tx, client, (&it, &facts), "key_instance.revoked")?.1)
+    };
+    usable.into_iter().map(revoked).collect()
 }
 
 async fn finish(act: &Act<'_>, tx: Tx, client: &KeyGroup, events: Vec<Event>) -> Result<()> {

@@ -73,7 +73,7 @@ impl NewKey {
             hash = Some(act.app.client_secrets.hash(secret.copy()).await?);
         }
         let (period, note) = (self.period, self.note);
-        Ok(Prepared { own, hash, period, note, is_kept: false })
+        Ok(Prepared { own, hash, period, note, is_kept: false, behind: None })
     }
 }
 
@@ -85,6 +85,8 @@ pub(crate) struct Prepared {
     period: ActivePeriod,
     note: String,
     is_kept: bool,
+    /// The last label of its group, where that matters: a key that came since could have had its secret.
+    behind: Option<i32>,
 }
 
 impl Prepared {
@@ -180,17 +182,19 @@ async fn take_over(
 
 /// A chosen secret that the client has had before is refused: whoever revoked it did not want it back.
 pub(super) async fn prepare(act: &Act<'_>, group: Uuid, new: NewKey) -> Result<Prepared> {
-    let mut is_of_client = false;
+    let (mut is_of_client, mut behind) = (false, None);
     if let Source::Own(secret) = &new.source {
-        is_of_client = key_groups::find(act, group).await?.kind().is_client();
+        let group = key_groups::find(act, group).await?;
+        is_of_client = group.kind().is_client();
         if is_of_client {
-            let had = store::secret_hashes(act, group).await?;
+            let had = store::secret_hashes(act, group.id).await?;
             if act.app.client_secrets.is_one_of(had, secret.copy()).await? {
                 return Err(Error::refused_at("key", Refusal::SecretUsedBefore));
             }
+            behind = Some(group.last_label);
         }
     }
-    new.prepare(act, is_of_client).await
+    Ok(Prepared { behind, ..new.prepare(act, is_of_client).await? })
 }
 
 /// A change that makes a key.
@@ -245,6 +249,17 @@ fn generate(kind: GroupKind) -> Result<SecretText> {
     Ok(made.map_err(anyhow::Error::from)?)
 }
 
+/// Whether there is room for this one beside the others that can be used or will be.
+pub(super) async fn admit(act: &Act<'_>, tx: &Tx, group: &KeyGroup, id: Uuid) -> Result<()> {
+    if group.kind().most_active().is_some() {
+        let mut others = store::ahead_in(tx, act.scope, group.id, act.now).await?;
+        others.retain(|it| it.id != id);
+        let others: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
+        lifecycle::admit(group.kind(), &others, act.now)?;
+    }
+    Ok(())
+}
+
 /// Stores a new instance with the group's last label; the caller records the event and refreshes the
 /// summary. Gives the only copy of its secret.
 pub(crate) async fn insert(
@@ -255,12 +270,11 @@ pub(crate) async fn insert(
     id: Uuid,
 ) -> Result<(KeyInstance, SecretText, Event)> {
     subscription.period_rules().check(&new.period).map_err(at_until)?;
-    let kind = group.kind();
-    if kind.most_active().is_some() {
-        let others = store::ahead_in(tx, act.scope, group.id, act.now).await?;
-        let others: Vec<Facts> = others.iter().map(KeyInstance::facts).collect();
-        lifecycle::admit(kind, &others, act.now)?;
+    if new.behind.is_some_and(|it| it + 1 != group.last_label) {
+        return Err(Refusal::ChangedMeanwhile.into());
     }
+    let kind = group.kind();
+    admit(act, tx, group, id).await?;
     let is_custom = new.own.is_some();
     let secret = match new.own {
         Some(it) => it,

@@ -142,6 +142,8 @@ async fn transition(
     // What only gets shorter is allowed, also where the longest lifetime was lowered since.
     if facts.period.reaches_beyond(&before.period) {
         subscription.period_rules().check(&facts.period).map_err(at_until)?;
+        // While it waited for its turn, by a clock that is behind, another one can have taken the place.
+        issuing::admit(act, &tx, &group, instance.id).await?;
     }
     let (after, mut event) = save(act, &tx, &group, (&instance, &facts), action)?;
     if !reason.is_empty() {

@@ -88,7 +88,7 @@ impl ClientSecrets {
     fn admit(&self, who: Digest32, now: DateTime<Utc>) -> Result<()> {
         let memory = self.memory.lock().expect("no holder of this lock panics");
         match memory.failures.get(&who) {
-            Some((since, n)) if *n >= MOST_FAILURES && millis(now - WINDOW) < *since => {
+            Some((since, n)) if *n >= MOST_FAILURES && is_recent(*since, now) => {
                 let wait = *since - millis(now - WINDOW);
                 Err(Error::TooMany(Ord::max(wait / 1_000, 1)))
             }
@@ -98,14 +98,19 @@ impl ClientSecrets {
 
     fn count_failure(&self, who: Digest32, now: DateTime<Utc>) {
         let mut memory = self.memory.lock().expect("no holder of this lock panics");
-        let in_window = |since: i64| millis(now - WINDOW) < since;
-        make_room(&mut memory.failures, |it| in_window(it.0));
+        make_room(&mut memory.failures, |it| is_recent(it.0, now));
         let count = memory.failures.entry(who).or_insert((millis(now), 0));
-        if !in_window(count.0) {
+        if !is_recent(count.0, now) {
             *count = (millis(now), 0);
         }
         count.1 += 1;
     }
+}
+
+/// Also before `now` comes to it: threads read the clock at their own instants. A clock that was set back by more
+/// leaves nobody waiting for its return.
+fn is_recent(since: i64, now: DateTime<Utc>) -> bool {
+    (millis(now - WINDOW) + 1..millis(now + WINDOW)).contains(&since)
 }
 
 /// What is full forgets what is over, or all: then some work is done once more.

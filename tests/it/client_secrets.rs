@@ -143,6 +143,13 @@ async fn after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not(app
     ask(GOOD).await.expect(204);
     app.clock.advance(TimeDelta::minutes(1));
     ask("Wrong-secret-x").await.expect(401);
+    // A clock that is set back leaves nobody waiting for what it showed before.
+    for n in 0..30 {
+        ask(&format!("Wrong-secret-{n}")).await;
+    }
+    ask("Wrong-secret-x").await.expect(429);
+    app.clock.advance(TimeDelta::days(-1));
+    ask("Wrong-secret-x").await.expect(401);
 }
 
 async fn wrong(app: &TestApp, client_id: &str, n: usize) -> Answer {

@@ -62,11 +62,15 @@ async fn another(desk: &Desk<'_>, group: &KeyGroup) -> keyward::error::Result<Is
 async fn a_third_active_secret_is_refused_and_expired_ones_do_not_count(app: &TestApp) {
     let desk = app.desk("acme").await;
     let group = desk.client("billing").await;
-    desk.key(group.id, desk.days(1)).await;
+    let first = desk.key(group.id, desk.days(1)).await;
+    let late = desk.act();
     let second = desk.key(group.id, desk.days(90)).await;
     assert_eq!(refusal(another(&desk, &group).await), Refusal::TwoActiveSecrets);
     app.clock.advance(TimeDelta::days(1));
+    // Somebody who wanted the first one to live longer was kept waiting over its end.
     another(&desk, &group).await.unwrap();
+    let longer = key_instances::change_period(&late, ids(&first), desk.days(30)).await;
+    assert_eq!(refusal(longer), Refusal::TwoActiveSecrets);
     assert_eq!(refusal(another(&desk, &group).await), Refusal::TwoActiveSecrets);
     key_instances::revoke(&desk.act(), ids(&second)).await.unwrap();
     another(&desk, &group).await.unwrap();
