@@ -42,14 +42,14 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Of a program: its key counts within the subscription, and stands for this very request. Both
-    /// are kept under the pepper only: a body can hold a secret that somebody chose, which a plain
-    /// digest would let whoever has the database guess.
-    pub fn of_request(act: &Act<'_>, key: &[u8], path: &str, body: &[u8]) -> Self {
-        let mac_key = pepper::mac_key(&act.app.peppers.derive("idempotency"));
+    /// Of a program: its key counts within the subscription, or for the person, that is its `owner`, and stands
+    /// for this very request. Both are kept under the pepper only: a body can hold a secret that somebody chose,
+    /// which a plain digest would let whoever has the database guess.
+    pub fn of_request(app: &App, owner: Uuid, key: &[u8], (path, body): (&str, &[u8])) -> Self {
+        let mac_key = pepper::mac_key(&app.peppers.derive("idempotency"));
         let mac = |parts: &[&[u8]]| Some(hex(&pepper::mac(&mac_key, parts)));
         Self {
-            digest: mac(&[b"key", act.scope.id().as_bytes(), key]),
+            digest: mac(&[b"key", owner.as_bytes(), key]),
             fingerprint: mac(&[b"request", path.as_bytes(), body]),
             is_of_program: true,
         }

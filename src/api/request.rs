@@ -2,10 +2,12 @@
 //! it again without making a second thing.
 use actix_web::{HttpRequest, web::Payload};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use crate::{
     http::{
+        App,
         fault::{self, Cause},
         form,
     },
@@ -25,17 +27,26 @@ pub async fn creating<T: DeserializeOwned>(
         return Err(Cause::UnsupportedMediaType);
     }
     let body = form::read_body(&mut payload.into_inner()).await?;
-    let read = fault::parse(&body)?;
+    let owner = caller.act().scope.id();
+    Ok((fault::parse(&body)?, submission(&caller.app, owner, req, &body)?))
+}
+
+/// The same of a body that was read.
+pub fn submission(
+    app: &App,
+    owner: Uuid,
+    req: &HttpRequest,
+    body: &[u8],
+) -> Result<Submission, Cause> {
     let mut keys = req.headers().get_all(NAME);
-    let submission = match (keys.next(), keys.next()) {
-        (None, _) => Submission::unique(),
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(Submission::unique()),
         (Some(key), None) if (1..=LONGEST).contains(&key.len()) => {
-            Submission::of_request(&caller.act(), key.as_bytes(), req.path(), &body)
+            Ok(Submission::of_request(app, owner, key.as_bytes(), (req.path(), body)))
         }
         _ => {
             let told = format!("Idempotency-Key stands once and has 1 to {LONGEST} characters.");
-            return Err(Cause::malformed("malformed_idempotency_key", told));
+            Err(Cause::malformed("malformed_idempotency_key", told))
         }
-    };
-    Ok((read, submission))
+    }
 }

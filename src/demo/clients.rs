@@ -11,6 +11,7 @@ use crate::{
     key_instances::{self, NewKey, Source},
     pepper::random_token,
     policies,
+    submissions::Submission,
     subscriptions::Act,
     verify::usage::Call,
     workspaces,
@@ -40,7 +41,7 @@ pub(super) async fn fill(act: &Act<'_>) -> anyhow::Result<()> {
         held: Held { roles: [role].into(), ..Default::default() },
         first: NewKey { source: Source::Own(chosen), period, note: "Pipeline".to_owned() },
     };
-    key_groups::create_clients(&earlier, vec![made]).await?;
+    key_groups::create_clients(&earlier, vec![made], Submission::unique()).await?;
     Ok(())
 }
 

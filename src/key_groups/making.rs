@@ -1,6 +1,7 @@
 //! Making key groups: one with its first key, a client without a secret yet, or clients whose secrets
 //! were chosen elsewhere.
 use rand::{TryRng, rngs::SysRng};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -77,7 +78,11 @@ pub struct NewClient {
 }
 
 /// Several clients at once: all or none of them. Errors are of the first that will not do.
-pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<KeyGroup>> {
+pub async fn create_clients(
+    act: &Act<'_>,
+    new: Vec<NewClient>,
+    submission: impl Into<Submission>,
+) -> Result<Vec<KeyGroup>> {
     let mut ready = Vec::with_capacity(new.len());
     for it in new {
         let described = it.described.checked()?;
@@ -87,6 +92,8 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     }
     let mut made = Vec::with_capacity(ready.len());
     let (tx, subscription) = act.begin_knowing().await?;
+    let ids: Vec<String> = ready.iter().map(|it| it.0.id.to_string()).collect();
+    let tx = submissions::claim(act, tx, submission, ids.join(" ")).await?;
     for (group, described, held, first) in ready {
         let group = add(act, &tx, group, &described, &held).await?;
         let (place, id) = ((&subscription, &group), new_id(act.now));
@@ -96,9 +103,24 @@ pub async fn create_clients(act: &Act<'_>, new: Vec<NewClient>) -> Result<Vec<Ke
     }
     let ids: Vec<Uuid> = made.iter().map(|it| it.id).collect();
     summary::refresh_known(&tx, &made, act.now).await?;
-    let mut made = store::find_in(&tx, act.scope, &ids).await?;
-    made.sort_by_key(|it| it.number);
+    let made = clients_in(&tx, act, &ids).await?;
     tx.commit().await?;
+    Ok(made)
+}
+
+/// Those of a request that was sent before ([`Error::AlreadyDone`]), as they are now.
+pub async fn clients_made_before(act: &Act<'_>, ids: &str) -> Result<Vec<KeyGroup>> {
+    let ids: Vec<Uuid> = ids.split(' ').filter_map(|it| Uuid::try_parse(it).ok()).collect();
+    clients_in(act.app.db.read(), act, &ids).await
+}
+
+async fn clients_in(
+    db: &impl ConnectionTrait,
+    act: &Act<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<KeyGroup>> {
+    let mut made = store::find_in(db, act.scope, ids).await?;
+    made.sort_by_key(|it| it.number);
     Ok(made)
 }
 

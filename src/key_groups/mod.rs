@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub(crate) use self::making::blank;
 pub use self::{
     entity::Model as KeyGroup,
-    making::{NewClient, create, create_client, create_clients},
+    making::{NewClient, clients_made_before, create, create_client, create_clients},
     store::{ClientFilter, Filter, Listing, MOST_COUNTED, Show, UNUSED_AFTER},
     summary::Attention,
 };

@@ -32,8 +32,12 @@ pub(super) async fn find_all(db: &Db, scope: &Scope, ids: Vec<Uuid>) -> Result<V
 }
 
 /// The same as of a transaction.
-pub(crate) async fn find_in(tx: &Tx, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Model>> {
-    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(tx).await?)
+pub(crate) async fn find_in(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[Uuid],
+) -> Result<Vec<Model>> {
+    Ok(of(scope).filter(COLUMN.id.is_in(ids.to_vec())).all(db).await?)
 }
 
 fn clients(scope: &Scope) -> Select<Entity> {

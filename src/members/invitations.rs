@@ -171,7 +171,7 @@ pub async fn accept_as_new(
     new: NewUser,
     client: Client,
     now: DateTime<Utc>,
-) -> Result<(User, Subscription)> {
+) -> Result<(User, (Subscription, Role))> {
     let attempt = throttle::link(app, client.address, now).await?;
     let (invitation, subscription) = open_invitation(app, token, now).await?;
     attempt.take_back().await?;
@@ -180,10 +180,10 @@ pub async fn accept_as_new(
     let tx = app.db.write().await?;
     let user = users::insert(&tx, &new, hash, false, now).await?;
     let actor = Actor { user_id: Some(user.id), name: user.email.clone(), client };
-    enter(app, &tx, &invitation, &actor, now).await?;
+    let role = enter(app, &tx, &invitation, &actor, now).await?;
     audit::record(app, &tx, audit::INSTALLATION, &actor, users::created(&user, now)).await?;
     tx.commit().await?;
-    Ok((user, subscription))
+    Ok((user, (subscription, role)))
 }
 
 /// A signed-in person accepts an invitation to the own e-mail address.
@@ -193,15 +193,15 @@ pub async fn accept_as(
     user: &User,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<Subscription> {
+) -> Result<(Subscription, Role)> {
     let (invitation, subscription) = open_invitation(app, token, now).await?;
     if invitation.email != user.email {
         return Err(Error::Forbidden("This invitation is for another e-mail address."));
     }
     let tx = app.db.write().await?;
-    enter(app, &tx, &invitation, actor, now).await?;
+    let role = enter(app, &tx, &invitation, actor, now).await?;
     tx.commit().await?;
-    Ok(subscription)
+    Ok((subscription, role))
 }
 
 async fn enter(
@@ -210,7 +210,7 @@ async fn enter(
     invitation: &Invitation,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<Role> {
     // Under the lock of the subscription, and not while it is suspended: nothing in it changes then.
     subscriptions::lock_open(tx, invitation.subscription_id).await?;
     let taken = invitation::Entity::update_many()
@@ -226,13 +226,15 @@ async fn enter(
     let user = actor.user_id.ok_or(Error::Unauthenticated)?;
     // The owner names the first admin, and only the first, however many links there are.
     let scope = invitation.subscription_id;
-    let by_member = store::role_of(tx, scope, invitation.invited_by).await?.is_some();
-    if role == Role::Admin && !by_member && store::admins(tx, scope).await? > 0 {
+    let inviter = store::role_of(tx, scope, invitation.invited_by).await?;
+    let by_admin = inviter.is_some_and(Role::changes_keys);
+    if role == Role::Admin && !by_admin && store::admins(tx, scope).await? > 0 {
         return Err(Refusal::HasAdmin.into());
     }
     add(tx, invitation.subscription_id, (user, role), now).await?;
     let event = Event::new("member.joined", now)
         .on("user", user, &actor.name)
         .change(json!(null), json!({ "role": invitation.role }));
-    audit::record(app, tx, invitation.subscription_id, actor, event).await
+    audit::record(app, tx, invitation.subscription_id, actor, event).await?;
+    Ok(role)
 }

@@ -21,7 +21,7 @@ use crate::{
     domain::{Refusal, SecretText, secret::saved_by, text},
     error::{Error, FieldError, Result},
     http::App,
-    submissions,
+    submissions::{self, Submission},
     users::User,
 };
 
@@ -117,13 +117,16 @@ pub(crate) fn secret_path(id: Uuid) -> String {
 
 /// Makes a key. A form carries a token with it, so that sending it twice makes one. A program
 /// carries none: it has the key from the answer, and no page shows it.
-pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Result<Issued> {
+pub async fn issue(
+    own: &Own<'_>,
+    new: NewKey,
+    submission: impl Into<Submission>,
+) -> Result<Issued> {
     let (note, until) = checked(own, new)?;
-    let id = new_id(own.now);
-    let mut tx = own.begin().await?;
-    if let Some(token) = submission {
-        tx = submissions::claim_at(own.app, tx, (token, secret_path(id)), own.now).await?;
-    }
+    let (id, submission) = (new_id(own.now), submission.into());
+    let is_kept = submission.is_of_program();
+    let tx = own.begin().await?;
+    let tx = submissions::claim_at(own.app, tx, (submission, secret_path(id)), own.now).await?;
     if store::count_live(&tx, own.user.id, own.now).await? >= MOST as u64 {
         return Err(Refusal::TooManyPersonalKeys { most: MOST }.into());
     }
@@ -139,7 +142,7 @@ pub async fn issue(own: &Own<'_>, new: NewKey, submission: Option<&str>) -> Resu
         note,
         issued_at: millis(own.now.trunc_subsecs(0)),
         active_until: until.map(millis),
-        saved_at: submission.is_none().then(|| millis(own.now)),
+        saved_at: is_kept.then(|| millis(own.now)),
         last_used_at: None,
         last_used_from: None,
         last_used_agent: None,

@@ -232,10 +232,21 @@ pub(crate) fn known_browser(app: &App, req: &HttpRequest, email: &str) -> Option
 }
 
 /// `POST /sign-out`. The browser keeps the cookie that names it: see [`remember`].
-pub async fn sign_out(me: SignedIn, session: Session) -> Result<HttpResponse, PageError> {
+pub async fn sign_out(
+    me: SignedIn,
+    session: Session,
+    form: Form<Next>,
+) -> Result<HttpResponse, PageError> {
     super::sign_out(&me.app, me.user.id, &me.actor(), me.here.now).await?;
     session.purge();
-    let mut response = see_other("/sign-in");
+    let next = form.next.as_str();
+    let mut response = if is_local_path(next) {
+        let pair =
+            form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        see_other(&format!("/sign-in?{pair}"))
+    } else {
+        see_other("/sign-in")
+    };
     let name = header::HeaderName::from_static("clear-site-data");
     let value = header::HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(name, value);

@@ -3,7 +3,7 @@ use keyward::{domain::Role, subscriptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ALL, Answer, SECRET, Space, TestApp, basic, on_both, world};
+use crate::support::{ALL, Answer, OTHER, SECRET, Space, TestApp, basic, on_both, world};
 
 on_both! {
     each_way_a_secret_fails_the_rule_is_refused_and_nothing_is_made,
@@ -14,6 +14,9 @@ on_both! {
     what_a_body_must_not_be_is_told_and_never_a_fault_of_ours,
     a_password_is_throttled_here_as_on_the_page,
     a_name_or_roles_are_changed_one_at_a_time,
+    an_expiration_has_milliseconds_and_a_year_of_four_digits,
+    a_secret_that_is_sent_twice_at_once_is_taken_once,
+    what_a_faster_clock_has_revoked_is_in_nobodys_way,
 }
 
 async fn each_way_a_secret_fails_the_rule_is_refused_and_nothing_is_made(app: &TestApp) {
@@ -215,4 +218,50 @@ async fn a_name_or_roles_are_changed_one_at_a_time(app: &TestApp) {
     let both = json!({ "name": "again", "is_valid": false });
     it.admin.put(&path, both).await.expect(422);
     it.verify(&made, SECRET).await.expect(204);
+}
+
+async fn an_expiration_has_milliseconds_and_a_year_of_four_digits(app: &TestApp) {
+    let it = world(app).await;
+    let made = it.access("myKey03", json!({})).await;
+    let path = format!("{}?fields=expiration", it.path(&made));
+    let set = async |at: &str| it.admin.put(&path, json!({ "expiration": at })).await;
+    let told = set("2026-12-24T00:00:00.0005Z").await.expect(200).json();
+    assert_eq!(told["expiration"], "2026-12-24T00:00:00Z");
+    // Behind its start by less than is kept.
+    let start = app.clock.now() + chrono::TimeDelta::microseconds(500);
+    for at in [&start.to_rfc3339(), "+10000-01-01T00:00:00Z", "+262142-12-31T00:00:00Z"] {
+        let told = set(at).await.expect(409).json();
+        assert!(told["description"].as_str().is_some_and(|it| !it.is_empty()), "{at}: {told}");
+        let one = json!({ "name": "x", "client_secret": SECRET, "expiration": at });
+        let accesses = format!("{}/api_accesses", it.space);
+        it.admin.post(&accesses, json!({ "data": [one] })).await.expect(409);
+    }
+    assert_eq!(app.count("key_groups").await, 1);
+}
+
+async fn a_secret_that_is_sent_twice_at_once_is_taken_once(app: &TestApp) {
+    let it = world(app).await;
+    let made = it.access("myKey03", json!({})).await;
+    let path = it.path(&made);
+    let put = || it.admin.put(&path, json!({ "client_secret": OTHER }));
+    let (one, two) = tokio::join!(put(), put());
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    it.verify(&made, OTHER).await.expect(204);
+    assert_eq!(app.count("key_instances").await, 2);
+}
+
+async fn what_a_faster_clock_has_revoked_is_in_nobodys_way(app: &TestApp) {
+    let it = world(app).await;
+    let made = it.access("myKey03", json!({})).await;
+    let path = it.path(&made);
+    it.admin.put(&path, json!({ "client_secret": OTHER })).await.expect(200);
+    app.clock.advance(-chrono::TimeDelta::seconds(1));
+    let off = it.admin.put(&path, json!({ "is_valid": false })).await.expect(200).json();
+    assert_eq!(off["is_valid"], false);
+    app.clock.advance(chrono::TimeDelta::seconds(2));
+    for secret in [SECRET, OTHER] {
+        it.verify(&made, secret).await.expect(401);
+    }
 }

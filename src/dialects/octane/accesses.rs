@@ -5,6 +5,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Path, Payload},
 };
+use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,10 +18,14 @@ use super::{
 };
 use crate::{
     access::{self, Catalogue, Held},
+    api::request,
     clock::instant,
     domain::{ActivePeriod, Refusal, SecretText, access::integration_type},
     error::{Error, Result},
-    http::fault::{self, Cause},
+    http::{
+        fault::{self, Cause},
+        form,
+    },
     key_groups::{self, ClientFilter, Description, KeyGroup, MOST_COUNTED, NewClient},
     key_instances::{self, KeyInstance, NewKey, Source},
     subscriptions::Act,
@@ -46,7 +51,11 @@ pub async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Fault> {
     let asked = Asked::read(&req, &FIELDS)?;
-    let new: Data<NewAccess> = fault::json(&req, payload).await?;
+    if !fault::is_json(&req) {
+        return Err(Cause::UnsupportedMediaType.into());
+    }
+    let body = form::read_body(&mut payload.into_inner()).await?;
+    let new: Data<NewAccess> = fault::parse(&body)?;
     if new.data.is_empty() || new.data.len() > MOST {
         return Err(Cause::field("data", format!("Send 1 to {MOST} accesses.")).into());
     }
@@ -54,7 +63,13 @@ pub async fn create(
     let all = Catalogue::load(&act).await?;
     let clients =
         new.data.into_iter().map(|it| client(&act, &all, it)).collect::<Result<_, _>>()?;
-    let made = key_groups::create_clients(&act, clients).await?;
+    let submission = request::submission(act.app, act.scope.id(), &req, &body)?;
+    let made = match key_groups::create_clients(&act, clients, submission).await {
+        Err(Error::AlreadyDone { location }) => {
+            key_groups::clients_made_before(&act, &location).await?
+        }
+        made => made?,
+    };
     let total = made.len() as u64;
     let data = describe(&act, &made, &asked).await?;
     Ok(HttpResponse::Created().json(wire::listed(data, total, MOST_COUNTED)))
@@ -74,12 +89,8 @@ fn client(act: &Act<'_>, all: &Catalogue, it: NewAccess) -> Result<NewClient, Fa
 }
 
 /// A secret that starts now.
-fn secret(
-    act: &Act<'_>,
-    text: String,
-    expiration: Option<chrono::DateTime<chrono::Utc>>,
-) -> Result<NewKey, Fault> {
-    let period = ActivePeriod::new(act.now, expiration);
+fn secret(act: &Act<'_>, text: String, expiration: Option<DateTime<Utc>>) -> Result<NewKey, Fault> {
+    let period = ActivePeriod::new(act.now, expiration.map(|it| it.trunc_subsecs(3)));
     let period = period.map_err(|_| Error::refused_at("expiration", Refusal::EndInThePast))?;
     Ok(NewKey { source: Source::Own(SecretText::from_text(text)), period, note: String::new() })
 }
@@ -187,7 +198,10 @@ async fn apply(act: &Act<'_>, client: &KeyGroup, wanted: Change) -> Result<(), F
             let (new, keeps) = (secret(act, text, until.flatten())?, until.is_none());
             Ok(key_instances::regenerate(act, client.id, new, keeps).await?)
         }
-        (_, None, Some(until)) => Ok(key_instances::set_expiry(act, client.id, until).await?),
+        (_, None, Some(until)) => {
+            let until = until.map(|it| it.trunc_subsecs(3));
+            Ok(key_instances::set_expiry(act, client.id, until).await?)
+        }
         (_, None, None) if is_valid_now(client) => Ok(()),
         (_, None, None) => Err(Error::Refused(Refusal::SecretStaysRevoked).into()),
     }

@@ -21,6 +21,7 @@ use actix_web::{
 pub use self::voice::Webtsm;
 use self::{auth::Caller, voice::Fault};
 use crate::{
+    api::request,
     http::{App, form},
     personal_keys::{self, NewKey},
 };
@@ -38,7 +39,9 @@ pub async fn create(
 ) -> Result<HttpResponse, Fault> {
     let body = form::read_body(&mut payload.into_inner()).await?;
     wire::expect_nothing(&req, &body)?;
-    let issued = personal_keys::issue(&caller.own(), NewKey::default(), None).await?;
+    let own = caller.own();
+    let submission = request::submission(own.app, own.user.id, &req, &body)?;
+    let issued = personal_keys::issue(&own, NewKey::default(), submission).await?;
     let info = caller.app.site.url(&format!("/auth/api-keys/keys/{}", issued.key.id));
     let token = issued.token();
     Ok(HttpResponse::Created().insert_header((LOCATION, info)).json(token.expose()))

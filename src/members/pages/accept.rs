@@ -12,6 +12,7 @@ use crate::{
     domain::Role,
     http::{App, Client, Errors, Flash, Form, Page, PageError, SignedIn, page::refused},
     members, sessions,
+    subscriptions::Subscription,
     users::{self, NewUser},
 };
 
@@ -24,7 +25,8 @@ struct InvitationPage {
     role: &'static str,
     /// The address belongs to a user: who must be the one that is signed in.
     has_account: bool,
-    is_signed_in: bool,
+    /// Who is.
+    signed_in: Option<String>,
     path: String,
     name: String,
     errors: Errors,
@@ -52,7 +54,7 @@ async fn show(
         subscription: subscription.name,
         role: Role::parse(&invitation.role).unwrap_or(Role::Member).title(),
         has_account: users::by_email(&app.db, &invitation.email).await?.is_some(),
-        is_signed_in: me.is_some_and(|it| it.email == invitation.email),
+        signed_in: me.map(|it| it.email),
         email: invitation.email,
         path: format!("/invitations/{token}"),
         name,
@@ -85,10 +87,9 @@ pub async fn accept(
         password: Zeroizing::new(form.password),
     };
     match members::accept_as_new(&app, &token, new, client.clone(), now).await {
-        Ok((user, subscription)) => {
+        Ok((user, joined)) => {
             sessions::begin(&session, &user, &client, now)?;
-            let flash = Flash::new(format!("You have joined {}.", subscription.name));
-            let mut response = flash.then(&app, &format!("/s/{}", subscription.slug));
+            let mut response = welcome(&app, &joined);
             sessions::pages::remember(&app, &user, &mut response)?;
             Ok(response)
         }
@@ -102,6 +103,12 @@ pub async fn accept_signed_in(
     token: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let joined = members::accept_as(&me.app, &token, &me.user, &me.actor(), me.here.now).await?;
-    let flash = Flash::new(format!("You have joined {}.", joined.name));
-    Ok(flash.then(&me.app, &format!("/s/{}", joined.slug)))
+    Ok(welcome(&me.app, &joined))
+}
+
+/// To the subscription, unless its keys are not for everybody.
+fn welcome(app: &App, (joined, role): &(Subscription, Role)) -> HttpResponse {
+    let sees_keys = role.sees_keys(joined.members_see_keys);
+    let to = if sees_keys { format!("/s/{}", joined.slug) } else { "/subscriptions".to_owned() };
+    Flash::new(format!("You have joined {}.", joined.name)).then(app, &to)
 }

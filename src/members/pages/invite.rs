@@ -95,7 +95,7 @@ pub async fn invite(admin: Admin, form: Form<InviteForm>) -> Result<HttpResponse
         Err(error) => Err(error),
     };
     match made {
-        Ok(token) => Ok(link::hand_over(&admin.me.app, &link_path(&admin), &token)?),
+        Ok(token) => Ok(link::hand_over(&admin.me, admin.scope.id(), &link_path(&admin), &token)?),
         Err(error) => show(&admin, form.0, Errors::of(error)?).await,
     }
 }
@@ -116,7 +116,7 @@ struct LinkPage {
 
 /// `GET /s/{slug}/invitations/link`: shown once, like a secret.
 pub async fn show_link(admin: Admin, req: HttpRequest) -> Result<HttpResponse, PageError> {
-    let link = link::shown(&admin.me.app, &req)?;
+    let link = link::shown(&admin.me, admin.scope.id(), &req)?;
     html(&LinkPage {
         page: Page::within(&admin, Section::Members),
         list: list::view(&admin).await?,
@@ -129,7 +129,7 @@ pub async fn show_link(admin: Admin, req: HttpRequest) -> Result<HttpResponse, P
 /// `POST /s/{slug}/invitations/link`: the admin has it.
 pub async fn keep_link(admin: Admin) -> Result<HttpResponse, PageError> {
     let told = Flash::new("The invitation is ready. Its link works for 7 days.");
-    Ok(link::kept(&admin.me.app, &link_path(&admin), &told, &admin.path("/members"))?)
+    Ok(link::kept(&admin.me, &link_path(&admin), &told, &admin.path("/members"))?)
 }
 
 /// `POST /s/{slug}/invitations/{invitation}/withdrawal`

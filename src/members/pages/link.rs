@@ -1,41 +1,29 @@
-//! The link of an invitation on its way to the page that shows it once: a sealed cookie for ten
-//! minutes, so that the server keeps no copy.
-use actix_web::{
-    HttpRequest, HttpResponse,
-    cookie::{SameSite, time::Duration},
-};
+//! The link of an invitation on its way to the page that shows it once.
+use actix_web::{HttpRequest, HttpResponse};
+use uuid::Uuid;
 
 use crate::{
+    domain::SecretText,
     error::{Error, Result},
-    http::{App, Flash, cookies, see_other},
+    http::{Flash, SignedIn, once},
 };
 
-const NAME: &str = "kw_invitation";
-
-/// 303 to `path`, where the link with this token is shown.
-pub fn hand_over(app: &App, path: &str, token: &str) -> Result<HttpResponse> {
-    let terms = cookies::Terms {
-        name: NAME,
-        path,
-        max_age: Duration::minutes(10),
-        same_site: SameSite::Strict,
-    };
-    let mut response = see_other(path);
-    let link = app.site.url(&format!("/invitations/{token}"));
-    response.add_cookie(&cookies::seal(app, terms, link)).map_err(anyhow::Error::from)?;
-    Ok(response)
+/// 303 to `path`, where the link with this token is shown. It leads into the subscription `to`.
+pub fn hand_over(me: &SignedIn, to: Uuid, path: &str, token: &str) -> Result<HttpResponse> {
+    let link = me.app.site.url(&format!("/invitations/{token}"));
+    once::hand_over(me, to, &SecretText::from_text(link), path)
 }
 
-/// The link, in the browser that made it.
-pub fn shown(app: &App, req: &HttpRequest) -> Result<String> {
+/// The link, for the person who made it in the browser in which it was made.
+pub fn shown(me: &SignedIn, to: Uuid, req: &HttpRequest) -> Result<String> {
     let told = "This link is no longer shown. Make a new invitation if it is lost.";
-    cookies::unseal(app, req, NAME).ok_or(Error::Gone(told))
+    let link = once::unsealed(req, me, to).ok_or(Error::Gone(told))?;
+    Ok(link.expose().to_owned())
 }
 
 /// Whoever made the link has it: 303 to `next`.
-pub fn kept(app: &App, path: &str, told: &Flash, next: &str) -> Result<HttpResponse> {
-    let mut response = told.then(app, next);
-    let forgotten = cookies::forget(app, NAME, path);
-    response.add_cookie(&forgotten).map_err(anyhow::Error::from)?;
+pub fn kept(me: &SignedIn, path: &str, told: &Flash, next: &str) -> Result<HttpResponse> {
+    let mut response = told.then(&me.app, next);
+    once::forget(me, &mut response, path)?;
     Ok(response)
 }

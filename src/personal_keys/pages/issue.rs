@@ -87,7 +87,7 @@ async fn show(
 pub async fn create(me: SignedIn, form: Form<NewKeyForm>) -> Result<HttpResponse, PageError> {
     let form = form.0;
     let made = match form.read(me.here.now) {
-        Ok(new) => personal_keys::issue(&own(&me), new, Some(&form.submission)).await,
+        Ok(new) => personal_keys::issue(&own(&me), new, &form.submission).await,
         Err(error) => Err(error),
     };
     match made {

@@ -98,7 +98,7 @@ async fn scene(app: &TestApp) -> uuid::Uuid {
     app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
     app.clock.advance(TimeDelta::minutes(3));
     let (new, form) = (NewKey::default(), random_token());
-    personal_keys::issue(&app.own(&user), new, Some(&form)).await.unwrap();
+    personal_keys::issue(&app.own(&user), new, &form).await.unwrap();
     used.key.id
 }
 

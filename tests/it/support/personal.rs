@@ -3,6 +3,7 @@ use chrono::{DateTime, Utc};
 use keyward::{
     error::Result,
     personal_keys::{self, Issued, NewKey, Own, SignedInBy},
+    submissions::Submission,
     users::User,
 };
 
@@ -21,7 +22,7 @@ impl TestApp {
         until: Option<DateTime<Utc>>,
     ) -> Result<Issued> {
         let new = NewKey { note: "laptop".to_owned(), until };
-        personal_keys::issue(&self.own(user), new, None).await
+        personal_keys::issue(&self.own(user), new, Submission::unique()).await
     }
 
     /// Without an end.
