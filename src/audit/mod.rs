@@ -79,6 +79,7 @@ pub struct Object {
 
 impl Event {
     pub fn new(action: &'static str, at: DateTime<Utc>) -> Self {
+        debug_assert!(pages::ACTIONS.iter().any(|it| it.0 == action), "{action} has no words");
         Self {
             at,
             action,

@@ -68,7 +68,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 55] = [
+pub const ACTIONS: [(&str, &str); 62] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -113,6 +113,13 @@ pub const ACTIONS: [(&str, &str); 55] = [
     ("calendar_feed.made", "Calendar feed made"),
     ("calendar_feed.reset", "Calendar feed reset"),
     ("calendar_feed.removed", "Calendar feed removed"),
+    ("webhook.created", "Webhook created"),
+    ("webhook.deleted", "Webhook deleted"),
+    ("webhook.paused", "Webhook paused"),
+    ("webhook.resumed", "Webhook resumed"),
+    ("webhook.secret_changed", "Webhook secret changed"),
+    ("webhook.tested", "Webhook tested"),
+    ("webhook.sent_again", "Webhook delivery sent again"),
     ("authn.login_success", "Signed in"),
     ("authn.login_fail", "Sign-in failed"),
     ("authn.login_throttled", "Sign-in turned away"),

@@ -19,6 +19,7 @@ use crate::{
     clock::{millis, new_id},
     domain::Refusal,
     error::{Error, Result},
+    submissions::{self, Submission},
     subscriptions::{Act, Scope},
 };
 
@@ -51,7 +52,7 @@ pub async fn find(act: &Act<'_>, id: Uuid) -> Result<Webhook> {
 }
 
 /// Notices are posted to `url` from now on.
-pub async fn add(act: &Act<'_>, url: &str) -> Result<Webhook> {
+pub async fn add(act: &Act<'_>, url: &str, submission: impl Into<Submission>) -> Result<Webhook> {
     let at_url = |message: &str| Error::field("url", message);
     let url = url.trim();
     if url.len() > LONGEST {
@@ -60,12 +61,14 @@ pub async fn add(act: &Act<'_>, url: &str) -> Result<Webhook> {
     let parsed = Url::parse(url)
         .map_err(|_| at_url("Enter an address such as https://example.com/hooks/keyward."))?;
     act.app.senders.outbound.fence.check(&parsed).map_err(|it| at_url(&it))?;
-    let tx = act.begin().await?;
+    let id = new_id(act.now);
+    let location = act.scope.path(&format!("/settings/webhooks/{id}"));
+    let tx = submissions::claim(act, act.begin().await?, submission, location).await?;
     if of(act.scope).count(&tx).await? >= MOST_WEBHOOKS as u64 {
         return Err(Refusal::TooMany { most: MOST_WEBHOOKS, what: "webhooks" }.into());
     }
     let row = ActiveModel {
-        id: Set(new_id(act.now)),
+        id: Set(id),
         subscription_id: Set(act.scope.id()),
         url: Set(parsed.to_string()),
         secret_version: Set(1),

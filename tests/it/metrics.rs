@@ -3,7 +3,7 @@ use std::{net::TcpListener, time::Duration};
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
-use keyward::{key_instances, metrics, notices, server};
+use keyward::{key_instances, metrics, notices, pepper::random_token, server};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ async fn notices_sessions_and_groups_are_told(app: &TestApp) {
     let desk = app.desk("acme").await;
     desk.group("quote-engine", desk.days(90)).await;
     // A name that never leads anywhere (RFC 6761).
-    notices::add(&desk.act(), "https://hooks.invalid/").await.unwrap();
+    notices::add(&desk.act(), "https://hooks.invalid/", &random_token()).await.unwrap();
     app.clock.advance(TimeDelta::days(83));
     notices::round(app).await.unwrap();
     app.admin("acme").await;

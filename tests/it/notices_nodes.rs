@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use keyward::{
     domain::Role,
     notices::{self, Noticer},
+    pepper::random_token,
 };
 use reqwest::Method;
 use tokio::task::JoinSet;
@@ -63,7 +64,7 @@ async fn nodes_that_all_believe_to_be_the_one_say_nothing_twice(database: &Datab
     };
     let app = TestApp::start_with(*database, open).await;
     let desk = app.desk("acme").await;
-    notices::add(&desk.act(), &receiver.uri()).await.unwrap();
+    notices::add(&desk.act(), &receiver.uri(), &random_token()).await.unwrap();
     for n in 0..12 {
         desk.group(&format!("group-{n}"), desk.days(90)).await;
     }
@@ -94,7 +95,7 @@ async fn a_killed_process_is_replaced_within_a_minute(database: &Database) {
     let first = Program::start_with(&home, &open).await;
     let cookie = first.sign_in().await;
     let url = receiver.uri();
-    let hook = [("url", url.as_str())];
+    let hook = [("url", url.as_str()), ("submission", "a-token-of-some-length-0")];
     let made =
         first.send(Method::POST, "/s/acme/settings/webhooks/new", &cookie, &hook).await.unwrap();
     assert_eq!(made.status(), 303);

@@ -5,6 +5,7 @@ use chrono::{TimeDelta, Utc};
 use keyward::{
     config::Config,
     notices::{self, BACKOFF, Delivery, Noticer, Webhook},
+    pepper::random_token,
 };
 use serde_json::Value;
 use standardwebhooks::Webhook as Receiver;
@@ -44,7 +45,7 @@ impl<'a> Posted<'a> {
         let receiver = receiver(answer).await;
         let desk = app.desk("acme").await;
         let url = format!("{}/hook", receiver.uri());
-        let webhook = notices::add(&desk.act(), &url).await.unwrap();
+        let webhook = notices::add(&desk.act(), &url, &random_token()).await.unwrap();
         Self { app, desk, receiver, webhook, noticer: Noticer::default() }
     }
 
@@ -211,8 +212,12 @@ async fn the_page_sends_a_test_and_tells_how_it_went(database: &Database) {
     let receiver = receiver(ResponseTemplate::new(202)).await;
     let admin = app.signed_in("admin@acme.example").await;
     let url = format!("{}/hook", receiver.uri());
-    let made = admin.post("/s/acme/settings/webhooks/new", &[("url", &url)]).await.expect(303);
+    let new = "/s/acme/settings/webhooks/new";
+    let form = [("url", url.as_str()), ("submission", &random_token())];
+    let made = admin.post(new, &form).await.expect(303);
     let page = made.location().to_owned();
+    let again = admin.post(new, &form).await.expect(303);
+    assert_eq!(again.location(), page, "a form that is sent twice makes one");
     let shown = admin.follow(&made).await.expect(200);
     assert!(shown.text().contains("whsec_"), "{}", shown.text());
     let test = format!("{page}/test");
@@ -228,7 +233,8 @@ async fn the_page_sends_a_test_and_tells_how_it_went(database: &Database) {
     // Nobody listens on a port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{free}/");
-    let made = admin.post("/s/acme/settings/webhooks/new", &[("url", &nobody)]).await.expect(303);
+    let form = [("url", nobody.as_str()), ("submission", &random_token())];
+    let made = admin.post(new, &form).await.expect(303);
     let done = admin.post(&format!("{}/test", made.location()), &[]).await.expect(303);
     let told = admin.follow(&done).await.expect(200).flash();
     assert!(told.starts_with("The test was not delivered. "), "{told}");
@@ -260,15 +266,18 @@ async fn private_networks_are_closed_unless_the_operator_opens_them(database: &D
     // A name is resolved when it is asked, and its private address refused then.
     let receiver = MockServer::start().await;
     let url = format!("https://localhost:{}/hook", receiver.address().port());
-    let webhook = notices::add(&desk.act(), &url).await.unwrap();
+    let webhook = notices::add(&desk.act(), &url, &random_token()).await.unwrap();
     let sent = notices::test(&desk.act(), webhook.id).await.unwrap();
     assert!(sent.error.unwrap().contains("private network"));
     assert!(receiver.received_requests().await.unwrap().is_empty());
     // As many as there can be.
     for n in 1..notices::MOST_WEBHOOKS {
-        notices::add(&desk.act(), &format!("https://hooks.invalid/{n}")).await.unwrap();
+        notices::add(&desk.act(), &format!("https://hooks.invalid/{n}"), &random_token())
+            .await
+            .unwrap();
     }
-    let more = admin.post(new, &[("url", "https://hooks.invalid/more")]).await.expect(409);
+    let form = [("url", "https://hooks.invalid/more"), ("submission", &random_token())];
+    let more = admin.post(new, &form).await.expect(409);
     assert!(more.text().contains("10 webhooks"), "{}", more.text());
     app.stop().await;
 }
@@ -291,7 +300,9 @@ async fn webhooks_of_others_do_not_exist(database: &Database) {
     let sent = notices::test(&it.desk.act(), it.webhook.id).await.unwrap();
     let stranger = app.admin("globex").await;
     let own =
-        notices::add(&app.desk("globex").await.act(), "https://hooks.invalid/").await.unwrap();
+        notices::add(&app.desk("globex").await.act(), "https://hooks.invalid/", &random_token())
+            .await
+            .unwrap();
     let theirs = format!("/s/globex/settings/webhooks/{}", it.webhook.id);
     stranger.get(&theirs).await.expect(404);
     for act in ["/test", "/state", "/secret", "/removal"] {

@@ -145,7 +145,7 @@ async fn a_machine_that_trusts_no_certificates_starts_and_tells_its_webhooks(dat
     let trusted = [("SSL_CERT_FILE", none.to_str().unwrap()), ("SSL_CERT_DIR", "/nowhere"), opened];
     let program = Program::start_with(&home, &trusted).await;
     let cookie = program.sign_in().await;
-    let fields = [("url", "https://127.0.0.1:9/hook")];
+    let fields = [("url", "https://127.0.0.1:9/hook"), ("submission", "a-token-of-some-length")];
     let new = "/s/acme/settings/webhooks/new";
     let made = program.send(Method::POST, new, &cookie, &fields).await.unwrap();
     assert_eq!(made.status(), 303);

@@ -141,7 +141,7 @@ async fn a_webhook_is_told_of_a_token(database: &Database) {
     let desk = app.desk("acme").await;
     let receiver = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&receiver).await;
-    let webhook = notices::add(&desk.act(), &receiver.uri()).await.unwrap();
+    let webhook = notices::add(&desk.act(), &receiver.uri(), &random_token()).await.unwrap();
     let id = token(&desk, "pipeline", 90).await;
     let mut noticer = Noticer::default();
     for by in [83, 0, 7] {

@@ -15,12 +15,15 @@ use crate::{
     },
     key_instances::pages::id,
     notices::{self, Delivery, Webhook},
+    pepper::random_token,
 };
 
 #[derive(Clone, Default, Deserialize)]
 pub struct WebhookForm {
     #[serde(default)]
     url: String,
+    #[serde(default)]
+    submission: String,
 }
 
 #[derive(Template)]
@@ -29,6 +32,7 @@ struct NewPage {
     page: Page,
     it: Channels,
     url: String,
+    submission: String,
     errors: Errors,
 }
 
@@ -37,6 +41,7 @@ async fn show(admin: &Admin, form: WebhookForm, errors: Errors) -> Result<HttpRe
         page: Page::within(admin, Section::Settings),
         it: settings::channels(admin).await?,
         url: form.url,
+        submission: random_token(),
         errors,
     };
     refused(&page, &page.errors)
@@ -49,7 +54,7 @@ pub async fn new_form(admin: Admin, draft: Draft<WebhookForm>) -> Result<HttpRes
 
 /// `POST /s/{slug}/settings/webhooks/new`
 pub async fn create(admin: Admin, form: Form<WebhookForm>) -> Result<HttpResponse, PageError> {
-    match notices::add(&admin.act(), &form.url).await {
+    match notices::add(&admin.act(), &form.url, &form.submission).await {
         Ok(made) => {
             let told = Flash::new("The webhook is set up. Give its receiver the signing secret.");
             Ok(told.then(&admin.me.app, &path_of(&admin, &made)))

@@ -127,7 +127,10 @@ impl Scene {
         desk.token(&["keys:write", "access:write", "audit:read"]).await;
         members::invite_member(&desk.act(), &open, Role::Auditor).await.unwrap();
         // A name that never leads anywhere (RFC 6761).
-        let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward").await.unwrap().id;
+        let webhook = notices::add(&desk.act(), "https://hooks.invalid/keyward", &random_token())
+            .await
+            .unwrap()
+            .id;
         notices::test(&desk.act(), webhook).await.unwrap();
         notices::round(app).await.unwrap();
         let path = |it: &Issued| path_of("acme", &it.instance);

@@ -99,7 +99,8 @@ impl Desk<'_> {
         let owner = self.another_owner("another-owner@example.com").await.id;
         let feed = calendar::make(&act, None, None).await.unwrap().feed.id;
         // A name that never leads anywhere (RFC 6761), so that nothing is sent.
-        let webhook = notices::add(&act, "https://hooks.invalid/keyward").await.unwrap().id;
+        let webhook =
+            notices::add(&act, "https://hooks.invalid/keyward", &random_token()).await.unwrap().id;
         let delivery = notices::test(&act, webhook).await.unwrap().id;
         Things {
             key,
