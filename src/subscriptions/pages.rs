@@ -239,9 +239,14 @@ fn name_dialog(it: &Subscription, name: &str) -> Dialog {
 }
 
 /// `GET /subscriptions/{slug}/name`
-pub async fn name_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+pub async fn name_form(
+    owner: Owner,
+    slug: Path<String>,
+    draft: Draft<NameForm>,
+) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
-    name_dialog(&it, &it.name).show(&owner, Errors::none()).await
+    let name = draft.0.map_or_else(|| it.name.clone(), |it| it.name);
+    name_dialog(&it, &name).show(&owner, Errors::none()).await
 }
 
 #[derive(Deserialize)]
@@ -314,9 +319,14 @@ fn invitation_dialog(it: &Subscription, email: &str) -> Dialog {
 }
 
 /// `GET /subscriptions/{slug}/invitation`
-pub async fn invitation_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+pub async fn invitation_form(
+    owner: Owner,
+    slug: Path<String>,
+    draft: Draft<SubscriptionForm>,
+) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
-    invitation_dialog(&it, "").show(&owner, Errors::none()).await
+    let email = draft.0.map(|it| it.email).unwrap_or_default();
+    invitation_dialog(&it, &email).show(&owner, Errors::none()).await
 }
 
 fn link_path(it: &Subscription) -> String {
@@ -338,7 +348,7 @@ pub async fn invite(
             return invitation_dialog(&it, &form.email).show(&owner, Errors::of(error)?).await;
         }
     };
-    Ok(link::hand_over(&owner.app, &link_path(&it), &token)?)
+    Ok(link::hand_over(&owner, it.id, &link_path(&it), &token)?)
 }
 
 #[derive(Template)]
@@ -358,7 +368,7 @@ pub async fn invitation_link(
     slug: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
-    let link = link::shown(&owner.app, &req)?;
+    let link = link::shown(&owner, it.id, &req)?;
     html(&LinkPage {
         page: Page::of(&owner, Section::Subscriptions),
         list: view(&owner, "").await?,
@@ -372,5 +382,5 @@ pub async fn invitation_link(
 pub async fn invitation_kept(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
     let it = super::by_slug(&owner.app.db, &slug).await?;
     let flash = Flash::new(format!("The invitation to {} is ready.", it.name));
-    Ok(link::kept(&owner.app, &link_path(&it), &flash, "/subscriptions")?)
+    Ok(link::kept(&owner, &link_path(&it), &flash, "/subscriptions")?)
 }

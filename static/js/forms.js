@@ -24,14 +24,14 @@
   const local = (time) => new Date(time).toISOString().slice(0, 16);
   const applyPreset = (form, fill) => {
     const preset = form.querySelector('[name=preset]:checked')?.dataset;
-    const { from, until } = form.elements;
+    const { from, until, offered } = form.elements;
     if (!preset || !until) return;
     until.disabled = 'never' in preset;
     if (until.disabled) until.value = '';
     else if (fill && (from || until.dataset.from) && Number(preset.days)) {
       if (from) from.value ||= from.dataset.now || local(Date.now());
       const end = Date.parse(`${from?.value ?? until.dataset.from}Z`) + preset.days * 864e5;
-      if (end < Date.parse('9999-12-31')) until.value = local(end);
+      if (end < Date.parse('9999-12-31')) offered.value = until.value = local(end);
     }
   };
   // --- [name=make] own or generate shows its [data-when] block; a field out of sight must not block the form

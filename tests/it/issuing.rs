@@ -7,6 +7,7 @@ use keyward::{
     pepper::random_token,
     subscriptions::Settings,
 };
+use serde_json::json;
 
 use crate::support::{Answer, Person, TestApp, on_both, own_text};
 
@@ -15,8 +16,10 @@ on_both! {
     each_fault_of_an_own_key_is_said_beside_the_field,
     the_same_own_key_is_refused_twice_within_a_subscription_and_unseen_across,
     a_period_is_chosen_by_preset_or_by_dates,
+    an_end_that_is_typed_beside_a_preset_is_the_end,
     dates_are_read_in_the_zone_of_the_profile,
     impossible_dates_are_refused_beside_the_field,
+    years_of_more_than_four_digits_are_refused_at_what_has_them,
     the_subscription_limits_the_lifetime,
     the_note_is_one_line,
     a_preview_says_what_the_period_means_and_makes_nothing,
@@ -153,6 +156,28 @@ async fn a_period_is_chosen_by_preset_or_by_dates(app: &TestApp) {
     }
 }
 
+/// As a browser without scripts sends it.
+async fn an_end_that_is_typed_beside_a_preset_is_the_end(app: &TestApp) {
+    let it = Form::new(app).await;
+    let page = it.admin.get(&it.path).await.expect(200);
+    let (offered, token) = (page.field("offered"), page.field("submission"));
+    assert_eq!(page.field("until"), offered);
+    let typed = [
+        ("submission", token.as_str()),
+        ("preset", &page.field("preset")),
+        ("from", &page.field("from")),
+        ("until", "2026-12-01T00:00"),
+        ("offered", &offered),
+    ];
+    let faulty: Vec<_> = typed.iter().copied().chain([("note", "\u{7}")]).collect();
+    let again = it.admin.post(&it.path, &faulty).await.expect(422);
+    assert_eq!((again.field("preset"), again.field("until")), ("dates".into(), typed[3].1.into()));
+    it.admin.post(&it.path, &typed).await.expect(303);
+    let ends = app.query("SELECT active_until AS at FROM key_instances WHERE label = 2").await;
+    let midnight = "2026-12-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
+    assert_eq!(ends[0]["at"], midnight.timestamp_millis());
+}
+
 async fn dates_are_read_in_the_zone_of_the_profile(app: &TestApp) {
     let it = Form::new(app).await;
     let profile = [("name", "Ada"), ("theme", "dark"), ("time_zone", "Europe/Berlin")];
@@ -213,6 +238,23 @@ async fn impossible_dates_are_refused_beside_the_field(app: &TestApp) {
         assert_eq!(kept, [from, until, "kept"], "{fields:?}");
     }
     assert_eq!(app.snapshot().await, before);
+}
+
+/// No answer could say them (RFC 3339), and behind the last day there is none to count to.
+async fn years_of_more_than_four_digits_are_refused_at_what_has_them(app: &TestApp) {
+    let program = app.program(&["keys:write"]).await;
+    for (instance, at) in [
+        (json!({ "from": "9999-12-31T23:59:59-01:00" }), "from"),
+        (json!({ "from": "+262142-12-31T00:00:00Z" }), "from"),
+        (json!({ "from": "+262142-12-30T00:00:00Z", "until": null }), "from"),
+        (json!({ "until": "+10000-01-01T00:00:00Z" }), "until"),
+    ] {
+        let new = json!({ "name": "x", "instance": instance });
+        let told = program.post("/key-groups", new).await.expect(409).json();
+        assert_eq!(told["errors"][0]["pointer"], format!("/instance/{at}"), "{instance}");
+        assert_eq!(told["errors"][0]["detail"], "Use a year up to 9999.");
+    }
+    assert_eq!(app.count("key_groups").await, 0);
 }
 
 async fn the_subscription_limits_the_lifetime(app: &TestApp) {

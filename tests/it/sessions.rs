@@ -11,7 +11,7 @@ use keyward::{
 };
 use url::Url;
 
-use crate::support::{PASSWORD, TestApp, on_both};
+use crate::support::{PASSWORD, TestApp, on_both, path_of};
 
 on_both! {
     the_session_cookie_is_for_this_host_and_for_http_only,
@@ -28,6 +28,7 @@ on_both! {
     what_was_typed_is_kept_when_signing_in_fails,
     a_form_sent_after_the_session_ended_waits_for_its_author,
     a_form_that_was_sent_after_all_is_not_offered_again,
+    what_was_typed_into_a_dialog_waits_as_well,
     nobody_is_led_back_to_an_address_that_only_takes_forms,
 }
 
@@ -263,6 +264,29 @@ async fn a_form_sent_after_the_session_ended_waits_for_its_author(app: &TestApp)
     assert_eq!(read, ["own", "30", "2026-12-01T08:00", "typed <before> the end & kept"]);
     assert!(!form.text().contains("never-to-be-kept"));
     assert_ne!(form.field("submission"), token);
+}
+
+async fn what_was_typed_into_a_dialog_waits_as_well(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = path_of("acme", &desk.group("quote-engine", desk.days(90)).await.instance);
+    desk.declare("orders", &["read"]).await;
+    let policy = desk.policy("Readers", &["orders:read"]).await.id;
+    let other = desk.policy("Others", &["orders:read"]).await.id.to_string();
+    let (admin, owner) = (app.user("acme", Role::Admin).await, app.owner_user().await);
+    for (user, path, field, typed) in [
+        (&admin, format!("{key}/deactivation"), "reason", "a box was lost"),
+        (&admin, format!("{key}/revocation"), "reason", "a box was stolen"),
+        (&admin, format!("/s/acme/policies/{policy}/replacement"), "to", &*other),
+        (&owner, "/subscriptions/acme/name".to_owned(), "name", "ACME Limited"),
+        (&owner, "/subscriptions/acme/invitation".to_owned(), "email", "noor@acme.example"),
+    ] {
+        let person = app.signed_in(&user.email).await;
+        app.clock.advance(TimeDelta::minutes(31));
+        let sent_away = person.post(&path, &[(field, typed)]).await.expect(303);
+        assert!(sent_away.location().starts_with("/sign-in"), "{path}");
+        person.sign_in(&user.email, PASSWORD).await.expect(303);
+        assert_eq!(person.get(&path).await.expect(200).field(field), typed, "{path}");
+    }
 }
 
 async fn a_form_that_was_sent_after_all_is_not_offered_again(app: &TestApp) {

@@ -19,7 +19,7 @@ use crate::{
         page::{Section, refused},
         words::{Here, Moment},
     },
-    key_instances::pages::id,
+    key_instances::pages::{id, period_form::chosen_preset},
     pepper::random_token,
 };
 
@@ -62,8 +62,13 @@ struct NewPage {
     errors: Errors,
 }
 
+fn preset(form: &Fields) -> String {
+    chosen_preset(form.one("preset").to_owned(), form.one("until"), form.one("offered"))
+}
+
 fn read(form: &Fields, here: &Here) -> Result<NewToken> {
-    let chosen = LIFETIMES.iter().find(|it| it.0 == form.one("preset"));
+    let chosen = preset(form);
+    let chosen = LIFETIMES.iter().find(|it| it.0 == chosen);
     let ends_at = match chosen.map(|it| (it.0, it.0.parse::<i64>())) {
         Some((DATES, _)) => {
             let at = here.parse_input(form.one("until"));
@@ -107,7 +112,7 @@ async fn show(
     errors: Errors,
 ) -> Result<HttpResponse, PageError> {
     let here = &admin.me.here;
-    let chosen = form.map_or(SUGGESTED, |it| it.one("preset"));
+    let chosen = form.map_or_else(|| SUGGESTED.to_owned(), preset);
     let days = chosen.parse().unwrap_or(0);
     let from = here.this_minute();
     let typed = form.map(|it| it.one("until").to_owned()).unwrap_or_default();
@@ -128,7 +133,7 @@ async fn show(
         replaces: like.map(|it| (it.name.clone(), here.day(it.ends()))),
         scopes: ApiScope::ALL.map(scope).into(),
         lifetimes: LIFETIMES.map(|(value, label)| (value, label, value == chosen)).to_vec(),
-        until: match chosen {
+        until: match chosen.as_str() {
             DATES => typed,
             _ => here.input(from + TimeDelta::days(days)),
         },

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
+        form::Draft,
         page::{Section, refused},
         words,
     },
@@ -175,16 +176,23 @@ pub async fn calls_last_day(act: &Act<'_>, key: &KeyInstance) -> Result<i64> {
 pub async fn deactivation_form(
     admin: Admin,
     path: Path<KeyPath>,
+    draft: Draft<EndingForm>,
 ) -> Result<HttpResponse, PageError> {
-    show(&admin, Kind::Deactivate, path.ids(), ("", Errors::none())).await
+    let reason = draft.0.unwrap_or_default().reason;
+    show(&admin, Kind::Deactivate, path.ids(), (&reason, Errors::none())).await
 }
 
 /// `GET .../revocation`
-pub async fn revocation_form(admin: Admin, path: Path<KeyPath>) -> Result<HttpResponse, PageError> {
-    show(&admin, Kind::Revoke, path.ids(), ("", Errors::none())).await
+pub async fn revocation_form(
+    admin: Admin,
+    path: Path<KeyPath>,
+    draft: Draft<EndingForm>,
+) -> Result<HttpResponse, PageError> {
+    let reason = draft.0.unwrap_or_default().reason;
+    show(&admin, Kind::Revoke, path.ids(), (&reason, Errors::none())).await
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct EndingForm {
     #[serde(default)]
     confirm: String,

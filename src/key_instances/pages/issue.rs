@@ -47,6 +47,9 @@ pub struct NewKeyForm {
     pub from: String,
     #[serde(default)]
     pub until: String,
+    /// What stood there when the form was shown, or was filled in by a preset.
+    #[serde(default)]
+    pub offered: String,
     #[serde(default)]
     pub note: String,
     #[serde(default)]
@@ -58,11 +61,7 @@ pub struct NewKeyForm {
 
 impl NewKeyForm {
     fn fields(&self) -> PeriodFields {
-        PeriodFields {
-            preset: self.preset.clone(),
-            from: self.from.clone(),
-            until: self.until.clone(),
-        }
+        PeriodFields::typed(&self.preset, &self.from, &self.until, &self.offered)
     }
 
     fn with_suggested_period(self, admin: &Admin) -> Self {
@@ -113,11 +112,12 @@ impl KeyFieldsView {
     ) -> Self {
         form.submission = random_token();
         let here = &admin.me.here;
-        let period = form.fields().read(here).ok();
+        let fields = form.fields();
+        let period = fields.read(here).ok();
         let new = format!("new {}", noun(kind));
         Self {
             is_client: kind.is_client(),
-            presets: presets(&form.preset, admin.scope.subscription()),
+            presets: presets(&fields.preset, admin.scope.subscription()),
             preview: Preview::of(&new, period.as_ref(), others, here),
             zone: here.zone.to_string(),
             form,

@@ -7,7 +7,7 @@ pub mod issue;
 pub mod lanes;
 pub mod list;
 pub mod period;
-mod period_form;
+pub(crate) mod period_form;
 mod preview;
 pub mod query;
 pub mod rotation;

@@ -31,17 +31,16 @@ pub struct PeriodForm {
     from: String,
     #[serde(default)]
     until: String,
+    /// What stood there when the form was shown, or was filled in by a preset.
+    #[serde(default)]
+    offered: String,
     #[serde(default)]
     act: String,
 }
 
 impl PeriodForm {
     fn fields(&self) -> PeriodFields {
-        PeriodFields {
-            preset: self.preset.clone(),
-            from: self.from.clone(),
-            until: self.until.clone(),
-        }
+        PeriodFields::typed(&self.preset, &self.from, &self.until, &self.offered)
     }
 }
 
@@ -148,7 +147,7 @@ pub async fn edit_form(
         let fields = PeriodFields::of(&key.facts().period, &admin.me.here);
         let PeriodFields { preset, until, .. } = fields;
         let from = proposal.into_inner().from;
-        form = Some(PeriodForm { preset, from, until, act: String::new() });
+        form = Some(PeriodForm { preset, from, until, ..Default::default() });
     }
     show(&admin, Kind::Edit, path.ids(), form, Errors::none()).await
 }

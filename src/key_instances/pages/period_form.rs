@@ -18,6 +18,13 @@ pub struct PeriodFields {
 }
 
 impl PeriodFields {
+    /// As they were filled in. Whoever types another end than was offered beside a preset wants that one: a
+    /// script chooses `dates` then, and not every browser runs it.
+    pub fn typed(preset: &str, from: &str, until: &str, offered: &str) -> Self {
+        let [preset, from, until] = [preset, from, until].map(str::to_owned);
+        Self { preset: chosen_preset(preset, &until, offered), from, until }
+    }
+
     /// From now on, for the subscription's default lifetime.
     pub fn suggested(here: &Here, subscription: &Subscription) -> Self {
         let from = here.this_minute();
@@ -65,6 +72,13 @@ impl PeriodFields {
         };
         ActivePeriod::new(from, until).map_err(ends_before)
     }
+}
+
+/// The preset, unless another end than was `offered` is typed beside it.
+pub fn chosen_preset(preset: String, until: &str, offered: &str) -> String {
+    let is_days = preset.parse::<i64>().is_ok();
+    let is_another = !until.is_empty() && !offered.is_empty() && until != offered;
+    if is_days && is_another { "dates".to_owned() } else { preset }
 }
 
 /// One choice of "Active for".
@@ -119,6 +133,20 @@ mod tests {
         );
         assert_eq!(period.duration(), Some(TimeDelta::days(30)));
         assert_eq!(read("never", "2026-12-01T00:00", "").unwrap().until(), None);
+    }
+
+    #[test]
+    fn an_end_that_is_typed_beside_a_preset_counts() {
+        let chosen = |preset, until, offered| {
+            PeriodFields::typed(preset, "2026-12-01T00:00", until, offered).preset
+        };
+        let offered = "2026-12-31T00:00";
+        assert_eq!(chosen("30", offered, offered), "30");
+        assert_eq!(chosen("30", "2026-12-02T00:00", offered), "dates");
+        assert_eq!(chosen("30", "", offered), "30");
+        assert_eq!(chosen("never", "2026-12-02T00:00", offered), "never");
+        // What programs post offers nothing.
+        assert_eq!(chosen("30", "2026-12-02T00:00", ""), "30");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     http::{
         Admin, Errors, Form, Page, PageError,
-        form::Fields,
+        form::{Draft, Fields},
         page::{Section, refused},
         words,
     },
@@ -86,8 +86,13 @@ impl Look {
 }
 
 /// `GET /s/{slug}/policies/{policy}/replacement`
-pub async fn form(admin: Admin, path: Path<(String, String)>) -> Result<HttpResponse, PageError> {
-    Look::at(&admin, &path.1, "").await?.show(&admin, None, Errors::none())
+pub async fn form(
+    admin: Admin,
+    path: Path<(String, String)>,
+    draft: Draft<Fields>,
+) -> Result<HttpResponse, PageError> {
+    let to = draft.0.unwrap_or_default().take("to");
+    Look::at(&admin, &path.1, &to).await?.show(&admin, None, Errors::none())
 }
 
 /// `POST /s/{slug}/policies/{policy}/replacement`

@@ -61,7 +61,15 @@ pub(super) fn field(page: &str, name: &str) -> Option<String> {
         !is_box || it.has("checked")
     });
     let mut values = inputs.map(|it| it.value("value").unwrap_or_default().to_owned());
-    values.next().or_else(|| tags(page, "textarea").into_iter().find(named).map(|it| it.text))
+    let text = || tags(page, "textarea").into_iter().find(named).map(|it| it.text);
+    values.next().or_else(text).or_else(|| selected(page, name))
+}
+
+fn selected(page: &str, name: &str) -> Option<String> {
+    let is_named = |it: &&str| it.split('>').next().unwrap().contains(&format!("name=\"{name}\""));
+    let select = page.split("<select").skip(1).find(is_named)?.split("</select>").next()?;
+    let chosen = tags(select, "option").into_iter().find(|it| it.has("selected"))?;
+    chosen.value("value").map(str::to_owned)
 }
 
 pub(super) fn unescaped(text: &str) -> String {
@@ -75,8 +83,8 @@ pub(super) fn unescaped(text: &str) -> String {
 fn fields_are_read_as_a_browser_reads_them() {
     let page = r#"<input name="a" value="1 &#38;lt; 2"><input type=radio name=b value=x>
         <input type="radio" name="b" value="y" checked /><textarea name="c">l&#60;t</textarea>
-        <input name=d disabled>"#;
-    let read = ["a", "b", "c", "d", "e"].map(|it| field(page, it));
-    let expected = [Some("1 &lt; 2"), Some("y"), Some("l<t"), Some(""), None];
+        <input name=d disabled><select name="s"><option value="1">a<option value="2" selected>b</select>"#;
+    let read = ["a", "b", "c", "d", "e", "s"].map(|it| field(page, it));
+    let expected = [Some("1 &lt; 2"), Some("y"), Some("l<t"), Some(""), None, Some("2")];
     assert_eq!(read, expected.map(|it| it.map(str::to_owned)));
 }
