@@ -119,6 +119,8 @@ impl Mark {
 /// What happened after a [`Mark`].
 pub struct Since {
     pub changes: Vec<Change>,
+    /// Whether the log says more, be it about itself.
+    pub is_news: bool,
     pub mark: Mark,
     /// Some of it is not kept any more: only reading everything anew helps.
     pub gap: bool,
@@ -132,7 +134,7 @@ struct Row {
 }
 
 impl Row {
-    /// Of Postgres: the last transaction of which [`forget_before`] has forgotten something.
+    /// Of Postgres: the last transaction of which [`Db::prune_changes`] has forgotten something.
     fn forgotten(&self) -> Option<i64> {
         let text = (self.kind == FORGOTTEN).then(|| str::from_utf8(&self.what).ok());
         text.flatten()?.parse().ok()
@@ -181,8 +183,10 @@ impl Snapshot {
             mark.read = rows.iter().map(|it| it.seq).collect();
         }
         let is_new = |it: &&Row| it.seq != before.newest && !before.read.contains(&it.seq);
-        let (mut gap, mut changes) = (!rows.iter().any(|it| it.seq == before.newest), Vec::new());
+        let mut gap = !rows.iter().any(|it| it.seq == before.newest);
+        let (mut is_news, mut changes) = (false, Vec::new());
         for row in rows.iter().filter(is_new) {
+            is_news = true;
             gap |= row.forgotten().is_some_and(|it| it >= before.horizon);
             mark.newest = mark.newest.max(row.seq);
             changes.extend(Change::read(row.kind, &row.what));
@@ -192,7 +196,7 @@ impl Snapshot {
         }
         changes.sort_unstable();
         changes.dedup();
-        Ok(Since { changes, mark, gap })
+        Ok(Since { changes, is_news, mark, gap })
     }
 
     async fn see(&self, mark: &mut Mark) -> Result<(), DbErr> {
@@ -247,19 +251,9 @@ pub(super) async fn begin_anew(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
     forget_before(tx, i64::MAX).await
 }
 
-/// The newest stays. On Postgres, where a lower number can be committed after a higher one was read, the log
-/// tells of which transactions it has forgotten something.
+/// The newest stays.
 async fn forget_before(tx: &impl ConnectionTrait, seq: i64) -> Result<(), DbErr> {
-    let sql = match tx.get_database_backend() {
-        DbBackend::Postgres => {
-            "WITH gone AS (DELETE FROM changes \
-             WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes) \
-             RETURNING xid::text::bigint AS id) \
-             INSERT INTO changes (kind, what) \
-             SELECT 0, convert_to(max(id)::text, 'UTF8') FROM gone HAVING count(*) > 0"
-        }
-        _ => "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)",
-    };
+    let sql = "DELETE FROM changes WHERE seq < $1 AND seq < (SELECT max(seq) FROM changes)";
     let forget = Statement::from_sql_and_values(tx.get_database_backend(), sql, [seq.into()]);
     tx.execute_raw(forget).await.map(drop)
 }
@@ -293,7 +287,22 @@ impl Db {
     }
 
     /// Forgets what is older than `seq`. The newest stays.
+    ///
+    /// On Postgres a lower number can be committed after a higher one was read, so the log tells up to which
+    /// transaction it has forgotten something: never one after another that runs still, which nobody can have seen
+    /// the end of. Where nothing but that has been written, it rests.
     pub async fn prune_changes(&self, seq: i64) -> Result<(), DbErr> {
+        if !self.has_one_writer() {
+            let sql = "WITH gone AS (DELETE FROM changes WHERE seq < $1 \
+                       AND seq < (SELECT max(seq) FROM changes) \
+                       AND xid < pg_snapshot_xmin(pg_current_snapshot()) \
+                       AND EXISTS (SELECT 1 FROM changes WHERE seq < $1 AND kind <> 0) \
+                       RETURNING xid::text::bigint AS id) \
+                       INSERT INTO changes (kind, what) \
+                       SELECT 0, convert_to(max(id)::text, 'UTF8') FROM gone HAVING count(*) > 0 \
+                       RETURNING pg_notify('keyward_changes', '')::text";
+            return self.pool.execute_raw(self.statement(sql, [seq.into()])).await.map(drop);
+        }
         let tx = self.write().await?;
         forget_before(&tx, seq).await?;
         tx.commit().await

@@ -75,10 +75,8 @@ impl Confirm {
     fn is_needed(self, before: &Mark, since: &Since) -> bool {
         match self {
             Self::InAnyCase => true,
-            Self::News => !since.changes.is_empty(),
-            Self::Beyond(own) => {
-                !since.changes.is_empty() && own != (before.newest(), since.mark.newest())
-            }
+            Self::News => since.is_news,
+            Self::Beyond(own) => since.is_news && own != (before.newest(), since.mark.newest()),
         }
     }
 }
