@@ -22,12 +22,10 @@ use crate::{
         fault::{Cause, Fault, Voice},
     },
     key_groups,
+    personal_keys::token,
     sessions::pages::cookie_name,
     subscriptions::{Act, Scope},
-    verify::{
-        personal,
-        shown::{Ambiguous, Shown, What},
-    },
+    verify::shown::{Ambiguous, Shown, What},
 };
 
 /// A program in the subscription of its token, or of its key.
@@ -128,7 +126,7 @@ fn is_in_url(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
         CREDENTIALS.contains(&name.to_ascii_lowercase().as_str())
             || matches!(shape(&value), Shape::Generated(_))
-            || personal::is_one(&value)
+            || token::Presented::read(&value).is_some()
     })
 }
 

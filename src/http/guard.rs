@@ -18,7 +18,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{App, PageError, cookies, flash, form, status_code};
+use super::{App, PageError, cookies, flash, form};
 use crate::{clock, db::Applied, error};
 
 /// One request, from its first byte to its answer.
@@ -86,15 +86,12 @@ pub async fn deadline_of<B: MessageBody>(
 
 /// Reads the body before anybody looks who calls, and when: whoever lets it trickle is judged at its end.
 pub async fn whole_body<B: MessageBody>(
-    refuse: fn(StatusCode) -> HttpResponse,
+    refuse: impl FnOnce(error::Error) -> Error,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     if !req.method().is_safe() {
-        let body = form::read_body(req.parts_mut().1).await.map_err(|error| {
-            let answer = refuse(status_code(&error));
-            InternalError::from_response(error, answer)
-        })?;
+        let body = form::read_body(req.parts_mut().1).await.map_err(refuse)?;
         req.set_payload(actix_web::dev::Payload::from(body));
     }
     next.call(req).await
@@ -251,6 +248,7 @@ pub async fn courtesy<B: MessageBody + 'static>(
     let path = req.path().to_owned();
     let mut typed = None;
     if posted {
+        // It is here already.
         let body = form::read_body(req.parts_mut().1).await.map_err(PageError::from)?;
         typed = Some(body.clone());
         req.set_payload(actix_web::dev::Payload::from(body));

@@ -16,6 +16,7 @@ use actix_web::{
     body::BoxBody,
     cookie::SameSite,
     dev::{AppConfig, Response, Server},
+    error::InternalError,
     http::{
         Method, StatusCode,
         header::{ALLOW, HeaderValue},
@@ -35,7 +36,7 @@ use crate::{
     http::{
         App, PageError,
         caller::{Fresh, HasPage},
-        guard,
+        guard, status_code,
     },
     sessions, verify,
 };
@@ -53,6 +54,9 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
             .wrap(from_fn(guard::courtesy))
             .wrap(session(&app))
             .wrap(from_fn(guard::session_errors))
+            .wrap(from_fn(|req, next| {
+                guard::whole_body(|it| PageError::from(it).into(), req, next)
+            }))
             .wrap(from_fn(guard::same_origin))
             .wrap(from_fn(guard::known_host))
             .wrap(from_fn(guard::deadline))
@@ -175,7 +179,11 @@ fn first_step(path: &str) -> &str {
 fn mount_face(config: &mut ServiceConfig, face: &'static Face) {
     let own = |it: &&Route| Face::of(it.path).is_some_and(|it| it.below == face.below);
     let rows = API_ROUTES.iter().filter(own);
-    let whole_body = move |req, next| guard::whole_body(face.refuse, req, next);
+    let refuse = move |error: Error| {
+        let answer = (face.refuse)(status_code(&error));
+        InternalError::from_response(error, answer).into()
+    };
+    let whole_body = move |req, next| guard::whole_body(refuse, req, next);
     let deadline = move |req, next| guard::deadline_of(face.refuse, req, next);
     config.service(
         web::scope(face.below)

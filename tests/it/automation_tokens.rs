@@ -8,12 +8,7 @@ use keyward::{
     pepper::random_token,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use crate::support::{Program, TestApp, on_both, refusal};
+use crate::support::{Program, TestApp, on_both, refusal, wire};
 
 on_both! {
     a_token_is_made_shown_once_and_revoked,
@@ -266,14 +261,12 @@ async fn a_token_counts_at_the_end_of_a_body_that_trickles(app: &TestApp) {
         body.len()
     );
     let (begin, end) = body.split_at(9);
-    let mut stream = TcpStream::connect(app.address).await.unwrap();
-    stream.write_all((head + begin).as_bytes()).await.unwrap();
-    // Another request of the same thread or a later one: the first was looked at long ago.
-    app.anonymous().get("/sign-in").await.expect(200);
-    automation_tokens::revoke(&desk.act(), id).await.unwrap();
-    stream.write_all(end.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let revoked = async {
+        // By now the head has been looked at.
+        app.anonymous().get("/sign-in").await.expect(200);
+        automation_tokens::revoke(&desk.act(), id).await.unwrap();
+    };
+    let answer = wire::in_two_parts(app.address, (head + begin, end), revoked).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     assert_eq!(app.count("key_groups").await, 0);
 }
@@ -299,6 +292,12 @@ async fn no_credential_stands_in_a_url(app: &TestApp) {
             let told = refused.text().await.unwrap();
             assert!(!told.contains(&token) && !told.contains(secret), "{told}");
         }
+    }
+    // What only looks like one is looked for.
+    for query in ["q=api.example.com", "q=v1.2.3"] {
+        let url = app.url(&format!("/api/v1/key-groups?{query}"));
+        let found = app.client.get(&url).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(found.status(), 200, "{query}");
     }
     let asked = app.client.post(app.url(&format!("/api/v1/verify?key={secret}"))).send().await;
     assert_eq!(asked.unwrap().status(), 400);

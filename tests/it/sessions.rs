@@ -11,13 +11,14 @@ use keyward::{
 };
 use url::Url;
 
-use crate::support::{PASSWORD, TestApp, on_both, path_of};
+use crate::support::{PASSWORD, TestApp, on_both, path_of, wire};
 
 on_both! {
     the_session_cookie_is_for_this_host_and_for_http_only,
     a_planted_session_id_is_never_valid,
     signing_in_ends_the_session_that_a_browser_had_before,
     signing_out_ends_the_session_on_the_server,
+    a_session_that_ended_counts_no_more_at_the_end_of_a_body_that_trickles,
     a_session_ends_when_it_is_unused_for_half_an_hour,
     a_busy_session_ends_after_twelve_hours,
     the_eleventh_session_of_a_user_ends_the_first,
@@ -81,6 +82,28 @@ async fn signing_out_ends_the_session_on_the_server(app: &TestApp) {
     assert_eq!(person.cookie("__Host-sid"), None);
     person.plant("__Host-sid", &kept);
     assert!(!person.is_signed_in().await);
+}
+
+async fn a_session_that_ended_counts_no_more_at_the_end_of_a_body_that_trickles(app: &TestApp) {
+    let (admin, host) = (app.admin("acme").await, &app.site.hosts[0]);
+    let body = "name=orders&slug=orders&submission=a-token-of-some-length";
+    let (begin, end) = body.split_at(9);
+    let head = format!(
+        "POST /s/acme/workspaces/new HTTP/1.1\r\nhost: {host}\r\norigin: {}\r\n\
+         cookie: __Host-sid={}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{begin}",
+        app.site.origin,
+        admin.session(),
+        body.len()
+    );
+    let signed_out = async {
+        // By now the head has been looked at.
+        app.anonymous().get("/sign-in").await.expect(200);
+        admin.post("/sign-out", &[]).await.expect(303);
+    };
+    let answer = wire::in_two_parts(app.address, (head, end), signed_out).await;
+    assert!(answer.contains("/sign-in"), "{answer}");
+    assert_eq!(app.count("workspaces").await, 0);
 }
 
 async fn a_session_ends_when_it_is_unused_for_half_an_hour(app: &TestApp) {

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 /// What came back before the server closed, or answered completely, and how long that took.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -24,6 +26,21 @@ pub(crate) async fn drip(
     pause: Duration,
 ) -> Reply {
     tokio::task::spawn_blocking(move || drip_now(address, &head, &drop, pause)).await.unwrap()
+}
+
+/// Sends `begin`, and `end` when `meanwhile` is over. Gives the answer, whose connection the server closes.
+pub(crate) async fn in_two_parts(
+    address: SocketAddr,
+    (begin, end): (String, &str),
+    meanwhile: impl Future<Output = ()>,
+) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    meanwhile.await;
+    stream.write_all(end.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// Sends these bytes and reads the answer.
