@@ -60,12 +60,12 @@ impl Submission {
         Self { digest: None, fingerprint: None, is_of_program: true }
     }
 
-    /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
     /// Whether it can have been sent before, as far as anybody can tell.
     pub fn may_repeat(&self) -> bool {
         self.digest.is_some()
     }
 
+    /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
     pub fn is_of_program(&self) -> bool {
         self.is_of_program
     }

@@ -12,6 +12,7 @@ pub fn change_period(
     period: ActivePeriod,
     now: DateTime<Utc>,
 ) -> Result<Facts, Refusal> {
+    period.check_years()?;
     match facts.status(now) {
         _ if facts.revoked_at.is_some() => Err(Refusal::Revoked),
         Status::Expired if kind.is_client() => Err(Refusal::SecretEnded),
@@ -76,6 +77,7 @@ pub fn reactivate(
     period: ActivePeriod,
     now: DateTime<Utc>,
 ) -> Result<Facts, Refusal> {
+    period.check_years()?;
     match facts.status(now) {
         _ if facts.revoked_at.is_some() => Err(Refusal::Revoked),
         Status::Expired | Status::Deactivated if kind.is_client() => Err(Refusal::SecretEnded),
@@ -200,6 +202,16 @@ mod tests {
         assert_eq!(change_period(Token, &off, later, at(12)), Err(Refusal::Deactivated));
         let dead = revoke(&active(), at(11)).unwrap();
         assert_eq!(change_period(Token, &dead, later, at(12)), Err(Refusal::Revoked));
+    }
+
+    #[test]
+    fn no_period_ends_in_a_year_that_cannot_be_told_also_where_it_gets_shorter() {
+        let endless = Facts::new(ActivePeriod::new(at(10), None).unwrap());
+        let period = ActivePeriod::new(at(10), Some(at(4_000_000))).unwrap();
+        let refused = Err(Refusal::YearOutOfRange);
+        assert_eq!(change_period(Token, &endless, period, at(15)), refused);
+        let off = deactivate(Token, &endless, at(11)).unwrap();
+        assert_eq!(reactivate(Token, &off, period, at(15)), refused);
     }
 
     const FREE: PeriodRules = PeriodRules { max_lifetime_days: None, never_expires_allowed: true };

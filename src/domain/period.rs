@@ -30,6 +30,13 @@ impl ActivePeriod {
         self.until
     }
 
+    pub fn check_years(&self) -> Result<(), Refusal> {
+        match can_be_told(self.from) && self.until.is_none_or(can_be_told) {
+            true => Ok(()),
+            false => Err(Refusal::YearOutOfRange),
+        }
+    }
+
     pub fn contains(&self, now: DateTime<Utc>) -> bool {
         self.from <= now && !self.has_ended(now)
     }
@@ -75,9 +82,7 @@ pub struct PeriodRules {
 
 impl PeriodRules {
     pub fn check(&self, period: &ActivePeriod) -> Result<(), Refusal> {
-        if ![Some(period.from), period.until].into_iter().flatten().all(can_be_told) {
-            return Err(Refusal::YearOutOfRange);
-        }
+        period.check_years()?;
         match (period.duration(), self.max_lifetime_days) {
             (None, Some(days)) => Err(Refusal::LifetimeTooLong { days }),
             (None, None) if !self.never_expires_allowed => Err(Refusal::MustExpire),

@@ -21,6 +21,10 @@ use crate::{
 pub async fn revoke_all(act: &Act<'_>, client: Uuid) -> Result<()> {
     let (tx, _, client) = begin(act, client, false).await?;
     let usable = usable(act, &tx, client.id).await?;
+    if usable.is_empty() {
+        // Who did it may wait still: given up, the transaction lets this one wait as well.
+        return Ok(());
+    }
     let events = revoke_in(act, &tx, &client, usable)?;
     finish(act, tx, &client, events).await
 }
@@ -33,8 +37,11 @@ pub async fn regenerate(
     mut new: NewKey,
     keeps_expiry: bool,
 ) -> Result<()> {
-    let kept = kept_expiry(&usable(act, act.app.db.read(), client).await?);
-    if let Some(until) = kept.filter(|_| keeps_expiry) {
+    let mut kept = None;
+    if keeps_expiry {
+        kept = kept_expiry(&usable(act, act.app.db.read(), client).await?);
+    }
+    if let Some(until) = kept {
         new.period = ActivePeriod::new(new.period.from(), until)?;
     }
     let new = issuing::prepare(act, client, new).await?.kept_if(true);
