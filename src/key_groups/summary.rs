@@ -84,21 +84,21 @@ pub(super) async fn refresh_all_due(db: &Db, now: DateTime<Utc>) -> Result<bool>
         .into_tuple()
         .all(db.read())
         .await?;
-    refresh_by_subscription(db, &due, now).await?;
+    refresh_by_subscription(&due, now, async || db.write().await).await?;
     Ok(!due.is_empty())
 }
 
 async fn refresh_by_subscription(
-    db: &Db,
     groups: &[(Uuid, Uuid)],
     now: DateTime<Utc>,
+    begin: impl AsyncFn() -> Result<Tx, DbErr>,
 ) -> Result<()> {
     let mut by_subscription: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
     for (subscription, group) in groups {
         by_subscription.entry(*subscription).or_default().push(*group);
     }
     for (subscription, ids) in by_subscription {
-        let tx = db.write_in_time().await?;
+        let tx = begin().await?;
         crate::subscriptions::lock(&tx, subscription).await?;
         refresh(&tx, subscription, &ids, now).await?;
         tx.commit().await?;
@@ -411,5 +411,5 @@ pub(crate) async fn refresh_refusing(db: &Db, ids: &[Uuid], now: DateTime<Utc>) 
         .all(db.read())
         .await?;
     let newly: Vec<_> = newly.iter().map(|it| (it.subscription_id, it.id)).collect();
-    refresh_by_subscription(db, &newly, now).await
+    refresh_by_subscription(&newly, now, async || db.write_in_time().await).await
 }

@@ -173,9 +173,11 @@ async fn an_end_that_is_typed_beside_a_preset_is_the_end(app: &TestApp) {
     let again = it.admin.post(&it.path, &faulty).await.expect(422);
     assert_eq!((again.field("preset"), again.field("until")), ("dates".into(), typed[3].1.into()));
     it.admin.post(&it.path, &typed).await.expect(303);
-    let ends = app.query("SELECT active_until AS at FROM key_instances WHERE label = 2").await;
-    let midnight = "2026-12-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
-    assert_eq!(ends[0]["at"], midnight.timestamp_millis());
+    let group = [("name", "new-group"), ("submission", "another-token-of-some-length")];
+    let typed: Vec<_> = group.iter().chain(&typed[1..]).copied().collect();
+    it.admin.post("/s/acme/groups/new", &typed).await.expect(303);
+    let midnight = "2026-12-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
+    assert_eq!(app.count(&format!("key_instances WHERE active_until = {midnight}")).await, 2);
 }
 
 async fn dates_are_read_in_the_zone_of_the_profile(app: &TestApp) {

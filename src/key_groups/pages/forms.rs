@@ -41,6 +41,7 @@ fn key(form: &mut Fields) -> NewKeyForm {
         preset: form.one("preset").to_owned(),
         from: form.one("from").to_owned(),
         until: form.one("until").to_owned(),
+        offered: form.one("offered").to_owned(),
         note: form.one("note").to_owned(),
         ..Default::default()
     }
