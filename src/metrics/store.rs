@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{PaginatorTrait, QueryOrder, QuerySelect, Select, entity::prelude::*};
+use sea_orm::{Order, PaginatorTrait, QueryOrder, QuerySelect, Select, entity::prelude::*};
 
 use crate::{
     clock::millis,
@@ -72,19 +72,24 @@ fn ending(now: DateTime<Utc>) -> Select<instances::Entity> {
 }
 
 async fn expiries(db: &Db, limit: u64, now: DateTime<Utc>) -> Result<Vec<Expiry>> {
-    let rows: Vec<(Uuid, i32, i64)> = ending(now)
-        .select_only()
-        .columns([
-            instances::Column::KeyGroupId,
-            instances::Column::Label,
-            instances::Column::EndsAt,
-        ])
-        .order_by_asc(instances::Column::EndsAt)
-        .order_by_asc(instances::Column::Id)
-        .limit(limit)
-        .into_tuple()
-        .all(db.read())
-        .await?;
+    use instances::{COLUMN, Column};
+    let ends = async |side: Select<instances::Entity>, order: Order, limit: u64| {
+        side.select_only()
+            .columns([Column::KeyGroupId, Column::Label, Column::EndsAt])
+            .order_by(Column::EndsAt, order.clone())
+            .order_by(Column::Id, order)
+            .limit(limit)
+            .into_tuple::<(Uuid, i32, i64)>()
+            .all(db.read())
+            .await
+    };
+    // What ended must not crowd out what will.
+    let ahead = ending(now).filter(COLUMN.ends_at.gt(millis(now)));
+    let ahead = ends(ahead, Order::Asc, limit).await?;
+    let behind = ending(now).filter(COLUMN.ends_at.lte(millis(now)));
+    let mut rows = ends(behind, Order::Desc, limit - ahead.len() as u64).await?;
+    rows.reverse();
+    rows.extend(ahead);
     let names = names(db, &rows).await?;
     let expiry = |(group, label, ends_at): (Uuid, i32, i64)| {
         // One that was deleted a moment ago has no name.

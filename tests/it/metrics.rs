@@ -120,6 +120,9 @@ async fn the_soonest_ends_are_listed_and_the_others_counted(app: &TestApp) {
     assert_eq!(it.0["families"]["keyward_key_instance_expiry_seconds"]["unit"], "seconds");
     // Negative for 7 days, then gone.
     app.clock.advance(TimeDelta::days(22));
+    // What has ended takes no place from what will.
+    let few: Vec<f64> = Scraped::of(app, 3).await.all(NAME).iter().map(|it| it.1 / day).collect();
+    assert_eq!(few, [8.0, 18.0, 28.0]);
     assert_eq!(Scraped::of(app, 10).await.one(NAME, &own), -2.0 * day);
     app.clock.advance(TimeDelta::days(6));
     let it = Scraped::of(app, 10).await;
