@@ -53,6 +53,14 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
              missing or another one. Restore the right file, or name it with --pepper-file"
         );
     }
+    // Some keys come from the oldest version, and the newest digests new secrets.
+    let newest = known.keys().next_back().copied().unwrap_or_default();
+    for version in canaries.keys().filter(|it| !known.contains_key(it)) {
+        ensure!(
+            *version > newest,
+            "the pepper file {shown} has a new version {version}: give it a number above {newest}"
+        );
+    }
     if known.len() < canaries.len() {
         let tx = db.write().await?;
         let canaries = Set(serde_json::to_string(&canaries)?);

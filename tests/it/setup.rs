@@ -32,6 +32,7 @@ on_both! {
     a_foreign_pepper_is_told_from_the_right_one,
     a_pepper_that_everybody_reads_is_refused,
     a_damaged_pepper_is_refused,
+    a_new_pepper_comes_behind_those_that_are_known,
     a_database_of_a_newer_version_is_left_alone,
     two_processes_migrate_at_once,
     two_nodes_start_at_once_on_an_empty_database,
@@ -238,6 +239,23 @@ async fn a_pepper_that_everybody_reads_is_refused(database: &Database) {
     };
     let (home, said) = with_pepper_spoiled(*database, publish).await;
     assert!(said.contains("readable by everybody") && said.contains("chmod 600"), "{said}");
+    home.clean_up().await;
+}
+
+/// Some keys come from the oldest version, and new secrets from the newest.
+async fn a_new_pepper_comes_behind_those_that_are_known(database: &Database) {
+    let home = Home::new(*database).await;
+    open(&home).await.unwrap();
+    let add = |version: u8| {
+        let key = "ICECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let file = fs::read_to_string(home.pepper_file()).unwrap();
+        fs::write(home.pepper_file(), format!("{file}{version} {key}\n")).unwrap();
+    };
+    add(3);
+    open(&home).await.unwrap();
+    add(2);
+    let said = open(&home).await.expect_err("it takes a version in between");
+    assert!(format!("{said:#}").contains("a number above 3"), "{said:#}");
     home.clean_up().await;
 }
 
