@@ -1,12 +1,16 @@
 //! The command line and the environment. The doc comments are what `--help` prints.
 use std::{
+    ffi::OsString,
     fs,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 
 use anyhow::{Context, bail, ensure};
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind,
+    parser::ValueSource,
+};
 use ipnet::IpNet;
 use url::Url;
 
@@ -61,8 +65,31 @@ const CLIENTS: [&str; 2] = ["keys", "completions"];
 impl Cli {
     /// What this process was started with; what cannot be read ends it with 2.
     pub fn read() -> Self {
-        let matches = Self::whole().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        Self::try_read(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn try_read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> clap::error::Result<Self> {
+        let matches = Self::whole().try_get_matches_from(words)?;
+        let mut it = Self::from_arg_matches(&matches)?;
+        let is_typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let config = &mut it.config;
+        for (url, file, of) in [
+            ("database_url", "database_url_file", &mut config.database_url_file),
+            ("smtp_url", "smtp_url_file", &mut config.smtp_url_file),
+        ] {
+            // A file that the environment names holds where nothing is typed.
+            match (is_typed(url), is_typed(file)) {
+                (true, true) => {
+                    let told = format!("give --{url} or --{file}, not both").replace('_', "-");
+                    return Err(Self::command().error(ErrorKind::ArgumentConflict, told));
+                }
+                (true, false) => *of = None,
+                _ => {}
+            }
+        }
+        Ok(it)
     }
 
     /// All that can be typed. The options of the server mean nothing to its clients, whose help
@@ -174,7 +201,7 @@ pub struct Config {
     /// The SMTP server that sends notices by e-mail: smtp://host:port, smtps://user:password@host or
     /// smtp://host:587?tls=required. Without it none are sent.
     #[arg(long, global = true, env = "KEYWARD_SMTP_URL", hide_env_values = true)]
-    pub smtp_url: Option<Url>,
+    pub smtp_url: Option<String>,
     /// A file that holds the URL of the SMTP server, so that its password is in no environment.
     #[arg(long, global = true, env = "KEYWARD_SMTP_URL_FILE")]
     pub smtp_url_file: Option<PathBuf>,
@@ -190,7 +217,12 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Allow signing in over plain http on an address that is not this machine. The session can
     /// then be read on the network.
-    #[arg(long, global = true, env = "KEYWARD_INSECURE_COOKIES")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_INSECURE_COOKIES",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub insecure_cookies: bool,
     /// How log lines look.
     #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_enum, default_value = "text")]
@@ -206,21 +238,34 @@ pub enum LogFormat {
 impl Config {
     /// The database URL, from its file if one is named.
     pub fn database_url(&self) -> anyhow::Result<String> {
-        let Some(file) = &self.database_url_file else { return Ok(self.database_url.clone()) };
-        let text = fs::read_to_string(file)
-            .with_context(|| format!("cannot read the database URL from {}", file.display()))?;
-        Ok(text.trim().to_owned())
+        let url = match &self.database_url_file {
+            None => self.database_url.clone(),
+            Some(file) => fs::read_to_string(file)
+                .with_context(|| format!("cannot read the database URL from {}", file.display()))?,
+        };
+        // What comes next would say the URL, which may hold a password.
+        let is_known = |it: &&str| url.trim().starts_with(it);
+        ensure!(
+            ["sqlite:", "postgres://", "postgresql://"].iter().any(is_known),
+            "the database URL begins with sqlite:// or postgres://"
+        );
+        Ok(url.trim().to_owned())
     }
 
     /// The SMTP server, from its file if one is named.
     pub fn smtp_url(&self) -> anyhow::Result<Option<Url>> {
-        let Some(file) = &self.smtp_url_file else { return Ok(self.smtp_url.clone()) };
-        let text = fs::read_to_string(file)
-            .with_context(|| format!("cannot read the SMTP URL from {}", file.display()))?;
+        let (text, at) = match (&self.smtp_url_file, &self.smtp_url) {
+            (None, None) => return Ok(None),
+            (None, Some(text)) => (text.clone(), "--smtp-url".to_owned()),
+            (Some(file), _) => {
+                let at = file.display().to_string();
+                let text = fs::read_to_string(file);
+                (text.with_context(|| format!("cannot read the SMTP URL from {at}"))?, at)
+            }
+        };
         // The text may hold a password: no cause that shows it.
         let url = Url::parse(text.trim()).ok();
-        let url = url.with_context(|| format!("{} holds no SMTP URL", file.display()))?;
-        Ok(Some(url))
+        Ok(Some(url.with_context(|| format!("{at} holds no SMTP URL, such as smtp://host:587"))?))
     }
 
     /// Where the pepper lives if no flag says it.
@@ -325,6 +370,36 @@ mod tests {
 
     fn site(args: &[&str]) -> anyhow::Result<Site> {
         Cli::try_parse_from(["keyward"].iter().chain(args))?.config.site()
+    }
+
+    fn config(args: &[&str]) -> clap::error::Result<Config> {
+        Ok(Cli::try_read(["keyward"].iter().chain(args))?.config)
+    }
+
+    #[test]
+    fn of_a_url_and_the_file_that_holds_it_one_is_typed() {
+        let typed = ["--database-url", "sqlite://./a.db"];
+        let (file, both) = (["--database-url-file", "/nowhere"], "not both");
+        let url = |args: &[&str]| config(args).unwrap().database_url();
+        assert_eq!(url(&typed).unwrap(), "sqlite://./a.db");
+        assert!(url(&file).unwrap_err().to_string().contains("/nowhere"));
+        let after = ["migrate", typed[0], typed[1]];
+        assert_eq!(url(&after).unwrap(), "sqlite://./a.db");
+        for args in [[typed, file].concat(), [&["migrate"][..], &typed, &file].concat()] {
+            assert!(config(&args).unwrap_err().to_string().contains(both), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn no_error_says_a_password() {
+        let wrong = config(&["--database-url", "postgresql+psycopg://u:pa55@h/db"]).unwrap();
+        let told = [
+            wrong.database_url().unwrap_err(),
+            config(&["--smtp-url", "smtps://u:pa55/x@mail"]).unwrap().smtp_url().unwrap_err(),
+        ];
+        for it in told {
+            assert!(!format!("{it:#} {it:?}").contains("pa55"), "{it:#}");
+        }
     }
 
     #[test]

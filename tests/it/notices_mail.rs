@@ -56,7 +56,7 @@ impl Smtp {
     }
 
     fn configure(&self, config: &mut Config) {
-        config.smtp_url = Some(format!("smtp://127.0.0.1:{}", self.port).parse().unwrap());
+        config.smtp_url = Some(format!("smtp://127.0.0.1:{}", self.port));
         config.mail_from = Some("Keyward <keys@example.com>".to_owned());
     }
 
