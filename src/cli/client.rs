@@ -164,7 +164,8 @@ impl Client {
         let broken = answer.status().is_server_error();
         match self.read(answer).await {
             Err(it) if it.is("already_done") => Err(done_before(&it)),
-            Err(it) if it.exit == Exit::Away && !broken => Err(lost(it)),
+            // A gateway says that it waited for nothing; Keyward says what it did not do.
+            Err(it) if it.exit == Exit::Away && (!broken || it.code.is_empty()) => Err(lost(it)),
             other => other.map(|it| it.1),
         }
     }

@@ -145,6 +145,16 @@ async fn a_connection_that_breaks_before_the_answer_is_tried_once_more_with_the_
 }
 
 #[tokio::test]
+async fn what_a_gateway_answers_for_the_server_says_nothing_of_what_was_done() {
+    let server = MockServer::start().await;
+    let tired = ResponseTemplate::new(504).set_body_string("<html>Gateway Time-out</html>");
+    Mock::given(wiremock::matchers::any()).respond_with(tired).mount(&server).await;
+    let create = ["create", "--new-group", "quote-engine", "--until", "90d"];
+    let said = Keys::new(&server.uri(), TOKEN).run(&create).await.expect(4);
+    assert!(said.err.contains("504") && said.err.contains("--idempotency-key "), "{said:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_told_and_nothing_was_sent() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let keys = Keys::new(&format!("http://{free}"), TOKEN);
