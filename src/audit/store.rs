@@ -40,6 +40,12 @@ pub(super) fn append(tx: &Tx, head: &chain::Model, rows: &[entity::Model]) {
     }
 }
 
+/// All that have rows.
+pub(super) async fn scopes(db: &Db) -> Result<Vec<Uuid>> {
+    let rows = entity::Entity::find().select_only().column(entity::Column::Scope).distinct();
+    Ok(rows.into_tuple().all(db.read()).await?)
+}
+
 pub(super) async fn heads(db: &Db) -> Result<Vec<chain::Model>> {
     Ok(chain::Entity::find().order_by_asc(chain::Column::Scope).all(db.read()).await?)
 }

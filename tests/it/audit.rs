@@ -284,6 +284,9 @@ async fn a_changed_a_removed_and_a_cut_row_are_found(app: &TestApp) {
         assert_eq!(check().await, Err(audit::Break { scope, seq }), "{sql}");
         put_back().await;
     }
+    // A chain whose head is gone is none that could be checked.
+    db.execute_unprepared(&format!("DELETE FROM audit_chains WHERE scope = {id}")).await.unwrap();
+    assert_eq!(check().await, Err(audit::Break { scope, seq: 1 }));
     let other = app.peppers.derive("something else");
     assert!(audit::verify(&app.db, &other).await.unwrap().is_err(), "nobody else can make rows");
     db.close().await.unwrap();
