@@ -1,5 +1,7 @@
 //! An edit of access can be taken back for 10 minutes: once, to exactly what was before, and only
 //! while nothing else has changed it.
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
 use serde::{Deserialize, Serialize};
@@ -167,6 +169,23 @@ pub async fn last(act: &Act<'_>, object: Uuid, version: i32) -> Result<Option<(U
         changes.iter().all(|it| it.object.id() != object || it.version == version)
     };
     Ok(edits.iter().find(made_this).map(|it| (it.id, it.made_at)))
+}
+
+/// Names of permissions that policies had before edits that can be taken back.
+pub(crate) async fn remembered(act: &Act<'_>, tx: &Tx) -> Result<HashSet<String>> {
+    let edits = edits::Entity::find()
+        .filter(edits::COLUMN.subscription_id.eq(act.scope.id()))
+        .filter(edits::COLUMN.made_at.gt(millis(act.now - FOR * 2)))
+        .all(tx)
+        .await?;
+    let changes = edits.iter().flat_map(|it| {
+        serde_json::from_str::<Vec<Change>>(&it.changes).unwrap_or_default().into_iter()
+    });
+    let names = changes.flat_map(|it| match it.before {
+        State::Policy(it) => it.permissions.as_str().split(' ').map(str::to_owned).collect(),
+        State::UserGroup(_) | State::Held(_) => Vec::new(),
+    });
+    Ok(names.collect())
 }
 
 /// Nobody needs what can no longer be taken back.

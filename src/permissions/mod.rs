@@ -155,8 +155,11 @@ async fn forget(act: &Act<'_>, tx: &Tx, own: &[Permission]) -> Result<()> {
     let policies = policies::all_in(tx, act.scope).await?;
     let held: HashSet<&str> = policies.iter().flat_map(|it| it.permissions.split(' ')).collect();
     let before = millis(act.now - undo::FOR * 2);
+    let remembered = undo::remembered(act, tx).await?;
     let is_past = |it: &&Permission| {
-        it.withdrawn_at.is_some_and(|at| at < before) && !held.contains(it.name.as_str())
+        it.withdrawn_at.is_some_and(|at| at < before)
+            && !held.contains(it.name.as_str())
+            && !remembered.contains(&it.name)
     };
     let past: Vec<Uuid> = own.iter().filter(is_past).map(|it| it.id).collect();
     for ids in past.chunks(500) {

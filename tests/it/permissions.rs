@@ -47,6 +47,13 @@ async fn a_service_declares_its_permissions_on_a_page(app: &TestApp) {
     let fields = [("actions", actions), ("seen", seen.as_str())];
     let again = admin.post(edit, &fields).await.expect(303);
     assert_eq!(admin.follow(&again).await.flash(), "pricing declared nothing new.");
+    // What is called like its service stays that.
+    app.desk("acme").await.declare("pricing", &["pricing:read", "read"]).await;
+    let form = admin.get(edit).await.expect(200);
+    let fields = [("actions", form.field("actions")), ("seen", form.field("seen"))];
+    let fields = [("actions", fields[0].1.as_str()), ("seen", fields[1].1.as_str())];
+    let same = admin.post(edit, &fields).await.expect(303);
+    assert_eq!(admin.follow(&same).await.flash(), "pricing declared nothing new.");
     admin.get("/s/acme/permissions/claims/edit").await.expect(404);
     admin.post("/s/acme/permissions/claims/edit", &fields).await.expect(404);
 }
@@ -94,7 +101,14 @@ async fn a_withdrawn_permission_is_marked_while_a_policy_holds_it(app: &TestApp)
     let refused = admin.submit("/s/acme/policies/new", &fields).await.expect(422);
     let told = "No service declares the permission orders:write.";
     assert_eq!(refused.error_at("permissions"), told);
-    // Taken out once, it is gone for good.
+    // Taken out, it is gone when that cannot be undone any more.
+    app.clock.advance(chrono::TimeDelta::hours(1));
+    let edit = desk.edit_policy(policy, &["orders:read"]).await.unwrap();
+    desk.declare("orders", &["read", "list"]).await;
+    keyward::access::undo::undo(&desk.act(), edit).await.unwrap();
+    let admin = app.admin("acme").await;
+    let plain = admin.get(&form).await.expect(200).plain();
+    assert!(plain.contains("orders:write no longer declared"), "{plain}");
     desk.edit_policy(policy, &["orders:read"]).await;
     for path in [LIST, &detail, &form] {
         assert!(!admin.get(path).await.expect(200).text().contains("orders:write"), "{path}");
