@@ -374,7 +374,7 @@ fn narrowed(act: &Act<'_>, filter: &Filter) -> Select<Entity> {
         Used::Never => Some(now),
         _ => None,
     };
-    if let Some(since) = since.filter(|_| filter.show == Show::Live) {
+    if let Some(since) = since.filter(|_| matches!(filter.show, Show::Live | Show::Active)) {
         query = query.filter(Expr::col((Entity, Column::ActiveFrom)).add(0).lte(since));
     }
     if let Some(from) = filter.from {

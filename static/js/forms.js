@@ -28,8 +28,8 @@
     if (!preset || !until) return;
     until.disabled = 'never' in preset;
     if (until.disabled) until.value = '';
-    else if (fill && (from || until.dataset.from) && Number(preset.days)) {
-      if (from) from.value ||= from.dataset.now || local(Date.now());
+    else if (fill && Number(preset.days)) {
+      // An empty start is now, in a zone that only the server knows.
       const end = Date.parse(`${from?.value ?? until.dataset.from}Z`) + preset.days * 864e5;
       if (end < Date.parse('9999-12-31')) offered.value = until.value = local(end);
     }

@@ -132,6 +132,8 @@ pub struct GroupList {
     /// The one that is filtered by, and the list without it.
     pub of_user_group: Option<LinkView>,
     pub csv: String,
+    /// The first page, as it is narrowed.
+    pub first: String,
     pub next: Option<String>,
     pub search: String,
     /// The list of all keys, over groups.
@@ -209,6 +211,7 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         total: sums.group_count.into(),
         clear: query.address(&path, ("q", "")),
         csv: query.address(&format!("{path}.csv"), ("", "")),
+        first: query.address(&path, ("after", "")),
         next: next.map(|it| query.address(&path, ("after", &cursor_text(it)))),
         search: it.path("/search"),
         keys_path: it.path("/keys"),

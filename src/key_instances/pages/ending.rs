@@ -1,6 +1,7 @@
 //! The dialogs that take a key out of use, with the live facts that a person should know first.
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
+use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -168,6 +169,10 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance, verb: &str) -> R
 
 /// Accepted calls of the last 24 hours.
 pub async fn calls_last_day(act: &Act<'_>, key: &KeyInstance) -> Result<i64> {
+    // Calls are counted by the hour, and the last one is known exactly.
+    if key.last_used().is_none_or(|at| at <= act.now - TimeDelta::hours(24)) {
+        return Ok(0);
+    }
     let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;
     Ok(calls.get(&key.id).map_or(0, |it| it.accepted))
 }

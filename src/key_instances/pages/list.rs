@@ -49,6 +49,8 @@ pub struct KeyList {
     /// Whose keys are shown, or nothing.
     pub knower: String,
     pub csv: String,
+    /// The first page, as it is narrowed.
+    pub first: String,
     pub next: Option<String>,
     pub search: String,
     /// The list of groups.
@@ -229,6 +231,7 @@ async fn listed(
             true => query.address(&format!("{path}.csv"), ("", "")),
             false => query.address(&format!("{path}/keys.csv"), ("", "")),
         },
+        first: query.address(&path, ("after", "")),
         next,
         search: it.path("/search"),
         groups_path: it.path("/groups"),
