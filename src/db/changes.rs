@@ -240,14 +240,19 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
 
 /// Begins the log anew: whoever follows it has missed something, and reads everything.
 pub(super) async fn begin_anew(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let first = match tx.get_database_backend() {
-        DbBackend::Postgres => {
-            tx.execute_unprepared("SELECT pg_notify('keyward_changes', '')").await?;
-            "INSERT INTO changes (kind, what) VALUES (0, '')"
+    if tx.get_database_backend() == DbBackend::Postgres {
+        // Whoever has seen the end of this transaction begins behind it.
+        for sql in [
+            "DELETE FROM changes",
+            "INSERT INTO changes (kind, what) \
+             VALUES (0, convert_to(pg_current_xact_id()::text, 'UTF8'))",
+            "SELECT pg_notify('keyward_changes', '')",
+        ] {
+            tx.execute_unprepared(sql).await?;
         }
-        _ => "INSERT INTO changes (kind, what) VALUES (0, x'')",
-    };
-    tx.execute_unprepared(first).await?;
+        return Ok(());
+    }
+    tx.execute_unprepared("INSERT INTO changes (kind, what) VALUES (0, x'')").await?;
     forget_before(tx, i64::MAX).await
 }
 
