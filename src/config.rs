@@ -221,7 +221,7 @@ pub struct Config {
         long,
         global = true,
         env = "KEYWARD_INSECURE_COOKIES",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub insecure_cookies: bool,
     /// How log lines look.
@@ -244,12 +244,17 @@ impl Config {
                 .with_context(|| format!("cannot read the database URL from {}", file.display()))?,
         };
         // What comes next would say the URL, which may hold a password.
-        let is_known = |it: &&str| url.trim().starts_with(it);
+        let url = url.trim();
+        let is_postgres = ["postgres://", "postgresql://"].iter().any(|it| url.starts_with(it));
         ensure!(
-            ["sqlite:", "postgres://", "postgresql://"].iter().any(is_known),
+            db::is_sqlite(url) || is_postgres,
             "the database URL begins with sqlite:// or postgres://"
         );
-        Ok(url.trim().to_owned())
+        ensure!(
+            !is_postgres || Url::parse(url).is_ok(),
+            "the database URL cannot be read: in its password, /, ?, # and % are written %2F, %3F, %23 and %25"
+        );
+        Ok(url.to_owned())
     }
 
     /// The SMTP server, from its file if one is named.
@@ -392,9 +397,10 @@ mod tests {
 
     #[test]
     fn no_error_says_a_password() {
-        let wrong = config(&["--database-url", "postgresql+psycopg://u:pa55@h/db"]).unwrap();
+        let database = |url: &str| config(&["--database-url", url]).unwrap().database_url();
         let told = [
-            wrong.database_url().unwrap_err(),
+            database("postgresql+psycopg://u:pa55@h/db").unwrap_err(),
+            database("postgres://u:pa55/x@h/db").unwrap_err(),
             config(&["--smtp-url", "smtps://u:pa55/x@mail"]).unwrap().smtp_url().unwrap_err(),
         ];
         for it in told {
