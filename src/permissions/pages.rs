@@ -110,14 +110,15 @@ pub struct DeclareForm {
 }
 
 impl DeclareForm {
-    /// Of a service that is new or not: what was declared already is called as it is.
-    fn declaration(&self, is_new: bool) -> Result<Declaration> {
+    /// What is known already is called as it is.
+    fn declaration(&self, known: &[Permission]) -> Result<Declaration> {
         let mut actions = BTreeMap::new();
         for line in self.actions.lines().map(str::trim).filter(|it| !it.is_empty()) {
             let (action, description) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             // Whoever pastes whole permissions means these.
             let whole = format!("{}:", self.service.trim());
-            let action = action.strip_prefix(&whole).filter(|_| is_new).unwrap_or(action);
+            let is_known = known.iter().any(|it| it.action() == action);
+            let action = action.strip_prefix(&whole).filter(|_| !is_known).unwrap_or(action);
             if actions.insert(action.to_owned(), description.trim().to_owned()).is_some() {
                 return Err(Error::field("actions", format!("{action} is there twice.")));
             }
@@ -176,7 +177,7 @@ pub async fn create(admin: Admin, form: Form<DeclareForm>) -> Result<HttpRespons
         Err(Error::NotFound) => Ok(Vec::new()),
         other => other,
     }?;
-    let declared = match form.declaration(true) {
+    let declared = match form.declaration(&[]) {
         _ if !known.is_empty() => {
             let told = "This service has declared permissions already. Edit them in the list.";
             Err(Error::field("service", told))
@@ -210,7 +211,7 @@ pub async fn edit(
     let act = admin.act();
     let now = permissions::of_service(&act, &path.1).await?;
     let mut form = DeclareForm { service: path.1.clone(), ..form.0 };
-    let declared = match form.declaration(false) {
+    let declared = match form.declaration(&now) {
         Ok(it) => permissions::declare(&act, &it, Some(&form.seen)).await,
         Err(error) => Err(error),
     };

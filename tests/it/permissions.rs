@@ -54,6 +54,11 @@ async fn a_service_declares_its_permissions_on_a_page(app: &TestApp) {
     let fields = [("actions", fields[0].1.as_str()), ("seen", fields[1].1.as_str())];
     let same = admin.post(edit, &fields).await.expect(303);
     assert_eq!(admin.follow(&same).await.flash(), "pricing declared nothing new.");
+    let pasted = format!("{}\npricing:bind", fields[0].1);
+    let pasted = [("actions", pasted.as_str()), ("seen", fields[1].1)];
+    let pasted = admin.post(edit, &pasted).await.expect(303);
+    assert_eq!(admin.follow(&pasted).await.flash(), "The permissions of pricing: 1 added.");
+    assert!(admin.get(LIST).await.plain().contains("pricing:bind"));
     admin.get("/s/acme/permissions/claims/edit").await.expect(404);
     admin.post("/s/acme/permissions/claims/edit", &fields).await.expect(404);
 }

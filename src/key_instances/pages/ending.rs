@@ -169,12 +169,11 @@ async fn facts(admin: &Admin, act: &Act<'_>, key: &KeyInstance, verb: &str) -> R
 
 /// Accepted calls of the last 24 hours.
 pub async fn calls_last_day(act: &Act<'_>, key: &KeyInstance) -> Result<i64> {
-    // Calls are counted by the hour, and the last one is known exactly.
-    if key.last_used().is_none_or(|at| at <= act.now - TimeDelta::hours(24)) {
-        return Ok(0);
-    }
     let calls = usage::last_day(&act.app.db, vec![key.id], act.now).await?;
-    Ok(calls.get(&key.id).map_or(0, |it| it.accepted))
+    let calls = calls.get(&key.id).map_or(0, |it| it.accepted);
+    // They are counted in whole hours, and the last one is known exactly.
+    let is_used = key.last_used().is_some_and(|at| at > act.now - TimeDelta::hours(24));
+    Ok(calls.max(is_used.into()))
 }
 
 /// `GET .../deactivation`

@@ -60,7 +60,7 @@ pub async fn of_groups(
     Ok(by_id(rows))
 }
 
-/// Calls of the last 24 hours of each of these instances, and of the rest of the hour in which they began.
+/// Calls of the last 24 hours of each of these instances, in whole hours.
 pub async fn last_day(
     db: &Db,
     instances: Vec<Uuid>,
@@ -73,7 +73,7 @@ pub async fn last_day(
         .column_as(hours::Column::Accepted.sum().cast_as("BIGINT"), "accepted")
         .column_as(hours::Column::Refused.sum().cast_as("BIGINT"), "refused")
         .filter(hours::COLUMN.key_instance_id.is_in(instances))
-        .filter(hours::COLUMN.hour.gte(hour))
+        .filter(hours::COLUMN.hour.gt(hour))
         .group_by(hours::Column::KeyInstanceId)
         .into_model::<Sum>()
         .all(db.read())
