@@ -51,9 +51,7 @@ impl Keyring {
                 line.split_once(' ').context("a line needs: version, space, key")?;
             let key = Zeroizing::new(STANDARD.decode(key.trim()).context("a key is base64")?);
             ensure!(key.len() >= 32, "a key needs 32 bytes or more");
-            let version: i16 = version.parse().context("a version is a number")?;
-            ensure!(version >= 1, "versions begin at 1");
-            versions.insert(version, Hmac::new_from_slice(&key)?);
+            versions.insert(version.parse()?, Hmac::new_from_slice(&key)?);
         }
         if versions.is_empty() {
             bail!("it holds no key");
@@ -224,9 +222,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_refused() {
-        let below = [0, -1].map(|it| ONE.replacen('1', &format!("{it}"), 1));
-        let wrong = ["", "1", "1 !!", "x AAEC", "1 AAECAwQF", &below[0], &below[1]];
-        for wrong in wrong {
+        for wrong in ["", "1", "1 !!", "x AAEC", "1 AAECAwQF"] {
             assert!(Keyring::parse(wrong).is_err(), "{wrong:?}");
         }
     }
