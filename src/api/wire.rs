@@ -14,8 +14,8 @@ use crate::{
     access::{self, Catalogue, Held},
     clock::{instant, iso},
     domain::{
-        ActivePeriod, Refusal, SecretText, Status, access::Source, can_be_told, coverage::Run,
-        days_after, lifecycle::Overlap,
+        ActivePeriod, SecretText, Status, access::Source, can_be_told, coverage::Run, days_after,
+        lifecycle::Overlap,
     },
     error::{Error, Result},
     http::fault::Cause,
@@ -165,11 +165,9 @@ impl NewInstance {
 }
 
 fn period(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<ActivePeriod, Cause> {
-    if !can_be_told(from) {
-        return Err(Error::refused_at("from", Refusal::YearOutOfRange).into());
-    }
-    let it = ActivePeriod::new(from, until);
-    it.map_err(|refusal| Error::refused_at("until", refusal).into())
+    let field = if can_be_told(from) { "until" } else { "from" };
+    let it = ActivePeriod::new(from, until).and_then(|it| it.check_years().map(|()| it));
+    it.map_err(|refusal| Error::refused_at(field, refusal).into())
 }
 
 /// Another active period. What is not there stays; an `until` of null takes the end away.
