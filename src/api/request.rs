@@ -9,7 +9,6 @@ use crate::{
     http::{
         App,
         fault::{self, Cause},
-        form,
     },
     submissions::Submission,
 };
@@ -23,10 +22,7 @@ pub async fn creating<T: DeserializeOwned>(
     req: &HttpRequest,
     payload: Payload,
 ) -> Result<(T, Submission), Cause> {
-    if !fault::is_json(req) {
-        return Err(Cause::UnsupportedMediaType);
-    }
-    let body = form::read_body(&mut payload.into_inner()).await?;
+    let body = fault::json_bytes(req, payload).await?;
     let owner = caller.act().scope.id();
     Ok((fault::parse(&body)?, submission(&caller.app, owner, req, &body)?))
 }

@@ -8,7 +8,7 @@ use actix_web::{
         StatusCode,
         header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
-    web::Payload,
+    web::{Bytes, Payload},
 };
 use serde::de::DeserializeOwned;
 
@@ -279,11 +279,15 @@ pub fn is_json(req: &HttpRequest) -> bool {
 
 /// A body of JSON, within the limits of every form.
 pub async fn json<T: DeserializeOwned>(req: &HttpRequest, payload: Payload) -> Result<T, Cause> {
+    parse(&json_bytes(req, payload).await?)
+}
+
+/// The same as it was sent.
+pub async fn json_bytes(req: &HttpRequest, payload: Payload) -> Result<Bytes, Cause> {
     if !is_json(req) {
         return Err(Cause::UnsupportedMediaType);
     }
-    let body = form::read_body(&mut payload.into_inner()).await?;
-    parse(&body)
+    Ok(form::read_body(&mut payload.into_inner()).await?)
 }
 
 /// The same where nothing need be said: no body is one that says nothing.

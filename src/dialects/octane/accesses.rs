@@ -22,10 +22,7 @@ use crate::{
     clock::instant,
     domain::{ActivePeriod, Refusal, SecretText, access::integration_type},
     error::{Error, Result},
-    http::{
-        fault::{self, Cause},
-        form,
-    },
+    http::fault::{self, Cause},
     key_groups::{self, ClientFilter, Description, KeyGroup, MOST_COUNTED, NewClient},
     key_instances::{self, KeyInstance, NewKey, Source},
     subscriptions::Act,
@@ -51,10 +48,7 @@ pub async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Fault> {
     let asked = Asked::read(&req, &FIELDS)?;
-    if !fault::is_json(&req) {
-        return Err(Cause::UnsupportedMediaType.into());
-    }
-    let body = form::read_body(&mut payload.into_inner()).await?;
+    let body = fault::json_bytes(&req, payload).await?;
     let new: Data<NewAccess> = fault::parse(&body)?;
     if new.data.is_empty() || new.data.len() > MOST {
         return Err(Cause::field("data", format!("Send 1 to {MOST} accesses.")).into());
