@@ -36,7 +36,7 @@ use tokio::{
 };
 
 pub use self::{bulk::insert_all, nodes::Applied, together::Together, tx::Tx};
-use self::{changes::Committed, nodes::Logged, tx::Inner, writer::Writer};
+use self::{changes::Committed, nodes::Logged, pace::Pace, tx::Inner, writer::Writer};
 
 #[derive(Clone)]
 pub struct Db {
@@ -51,6 +51,7 @@ pub struct Db {
     alive: Arc<alive::Alive>,
     /// Of Postgres: who waits for a row holds a connection, and some are left for everybody else.
     turns: Arc<Semaphore>,
+    pace: Pace,
 }
 
 /// Connections to Postgres, and how many of them may be in transactions that write.
@@ -111,7 +112,7 @@ impl Db {
         let writer = if sqlite { Some(Writer::open(options, journal).await?) } else { None };
         let (runtime, follower, alive) = (Handle::current(), Arc::default(), Arc::default());
         let turns = Arc::new(Semaphore::new(WRITING));
-        Ok(Self { pool, writer, runtime, follower, alive, turns })
+        Ok(Self { pool, writer, runtime, follower, alive, turns, pace: Pace::default() })
     }
 
     /// From now on `it` is told of each commit. There is one for each pool.
@@ -119,11 +120,9 @@ impl Db {
         assert!(self.follower.set(it).is_ok(), "a pool has one follower");
     }
 
-    /// While what this counts goes up fast, those who write at once on SQLite rest in between (`pace.rs`).
+    /// While what this counts goes up fast, those who write without a pause rest in between (`pace.rs`).
     pub fn give_way_to(&self, calls: impl Fn() -> u64 + Send + Sync + 'static) {
-        if let Some(it) = &self.writer {
-            it.pace.give_way_to(Box::new(calls));
-        }
+        self.pace.give_way_to(Box::new(calls));
     }
 
     /// SQLite: all writers are in this process or on its machine.
@@ -162,7 +161,11 @@ impl Db {
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, DbErr> {
-        match timeout(PATIENCE, self.turns.clone().acquire_owned()).await {
+        let turn = async {
+            self.pace.next().await;
+            self.turns.clone().acquire_owned().await
+        };
+        match timeout(PATIENCE, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             // Nobody closes it.
             Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),

@@ -1,17 +1,21 @@
-//! Verifications come before changes. Who changes something without a pause takes what processors there are,
-//! so for a while after a commit that several shared, [`super::Db::write`] begins nothing on SQLite, if
-//! verifications keep the processors busy: those who come meanwhile share the next one, which costs each of them
-//! less. Where nobody shares, nobody waits.
+//! Verifications come before changes. Who changes something without a pause takes what processors there are, so
+//! while verifications keep them busy, [`super::Db::write`] rests now and then.
+//!
+//! On SQLite it begins nothing for a while after a commit that several shared: those who come meanwhile share the
+//! next one, which costs each of them less. Where nobody shares, nobody waits. On Postgres no commit is shared, so
+//! each begins a while after the one before: who makes a change now and then does not notice.
 use std::{
     sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::available_parallelism,
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-/// From the commit to the beginning of the next transactions.
+/// On SQLite, from the commit to the beginning of the next transactions.
 const REST: Duration = Duration::from_millis(30);
+/// On Postgres, from one beginning to the next.
+const APART: Duration = Duration::from_millis(20);
 /// From so many verifications a second on: a fifth of what was measured where the generator shares the processors.
 static BUSY: LazyLock<u64> =
     LazyLock::new(|| 5_000 * available_parallelism().map_or(1, |it| it.get() as u64));
@@ -25,8 +29,10 @@ pub(super) struct Pace(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     calls: OnceLock<Box<Calls>>,
-    /// The beginning of the last transaction that several shared, and its commit.
+    /// Of SQLite: the beginning of the last transaction that several shared, and its commit.
     shared: Mutex<Option<(Beat, Instant)>>,
+    /// Of Postgres: the last two beginnings. Who waits for the next one waits here.
+    begun: tokio::sync::Mutex<Option<(Beat, Beat)>>,
 }
 
 /// A moment, and how many verifications there were until then.
@@ -53,7 +59,21 @@ impl Pace {
     /// How long nothing is to begin.
     pub fn rest(&self) -> Duration {
         let last = *self.last();
-        last.map(|(began, ended)| began.rest(ended, self.beat())).unwrap_or_default()
+        last.map(|(began, ended)| began.rest(REST, ended, self.beat())).unwrap_or_default()
+    }
+
+    /// Comes back when the next one may begin: one after the other, in the order in which they came.
+    pub async fn next(&self) {
+        let mut begun = self.0.begun.lock().await;
+        let mut now = self.beat();
+        if let Some((before, last)) = *begun {
+            let rest = before.rest(APART, last.at, now);
+            if !rest.is_zero() {
+                sleep(rest).await;
+                now = self.beat();
+            }
+        }
+        *begun = Some((begun.map_or(now, |(_, last)| last), now));
     }
 
     fn last(&self) -> MutexGuard<'_, Option<(Beat, Instant)>> {
@@ -62,18 +82,22 @@ impl Pace {
 }
 
 impl Beat {
-    /// How long to rest from `now` on after a transaction that began here.
-    fn rest(&self, ended: Instant, now: Self) -> Duration {
+    /// How long it is from `now` until `rest` is over, which began when something ended that began here.
+    fn rest(&self, rest: Duration, ended: Instant, now: Self) -> Duration {
         let calls = now.calls.saturating_sub(self.calls) as f64;
         if calls < (now.at - self.at).as_secs_f64() * *BUSY as f64 {
             return Duration::ZERO;
         }
-        REST.saturating_sub(now.at - ended)
+        rest.saturating_sub(now.at - ended)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use futures_util::FutureExt;
+
     use super::*;
 
     const BEFORE: Duration = Duration::from_millis(10);
@@ -83,7 +107,7 @@ mod tests {
         let began = Beat { at: Instant::now(), calls: 7 };
         let (ended, at) = (began.at + BEFORE, began.at + BEFORE + since);
         let calls = 7 + per_second * (at - began.at).as_millis() as u64 / 1_000;
-        began.rest(ended, Beat { at, calls })
+        began.rest(REST, ended, Beat { at, calls })
     }
 
     #[test]
@@ -99,5 +123,26 @@ mod tests {
     fn who_comes_later_does_not_wait() {
         assert_eq!(rest(*BUSY + 1_000, REST), Duration::ZERO);
         assert_eq!(rest(*BUSY + 1_000, REST * 100), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn on_postgres_each_begins_a_while_after_the_one_before() {
+        let (pace, asked) = (Pace::default(), AtomicU64::new(0));
+        let many = *BUSY * 1_000;
+        pace.give_way_to(Box::new(move || asked.fetch_add(many, Ordering::Relaxed)));
+        let start = Instant::now();
+        for _ in 0..4 {
+            pace.next().await;
+        }
+        assert!(start.elapsed() >= APART * 3);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_verified_each_begins_at_once() {
+        let pace = Pace::default();
+        pace.give_way_to(Box::new(|| 7));
+        for _ in 0..100 {
+            assert!(pace.next().now_or_never().is_some());
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     Applied, Db, changes,
     changes::Committed,
     nodes::Logged,
-    pace::{Beat, Pace},
+    pace::Beat,
     tx,
 };
 
@@ -46,7 +46,6 @@ const CACHE: &str = "-32768";
 pub(super) struct Writer {
     turn: Arc<Mutex<Option<Outer>>>,
     connection: DatabaseConnection,
-    pub pace: Pace,
 }
 
 /// The one whose turn it is, with a savepoint of its own.
@@ -78,7 +77,7 @@ impl Writer {
                 .pragma("wal_autocheckpoint", CHECKPOINT)
         });
         let connection = super::connect(options).await?;
-        Ok(Self { turn: Arc::default(), connection, pace: Pace::default() })
+        Ok(Self { turn: Arc::default(), connection })
     }
 
     pub async fn close(self) -> Result<(), DbErr> {
@@ -91,14 +90,14 @@ impl Writer {
             let mut guard = self.turn.clone().lock_owned().await;
             match &*guard {
                 None => {
-                    let rest = self.pace.rest();
+                    let rest = db.pace.rest();
                     if may_rest && !rest.is_zero() {
                         drop(guard); // who may not rest passes by
                         sleep(rest).await;
                         may_rest = false; // nobody does so twice
                         continue;
                     }
-                    *guard = Some(Outer::begin(&self.connection, self.pace.beat()).await?);
+                    *guard = Some(Outer::begin(&self.connection, db.pace.beat()).await?);
                     let mut turn = Box::pin(self.turn.clone().lock_owned());
                     // It waits from now on, behind all who wait already and before all who come.
                     let _ = (&mut turn).now_or_never();
@@ -218,10 +217,8 @@ async fn end(db: &Db, mut guard: OwnedMutexGuard<Option<Outer>>) {
         }
     };
     let (committed, is_logged) = (Instant::now(), to > from);
-    if let Some(it) = &db.writer
-        && waiting.len() > 1
-    {
-        it.pace.shared(began, committed);
+    if waiting.len() > 1 {
+        db.pace.shared(began, committed);
     }
     if is_logged {
         // Nobody else writes meanwhile.
