@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{TryRng, rngs::SysRng};
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -174,6 +174,16 @@ pub fn ends_soon(it: &AutomationToken, others: &[AutomationToken], now: DateTime
 
 pub async fn find(act: &Act<'_>, id: Uuid) -> Result<AutomationToken> {
     store::find(act.app.db.read(), act.scope, id).await
+}
+
+/// Whether it opens anything at this instant, within a transaction.
+pub(crate) async fn is_live_in(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    store::is_live(db, scope, id, now).await
 }
 
 /// The token that a program shows, if it opens anything now, with what it opens, and when time changes the

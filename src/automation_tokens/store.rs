@@ -55,6 +55,25 @@ pub(super) async fn count_live(tx: &Tx, scope: &Scope, now: DateTime<Utc>) -> Re
     Ok(live.count(tx).await?)
 }
 
+/// One column: it is asked in each change that a program makes.
+pub(super) async fn is_live(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let found: Option<i64> = of(scope)
+        .select_only()
+        .column(Column::EndsAt)
+        .filter(COLUMN.id.eq(id))
+        .filter(COLUMN.revoked_at.is_null())
+        .filter(COLUMN.ends_at.gt(millis(now)))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn find(db: &impl ConnectionTrait, scope: &Scope, id: Uuid) -> Result<Model> {
     of(scope).filter(COLUMN.id.eq(id)).one(db).await?.ok_or(Error::NotFound)
 }

@@ -6,7 +6,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use super::{
-    Invitation, add, demand_admin,
+    Invitation, add,
     entity::invitation::{self, COLUMN},
     invited, store,
 };
@@ -38,7 +38,17 @@ pub async fn invite(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let tx = app.db.write().await?;
+    invite_in(app, (app.db.write().await?, to), wanted, actor, now).await
+}
+
+/// The same with what was asked before, in a transaction that this commits.
+pub(crate) async fn invite_in(
+    app: &App,
+    (tx, to): (Tx, &Subscription),
+    wanted: (&str, Role),
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<String> {
     subscriptions::lock(&tx, to.id).await?;
     let (token, event) = make(&tx, to.id, wanted, actor, now).await?;
     audit::record(app, &tx, to.id, actor, event).await?;
@@ -49,7 +59,6 @@ pub async fn invite(
 /// The same by an admin of the subscription.
 pub async fn invite_member(act: &Act<'_>, email: &str, role: Role) -> Result<String> {
     let tx = act.begin().await?;
-    demand_admin(act, &tx).await?;
     let scope = act.scope.id();
     let (token, event) = make(&tx, scope, (email, role), &act.actor, act.now).await?;
     act.finish(tx, event).await?;
@@ -120,7 +129,6 @@ pub async fn open_invitations(act: &Act<'_>) -> Result<Vec<Invitation>> {
 /// Its link is dead from now on.
 pub async fn withdraw(act: &Act<'_>, id: Uuid) -> Result<Invitation> {
     let tx = act.begin().await?;
-    demand_admin(act, &tx).await?;
     let scope = act.scope.id();
     let found = invitation::Entity::find_by_id(id).filter(COLUMN.subscription_id.eq(scope));
     let row = found.one(&tx).await?.ok_or(Error::NotFound)?;
@@ -141,6 +149,16 @@ pub(super) async fn withdraw_all_of(act: &Act<'_>, tx: &Tx, user: Uuid, to: Role
         return Ok(0);
     }
     let made = pending(act.scope.id()).filter(COLUMN.invited_by.eq(user));
+    Ok(made.exec(tx).await?.rows_affected)
+}
+
+/// The same of who is an owner no more, wherever the person is no admin. Under the lock of the installation, under
+/// which owners invite.
+pub(crate) async fn withdraw_those_of_an_owner(tx: &Tx, user: Uuid) -> Result<u64> {
+    let made = invitation::Entity::delete_many()
+        .filter(COLUMN.invited_by.eq(user))
+        .filter(COLUMN.accepted_at.is_null())
+        .filter(COLUMN.subscription_id.not_in_subquery(store::led_by(user)));
     Ok(made.exec(tx).await?.rows_affected)
 }
 

@@ -5,11 +5,14 @@ mod invitations;
 pub mod pages;
 mod store;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::invitations::{invite_in, withdraw_those_of_an_owner};
 pub use self::{
     entity::invitation::Model as Invitation,
     invitations::{
@@ -116,7 +119,6 @@ pub async fn remove(act: &Act<'_>, user: Uuid) -> Result<(Member, usize)> {
 /// Locks the subscription and asks the rule.
 async fn begin(act: &Act<'_>, user: Uuid, to: Option<Role>) -> Result<(Tx, Member)> {
     let tx = act.begin().await?;
-    demand_admin(act, &tx).await?;
     let member = store::find(&tx, act.scope, user).await?;
     let admins = store::admins(&tx, act.scope.id()).await?;
     let own = act.actor.user_id == Some(user);
@@ -124,13 +126,21 @@ async fn begin(act: &Act<'_>, user: Uuid, to: Option<Role>) -> Result<(Tx, Membe
     Ok((tx, member))
 }
 
-/// The role was read before the lock: somebody else may have taken it since.
-async fn demand_admin(act: &Act<'_>, tx: &Tx) -> Result<()> {
-    let actor = act.actor.user_id.ok_or(Error::Unauthenticated)?;
-    match store::role_of(tx, act.scope.id(), actor).await? {
-        Some(role) if role.changes_keys() => Ok(()),
-        _ => Err(Error::Forbidden("You are no longer an admin of this subscription.")),
-    }
+/// The role that somebody has in a subscription.
+pub(crate) async fn role_of(
+    db: &impl ConnectionTrait,
+    subscription: Uuid,
+    user: Uuid,
+) -> Result<Option<Role>> {
+    store::role_of(db, subscription, user).await
+}
+
+/// Who of these is a member of what, by slug.
+pub(crate) async fn slugs_of(
+    db: &impl ConnectionTrait,
+    users: impl IntoIterator<Item = Uuid>,
+) -> Result<HashSet<(Uuid, String)>> {
+    store::slugs_of(db, users).await
 }
 
 /// Ids, names and e-mail addresses of the subscription's members, by name.

@@ -1,7 +1,10 @@
 //! The queries of members. Every one starts from a subscription.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::{PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select, entity::prelude::*};
+use sea_orm::{
+    PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select, entity::prelude::*,
+    sea_query::SelectStatement,
+};
 
 use super::{
     Member,
@@ -12,7 +15,7 @@ use crate::{
     db::Tx,
     domain::Role,
     error::{Error, Result},
-    subscriptions::Scope,
+    subscriptions::{self, Scope},
     users::{self, User},
 };
 
@@ -31,6 +34,33 @@ pub(super) async fn role_of(
 ) -> Result<Option<Role>> {
     let row = Entity::find_by_id((subscription, user)).one(db).await?;
     Ok(row.and_then(|it| Role::parse(&it.role)))
+}
+
+/// Subscriptions of which a user is an admin.
+pub(super) fn led_by(user: Uuid) -> SelectStatement {
+    Entity::find()
+        .select_only()
+        .column(Column::SubscriptionId)
+        .filter(Column::UserId.eq(user))
+        .filter(Column::Role.eq(Role::Admin.as_str()))
+        .into_query()
+}
+
+/// Who of these is a member of what, by slug.
+pub(super) async fn slugs_of(
+    db: &impl ConnectionTrait,
+    users: impl IntoIterator<Item = Uuid>,
+) -> Result<HashSet<(Uuid, String)>> {
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .column(subscriptions::entity::Column::Slug)
+        .inner_join(subscriptions::entity::Entity)
+        .filter(COLUMN.user_id.is_in(users))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Users who are members, by name.

@@ -1,121 +1,32 @@
 //! Subscriptions: the tenants. Everything below one of them is reached through its [`Scope`].
+mod act;
 pub(crate) mod entity;
 pub mod pages;
 pub mod settings;
 mod store;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join3;
-use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use self::entity::Model as Subscription;
+use self::act::Door;
+pub(crate) use self::act::lock_open;
+pub use self::{
+    act::{Act, Scope},
+    entity::Model as Subscription,
+};
 use crate::{
     audit::{self, Actor, Event},
     automation_tokens::AutomationToken,
     clock,
-    db::{Db, Together, Tx},
+    db::{Db, Tx},
     domain::{Refusal, Role, text},
     error::{Error, FieldError, Result},
     http::App,
     members,
-    users::User,
+    users::{self, User},
     verify::Holder,
 };
-
-/// A subscription that somebody was let into. It cannot be made without that check, and every
-/// query below a subscription starts from it.
-#[derive(Clone, Debug)]
-pub struct Scope(Subscription);
-
-impl Scope {
-    pub fn id(&self) -> Uuid {
-        self.0.id
-    }
-
-    pub fn subscription(&self) -> &Subscription {
-        &self.0
-    }
-
-    /// `rest` below the subscription's address.
-    pub fn path(&self, rest: &str) -> String {
-        format!("/s/{}{rest}", self.0.slug)
-    }
-}
-
-/// What a verb below a subscription needs: where, who, when.
-pub struct Act<'a> {
-    pub app: &'a App,
-    pub scope: &'a Scope,
-    pub actor: Actor,
-    pub now: DateTime<Utc>,
-}
-
-impl Act<'_> {
-    /// Begins the transaction of a change: locks the subscription, so that changes below it come
-    /// one after the other and no two can wait for each other. A suspended one refuses all.
-    pub async fn begin(&self) -> Result<Tx> {
-        Ok(self.begin_knowing().await?.0)
-    }
-
-    /// The same, with the subscription as it is then: what it allows is what counts.
-    pub async fn begin_knowing(&self) -> Result<(Tx, Subscription)> {
-        let (tx, current, ()) = self.begin_asking(async |_| Ok(())).await?;
-        Ok((tx, current))
-    }
-
-    /// The same, with the answers to what the change asks first whatever else is so. Where that costs
-    /// nothing, the head of the subscription's chain is asked for at once: elsewhere whoever is refused, and
-    /// told of in it, need not wait for a long change.
-    pub async fn begin_asking<T>(
-        &self,
-        first: impl AsyncFnOnce(&Together) -> Result<T>,
-    ) -> Result<(Tx, Subscription, T)> {
-        let (tx, id) = (self.app.db.write().await?, self.scope.id());
-        let asked = tx.together(async |db| {
-            let head = async {
-                let is_free = db.is_one_trip();
-                if is_free { audit::Head::lock(db, id).await.map(Some) } else { Ok(None) }
-            };
-            try_join3(lock_open(db, id), head, first(db)).await
-        });
-        let (current, head, answers) = asked.await?;
-        if let Some(head) = head {
-            tx.keep(head);
-        }
-        Ok((tx, current, answers))
-    }
-
-    /// Writes the audit row at the end of the subscription's chain, and commits.
-    pub async fn finish(&self, tx: Tx, event: Event) -> Result<()> {
-        self.finish_all(tx, vec![event]).await
-    }
-
-    /// The same of a change of many things.
-    pub async fn finish_all(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
-        self.record_all(&tx, events).await?;
-        Ok(tx.commit().await?)
-    }
-
-    pub async fn record(&self, tx: &Tx, event: Event) -> Result<()> {
-        audit::record(self.app, tx, self.scope.id(), &self.actor, event).await
-    }
-
-    pub async fn record_all(&self, tx: &Tx, events: Vec<Event>) -> Result<()> {
-        audit::record_all(self.app, tx, self.scope.id(), &self.actor, events).await
-    }
-
-    pub fn event(&self, action: &'static str) -> Event {
-        Event::new(action, self.now)
-    }
-}
-
-/// Locks a subscription for a change in it. A suspended one refuses all.
-pub(crate) async fn lock_open(db: &impl ConnectionTrait, id: Uuid) -> Result<Subscription> {
-    let it = store::lock(db, id).await?.filter(|it| !it.is_suspended());
-    it.ok_or(Refusal::SubscriptionSuspended.into())
-}
 
 /// Locks a subscription for a derived write that no suspension stops.
 pub(crate) async fn lock(tx: &Tx, id: Uuid) -> Result<()> {
@@ -174,22 +85,25 @@ pub async fn of_user(db: &Db, user: Uuid) -> Result<Vec<(Subscription, Role)>> {
 /// memberships that this request has read already.
 pub async fn enter(db: &Db, user: Uuid, known: &[Place], slug: &str) -> Result<(Scope, Role)> {
     if let Some(it) = known.iter().find(|it| it.subscription.slug == slug) {
-        return Ok((Scope(it.subscription.clone()), it.role));
+        let door = Door::Member { user, role: it.role };
+        return Ok((Scope::through(door, it.subscription.clone()), it.role));
     }
     let found = store::of_user(db, user, Some(Name::Slug(slug))).await?;
-    found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
+    let (it, role) = found.into_iter().next().ok_or(Error::NotFound)?;
+    Ok((Scope::through(Door::Member { user, role }, it), role))
 }
 
 /// The same door by the number of the shared space (document 001), or by its slug.
 pub async fn enter_space(app: &App, user: Uuid, space: &str) -> Result<(Scope, Role)> {
     let name = space.parse().map_or(Name::Slug(space), Name::Number);
     let found = store::of_user(&app.db, user, Some(name)).await?;
-    found.into_iter().next().map(|(it, role)| (Scope(it), role)).ok_or(Error::NotFound)
+    let (it, role) = found.into_iter().next().ok_or(Error::NotFound)?;
+    Ok((Scope::through(Door::Member { user, role }, it), role))
 }
 
 /// For the operator at the command line of this machine, whom every door is open to.
 pub async fn enter_as_operator(db: &Db, slug: &str) -> Result<Scope> {
-    store::by_slug(db, slug).await.map(Scope)
+    store::by_slug(db, slug).await.map(|it| Scope::through(Door::Operator, it))
 }
 
 /// The token of one of these digests, the subscription that it would open, and when time changes the
@@ -199,12 +113,15 @@ pub(crate) async fn of_token(
     digests: Vec<Vec<u8>>,
 ) -> Result<Option<(AutomationToken, Scope, Option<i64>)>> {
     let found = store::of_token(db, digests).await?;
-    Ok(found.map(|(token, it, changes_at)| (token, Scope(it), changes_at)))
+    Ok(found.map(|(token, it, changes_at)| {
+        let door = Door::Token(token.id);
+        (token, Scope::through(door, it), changes_at)
+    }))
 }
 
 /// For a service that shows a key of the subscription, which was accepted.
 pub async fn enter_with_key(db: &Db, holder: &Holder<'_>) -> Result<Scope> {
-    store::by_slug(db, &holder.subscription).await.map(Scope)
+    store::by_slug(db, &holder.subscription).await.map(|it| Scope::through(Door::Key, it))
 }
 
 /// All subscriptions of the installation, for its owner, by slug from behind `after` on.
@@ -230,8 +147,18 @@ impl NewSubscription {
             errors.push(FieldError::new("subscription", it));
             String::new()
         });
+        // Without a name none can be made, which is said already.
+        if name.is_empty() && self.slug.trim().is_empty() {
+            return Err(Error::Invalid(errors));
+        }
         let slug = if self.slug.trim().is_empty() { slug_from(&name) } else { self.slug };
-        let slug = text::slug(&slug).unwrap_or_else(|it| {
+        // A number is the other name of a shared space (document 001).
+        let is_number = |it: &String| it.bytes().all(|it| it.is_ascii_digit());
+        let slug = match text::slug(&slug) {
+            Ok(it) if is_number(&it) => Err("Use a letter or a dash too, not digits alone.".into()),
+            slug => slug,
+        };
+        let slug = slug.unwrap_or_else(|it| {
             errors.push(FieldError::new("slug", it));
             String::new()
         });
@@ -253,7 +180,7 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<Subscription> {
     let new = new.checked()?;
-    let tx = app.db.write().await?;
+    let tx = users::begin_as_owner(app, actor).await?;
     let made = insert(app, &tx, &new, actor, now).await?;
     tx.commit().await?;
     Ok(made)
@@ -283,7 +210,7 @@ pub async fn rename(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let name = text::name(name).map_err(|it| Error::field("name", it))?;
-    let tx = app.db.write().await?;
+    let tx = users::begin_as_owner(app, actor).await?;
     store::set_name(&tx, it.id, &name).await?;
     let event = Event::new("subscription.renamed", now)
         .on("subscription", it.id, &name)
@@ -300,7 +227,7 @@ pub async fn set_suspended(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let tx = app.db.write().await?;
+    let tx = users::begin_as_owner(app, actor).await?;
     if !store::set_suspended(&tx, it.id, suspended.then(|| clock::millis(now))).await? {
         return Ok(());
     }
@@ -324,7 +251,8 @@ pub async fn invite_admin(
     if members::has_admin(&app.db, it.id).await? {
         return Err(Refusal::HasAdmin.into());
     }
-    members::invite(app, it, (email, Role::Admin), actor, now).await
+    let tx = users::begin_as_owner(app, actor).await?;
+    members::invite_in(app, (tx, it), (email, Role::Admin), actor, now).await
 }
 
 /// What an admin decides for the keys of the subscription.

@@ -11,7 +11,7 @@ use crate::{
     domain::{role, text},
     error::{Error, Result},
     http::App,
-    installation,
+    installation, members, personal_keys,
 };
 
 /// The owners of the installation, by name.
@@ -27,17 +27,23 @@ pub async fn owner(db: &Db, id: Uuid) -> Result<User> {
     found.filter(|it| it.is_owner).ok_or(Error::NotFound)
 }
 
-/// Another user becomes an owner too.
-pub async fn make_owner(app: &App, email: &str, actor: &Actor, now: DateTime<Utc>) -> Result<User> {
+/// Whoever has this address, and could become an owner.
+pub async fn candidate(db: &impl ConnectionTrait, email: &str) -> Result<User> {
     let email = text::email(email).map_err(|it| Error::field("email", it))?;
-    let tx = begin(app, actor).await?;
-    let found = Entity::find().filter(COLUMN.email.eq(&email)).one(&tx).await?;
+    let found = Entity::find().filter(COLUMN.email.eq(&email)).one(db).await?;
     let Some(user) = found else {
         return Err(Error::field("email", "Nobody with this e-mail address has an account here."));
     };
     if user.is_owner {
         return Err(Error::field("email", "This person is an owner already."));
     }
+    Ok(user)
+}
+
+/// Another user becomes an owner too.
+pub async fn make_owner(app: &App, email: &str, actor: &Actor, now: DateTime<Utc>) -> Result<User> {
+    let tx = begin_as_owner(app, actor).await?;
+    let user = candidate(&tx, email).await?;
     set(&tx, user.id, true).await?;
     let event = Event::new("owner.added", now).on("user", user.id, &user.email);
     let event = event.change(json!({ "owner": false }), json!({ "owner": true }));
@@ -48,21 +54,26 @@ pub async fn make_owner(app: &App, email: &str, actor: &Actor, now: DateTime<Utc
 
 /// An owner is one no more, from the next request on.
 pub async fn end_ownership(app: &App, id: Uuid, actor: &Actor, now: DateTime<Utc>) -> Result<User> {
-    let tx = begin(app, actor).await?;
+    let tx = begin_as_owner(app, actor).await?;
     let found = Entity::find_by_id(id).filter(COLUMN.is_owner.eq(true)).one(&tx).await?;
     let user = found.ok_or(Error::NotFound)?;
     let owners = Entity::find().filter(COLUMN.is_owner.eq(true)).count(&tx).await?;
     role::end_ownership(owners)?;
     set(&tx, id, false).await?;
+    let withdrawn = members::withdraw_those_of_an_owner(&tx, id).await?;
+    let ended = personal_keys::end_unplaced(&tx, id, now).await?;
     let event = Event::new("owner.removed", now).on("user", id, &user.email);
-    let event = event.change(json!({ "owner": true }), json!({ "owner": false }));
+    let after =
+        json!({ "owner": false, "withdrawn_invitations": withdrawn, "ended_personal_keys": ended });
+    let event = event.change(json!({ "owner": true }), after);
     audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// Locks the installation. Somebody else may have taken the actor's ownership since it was read.
-async fn begin(app: &App, actor: &Actor) -> Result<Tx> {
+/// Locks the installation for a change by an owner. Somebody else may have taken the actor's ownership since it
+/// was read.
+pub async fn begin_as_owner(app: &App, actor: &Actor) -> Result<Tx> {
     let tx = app.db.write().await?;
     installation::lock(&tx).await?;
     let actor = actor.user_id.ok_or(Error::Unauthenticated)?;

@@ -1,6 +1,6 @@
 //! Key groups and keys through the native interface.
 use chrono::TimeDelta;
-use keyward::{audit, pepper::hex, subscriptions};
+use keyward::pepper::hex;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -386,9 +386,7 @@ async fn the_audit_log_names_the_token_and_the_secret_needs_no_confirmation(app:
 async fn a_suspended_subscription_is_read_and_not_changed(app: &TestApp) {
     let program = app.program(&ALL).await;
     made(&program, "quote-engine").await;
-    let acme = subscriptions::by_slug(&app.db, "acme").await.unwrap();
-    let actor = audit::Actor::command_line();
-    subscriptions::set_suspended(app, &acme, true, &actor, app.clock.now()).await.unwrap();
+    app.suspend("acme", true).await;
     program.get("/instances").await.expect(200);
     let refused = program.post("/key-groups", json!({ "name": "x" })).await.expect(409);
     assert!(refused.text().contains("suspended"), "{}", refused.text());

@@ -41,7 +41,7 @@ async fn no_secret_is_stored(database: &Database) {
     stranger.sign_in("admin@acme.example", &secrets[0]).await.expect(401);
     stranger.post(&form, &again).await.expect(303); // kept as a draft
     let invited = {
-        let actor = desk.act().actor;
+        let actor = app.own(&app.owner_user().await).actor;
         let it = app.subscription("globex").await;
         subscriptions::invite_admin(&app, &it, "new@acme.example", &actor, app.clock.now()).await
     };

@@ -1,5 +1,5 @@
 //! The secret address of a calendar feed: made, shown once, reset, removed; and how it answers.
-use keyward::{calendar, domain::Refusal, error::Error, key_groups, subscriptions};
+use keyward::{calendar, domain::Refusal, error::Error, key_groups};
 use reqwest::Method;
 
 use crate::support::{Answer, Database, Home, TestApp, on_both, program, refusal};
@@ -119,9 +119,7 @@ async fn an_address_that_is_no_more_is_the_same_as_one_that_never_was(app: &Test
     }
     let version = key_groups::find(&desk.act(), group).await.unwrap().version;
     key_groups::delete(&desk.act(), group, version).await.unwrap();
-    let theirs = app.subscription("globex").await;
-    let (actor, now) = (desk.act().actor, app.clock.now());
-    subscriptions::set_suspended(app, &theirs, true, &actor, now).await.unwrap();
+    app.suspend("globex", true).await;
     let never = face(&app.calendar(&format!("/calendar/kwf_{}.ics", "A".repeat(43)), &[]).await);
     assert_eq!((never.0, never.1.as_str()), (404, "There is nothing at this address.\n"));
     let strange =
@@ -130,7 +128,7 @@ async fn an_address_that_is_no_more_is_the_same_as_one_that_never_was(app: &Test
         assert_eq!(face(&app.calendar(path, &[]).await), never, "{path}");
     }
     app.calendar(&whole, &[]).await.expect(200);
-    subscriptions::set_suspended(app, &theirs, false, &actor, now).await.unwrap();
+    app.suspend("globex", false).await;
     app.calendar(&suspended, &[]).await.expect(200);
 }
 

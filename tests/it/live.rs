@@ -169,9 +169,9 @@ impl Walk<'_> {
             (17, ..) if n.is_multiple_of(2) => {
                 let it = subscriptions::by_slug(&app.db, "acme").await.unwrap();
                 for suspended in [true, false] {
-                    let now = act.now;
+                    let (now, owner) = (act.now, app.own(&app.owner_user().await).actor);
                     let it = Subscription { suspended_at: (!suspended).then_some(1), ..it.clone() };
-                    let done = subscriptions::set_suspended(app, &it, suspended, &act.actor, now);
+                    let done = subscriptions::set_suspended(app, &it, suspended, &owner, now);
                     done.await.unwrap();
                     let differ = app.live.differences(&app.db).await.unwrap();
                     assert!(differ.is_empty(), "suspended {suspended}: {differ:?}");

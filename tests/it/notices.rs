@@ -6,7 +6,6 @@ use keyward::{
     key_groups,
     key_instances::{self, Issued},
     notices::{self, KeyNotice, Notice, Noticer},
-    subscriptions,
 };
 
 use crate::support::{Desk, TestApp, ids, on_both, path_of};
@@ -182,13 +181,9 @@ async fn keys_that_were_taken_out_of_use_are_not_told_of(app: &TestApp) {
 async fn a_suspended_subscription_is_told_when_it_is_open_again(app: &TestApp) {
     let mut told = Told::new(app).await;
     told.key(90).await;
-    let (actor, it) = (told.desk.act().actor, app.subscription("acme").await);
-    let suspend = async |is| {
-        subscriptions::set_suspended(app, &it, is, &actor, app.clock.now()).await.unwrap();
-    };
-    suspend(true).await;
+    app.suspend("acme", true).await;
     assert!(told.after(days(84)).await.is_empty());
-    suspend(false).await;
+    app.suspend("acme", false).await;
     assert_eq!(told.after(TimeDelta::hours(1)).await, ["k-1 7d"]);
 }
 

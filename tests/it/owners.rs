@@ -17,7 +17,17 @@ async fn an_owner_makes_another_user_an_owner_and_takes_it_away(app: &TestApp) {
     other.get("/owners").await.expect(403);
     assert!(!other.get("/profile").await.text().contains("href=\"/owners\""));
     owner.get("/owners/new").await.expect(200);
-    let done = owner.post("/owners/new", &[("email", " Member@ACME.example ")]).await.expect(303);
+    // Whoever invites somebody can make an account for any address: it is looked at first.
+    let email = ("email", " Member@ACME.example ");
+    for account in ["", "00000000-0000-0000-0000-000000000000"] {
+        let asked = owner.post("/owners/new", &[email, ("account", account)]).await.expect(200);
+        let told = "The account is called Member of acme, was made";
+        assert!(asked.plain().contains(told), "{}", asked.plain());
+        assert!(asked.plain().contains("Member of ACME"), "{}", asked.plain());
+        assert_eq!(asked.field("account"), user.id.to_string());
+    }
+    let account = user.id.to_string();
+    let done = owner.post("/owners/new", &[email, ("account", &account)]).await.expect(303);
     let list = owner.follow(&done).await.expect(200);
     assert_eq!(list.flash(), "Member of acme is an owner now.");
     let list = other.get("/owners").await.expect(200);
@@ -75,7 +85,8 @@ async fn two_owners_who_take_each_others_place_away_at_once_leave_one(app: &Test
         let email = format!("rival{round}@example.com");
         let second = desk.newcomer(&email, Role::Member).await;
         let by = app.signed_in(&first.email).await;
-        by.post("/owners/new", &[("email", &email)]).await.expect(303);
+        let account = second.id.to_string();
+        by.post("/owners/new", &[("email", &email), ("account", &account)]).await.expect(303);
         let rival = app.signed_in(&email).await;
         let [at_first, at_second] = [first.id, second.id].map(|it| format!("/owners/{it}/removal"));
         let (one, two) = tokio::join!(by.post(&at_second, &[]), rival.post(&at_first, &[]));

@@ -7,7 +7,6 @@ use keyward::{
     domain::{ApiScopes, Role},
     notices::{self, Noticer},
     pepper::random_token,
-    subscriptions,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -94,13 +93,9 @@ async fn a_token_whose_replacement_is_revoked_is_told_of_again(app: &TestApp) {
 async fn a_suspended_subscription_is_told_of_its_tokens_when_it_is_open_again(app: &TestApp) {
     let desk = app.desk("acme").await;
     token(&desk, "pipeline", 90).await;
-    let suspend = async |is: bool| {
-        let (it, act) = (subscriptions::by_slug(&app.db, "acme").await.unwrap(), desk.act());
-        subscriptions::set_suspended(app, &it, is, &act.actor, act.now).await.unwrap();
-    };
-    suspend(true).await;
+    app.suspend("acme", true).await;
     assert!(after(app, &desk, days(77)).await.is_empty());
-    suspend(false).await;
+    app.suspend("acme", false).await;
     assert_eq!(after(app, &desk, TimeDelta::hours(1)).await, ["Token pipeline 14d"]);
 }
 

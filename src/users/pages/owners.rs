@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::instant,
+    domain::Role,
     error::Result,
     http::{
         Errors, Flash, Form, Owner, Page, PageError,
@@ -15,6 +16,7 @@ use crate::{
         words::Moment,
     },
     key_instances::pages::id,
+    subscriptions::{self, Subscription},
     users::{self, User},
 };
 
@@ -57,6 +59,31 @@ pub async fn list(me: Owner) -> Result<HttpResponse, PageError> {
 pub struct OwnerForm {
     #[serde(default)]
     email: String,
+    /// Whose account was shown: an address alone can be somebody else's by now.
+    #[serde(default)]
+    account: String,
+}
+
+/// An account, as it is shown before it gets power.
+struct Account {
+    id: String,
+    name: String,
+    made: Moment,
+    /// Subscriptions with the roles in them.
+    places: Vec<String>,
+}
+
+impl Account {
+    async fn of(me: &Owner, user: &User) -> Result<Self> {
+        let places = subscriptions::of_user(&me.app.db, user.id).await?;
+        let place = |(it, role): &(Subscription, Role)| format!("{} of {}", role.title(), it.name);
+        Ok(Self {
+            id: user.id.to_string(),
+            name: user.name.clone(),
+            made: me.here.relative(instant(user.created_at)),
+            places: places.iter().map(place).collect(),
+        })
+    }
 }
 
 #[derive(Template)]
@@ -65,28 +92,42 @@ struct NewPage {
     page: Page,
     rows: Vec<OwnerRow>,
     email: String,
+    account: Option<Account>,
     errors: Errors,
 }
 
-async fn show_new(me: &Owner, form: OwnerForm, errors: Errors) -> Result<HttpResponse, PageError> {
+async fn show_new(
+    me: &Owner,
+    (email, account): (String, Option<Account>),
+    errors: Errors,
+) -> Result<HttpResponse, PageError> {
     let page = Page::of(me, Section::Owners);
-    let page = NewPage { page, rows: rows(me).await?, email: form.email, errors };
+    let page = NewPage { page, rows: rows(me).await?, email, account, errors };
     refused(&page, &page.errors)
 }
 
 /// `GET /owners/new`
 pub async fn new_form(me: Owner, draft: Draft<OwnerForm>) -> Result<HttpResponse, PageError> {
-    show_new(&me, draft.0.unwrap_or_default(), Errors::none()).await
+    show_new(&me, (draft.0.unwrap_or_default().email, None), Errors::none()).await
 }
 
-/// `POST /owners/new`
+/// `POST /owners/new`: shows the account first. Whoever is admin of a subscription can make one for any address.
 pub async fn add(me: Owner, form: Form<OwnerForm>) -> Result<HttpResponse, PageError> {
+    let form = form.0;
+    match users::candidate(me.app.db.read(), &form.email).await {
+        Ok(it) if it.id.to_string() != form.account => {
+            let account = Account::of(&me, &it).await?;
+            return show_new(&me, (form.email, Some(account)), Errors::none()).await;
+        }
+        Ok(_) => {}
+        Err(error) => return show_new(&me, (form.email, None), Errors::of(error)?).await,
+    }
     match users::make_owner(&me.app, &form.email, &me.actor(), me.here.now).await {
         Ok(it) => {
             let told = format!("{} is an owner now.", it.name);
             Ok(Flash::new(told).then(&me.app, LIST))
         }
-        Err(error) => show_new(&me, form.0, Errors::of(error)?).await,
+        Err(error) => show_new(&me, (form.email, None), Errors::of(error)?).await,
     }
 }
 

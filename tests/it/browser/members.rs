@@ -111,6 +111,8 @@ async fn an_owner_shares_the_installation_and_takes_it_back(app: &TestApp) {
         it.click(".pagehead a.primary").await?;
         it.fill("email", "member@acme.example").await?;
         it.click("dialog:modal button.primary").await?;
+        it.says("Is this the person you mean?").await?;
+        it.click("dialog:modal button.primary").await?;
         it.says("Member of acme is an owner now.").await?;
         it.open_menu("Member of acme").await?;
         it.pick("Take ownership away…").await?;

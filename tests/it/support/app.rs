@@ -200,6 +200,13 @@ impl TestApp {
         subscriptions::create(&self.app, new, &acting(&owner), now).await.unwrap()
     }
 
+    /// Suspends a subscription, or opens it again, as an owner.
+    pub(crate) async fn suspend(&self, slug: &str, is_suspended: bool) {
+        let it = subscriptions::by_slug(&self.db, slug).await.unwrap();
+        let (owner, now) = (acting(&self.owner_user().await), self.clock.now());
+        subscriptions::set_suspended(&self.app, &it, is_suspended, &owner, now).await.unwrap();
+    }
+
     /// The user with this role in a subscription, such as `auditor@acme.example`; made if needed.
     pub(crate) async fn user(&self, slug: &str, role: Role) -> User {
         let email = format!("{}@{slug}.example", role.as_str());
