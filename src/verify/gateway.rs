@@ -123,23 +123,31 @@ struct Asked<'a> {
     from: IpAddr,
     permission: Option<Cow<'a, str>>,
     workspace: Option<Cow<'a, str>>,
+    /// Whose keys the gateway lets through.
+    subscription: Option<Cow<'a, str>>,
 }
 
 impl<'a> Asked<'a> {
     fn read(app: &App, req: &'a RequestHead) -> Result<Self, &'static str> {
-        let (mut permission, mut workspace) = (None, None);
+        let (mut permission, mut workspace, mut subscription) = (None, None, None);
         for (name, value) in parameters(req.uri.query().unwrap_or_default()) {
             match &*name {
                 // A variable that a gateway forgot to fill must not ask for nothing.
-                "permission" | "workspace" if value.is_empty() => return Err("empty_parameter"),
+                "permission" | "workspace" | "subscription" if value.is_empty() => {
+                    return Err("empty_parameter");
+                }
                 "permission" if !permission::is_name(&value) => return Err("malformed_permission"),
                 // No workspace can be called that; and not every database takes every text.
                 "workspace" if text::slug(&value).as_deref() != Ok(&*value) => {
                     return Err("malformed_workspace");
                 }
+                "subscription" if text::slug(&value).as_deref() != Ok(&*value) => {
+                    return Err("malformed_subscription");
+                }
                 "permission" if permission.is_none() => permission = Some(value),
                 "workspace" if workspace.is_none() => workspace = Some(value),
-                "permission" | "workspace" => return Err("repeated_parameter"),
+                "subscription" if subscription.is_none() => subscription = Some(value),
+                "permission" | "workspace" | "subscription" => return Err("repeated_parameter"),
                 // Whatever else stands in a URL ends in logs: it could be a key.
                 _ => return Err("credentials_never_in_url"),
             }
@@ -151,17 +159,26 @@ impl<'a> Asked<'a> {
             return Err("ambiguous_credentials");
         }
         let from = caller::address(req, &app.config.trusted_proxies);
-        Ok(Self { shown, from, permission, workspace })
+        Ok(Self { shown, from, permission, workspace, subscription })
     }
 
     fn presented(&self) -> Option<Presented<'_>> {
         Some(Presented {
             credential: self.shown.credential()?,
             from: self.from,
-            tenant: self.shown.tenant,
+            tenant: self.tenant(),
             permission: self.permission.as_deref(),
             workspace: self.workspace.as_deref(),
         })
+    }
+
+    /// The subscription whose key it must be. Where the caller names another one than the gateway, it can be
+    /// nobody's, as no subscription has such a name.
+    fn tenant(&self) -> Option<&str> {
+        match (self.subscription.as_deref(), self.shown.tenant) {
+            (Some(wanted), Some(claimed)) if wanted != claimed => Some(""),
+            (wanted, claimed) => wanted.or(claimed),
+        }
     }
 
     /// What is to be read as one, good or not.

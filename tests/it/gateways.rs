@@ -19,6 +19,8 @@ on_sqlite! {
     caddy_tells_a_refused_caller_why,
     nginx_lets_nobody_through_while_keyward_is_away,
     caddy_lets_nobody_through_while_keyward_is_away,
+    nginx_lets_nobody_of_another_subscription_through,
+    caddy_lets_nobody_of_another_subscription_through,
     nginx_passes_what_each_kind_of_credential_proves,
     caddy_passes_what_each_kind_of_credential_proves,
     nginx_has_open_locations_that_still_take_no_identity_from_callers,
@@ -47,6 +49,14 @@ async fn nginx_lets_nobody_through_while_keyward_is_away(database: &Database) {
 
 async fn caddy_lets_nobody_through_while_keyward_is_away(database: &Database) {
     keyward_is_away(Program::Caddy, *database).await;
+}
+
+async fn nginx_lets_nobody_of_another_subscription_through(database: &Database) {
+    of_another_subscription(Program::Nginx, *database).await;
+}
+
+async fn caddy_lets_nobody_of_another_subscription_through(database: &Database) {
+    of_another_subscription(Program::Caddy, *database).await;
 }
 
 async fn nginx_passes_what_each_kind_of_credential_proves(database: &Database) {
@@ -245,6 +255,31 @@ async fn keyward_is_away(program: Program, database: Database) {
         gateway.get(path, &[]).await.expect(503);
     }
     assert_eq!(it.service.received_requests().await.unwrap().len(), before);
+}
+
+/// Whose admin has declared a permission of the same name.
+async fn of_another_subscription(program: Program, database: Database) {
+    let it = World::new(program, database).await;
+    let desk = it.app.desk("rival").await;
+    desk.declare("pricing", &["quote"]).await;
+    let policy = desk.policy("Quote", &["pricing:quote"]).await.id;
+    let foreign = desk.group_with("quote-engine", &held(Some(policy), &[])).await;
+    let key = foreign.secret.expose();
+    it.app.service().asks(key, "permission=pricing:quote").await.expect(204);
+    let bearer = format!("Bearer {key}");
+    for path in ["/orders", "/quotes/1", "/europe/quotes/1"] {
+        for claimed in [None, Some("rival"), Some("acme")] {
+            let mut headers = vec![("authorization", bearer.as_str())];
+            headers.extend(claimed.map(|it| ("x-tenant-name", it)));
+            is_refused(&it.gateway.get(path, &headers).await, 401, "wrong_subscription");
+        }
+    }
+    // A caller of one's own who names another one is refused as without a gateway.
+    let bearer = it.bearer();
+    let headers = [("authorization", bearer.as_str()), ("x-tenant-name", "rival")];
+    is_refused(&it.gateway.get("/orders", &headers).await, 401, "wrong_subscription");
+    assert_eq!(it.calls().await, 0, "a refused call reached the service");
+    it.app.stop().await;
 }
 
 async fn each_kind_of_credential(program: Program, database: Database) {

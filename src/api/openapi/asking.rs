@@ -31,9 +31,11 @@ fn at_gateway(call: (&'static str, &'static str, &'static str)) -> Operation {
         (
             "Check the credential that is shown",
             "For gateways: the credential of the request itself is checked, exactly one. 204 lets a call through; nothing \
-             else does. A bearer key needs `x-tenant-name` only if its text was chosen.",
+             else does. A bearer key needs `x-tenant-name` only if its text was chosen. A gateway for one subscription \
+             names it: permissions of others can be called the same.",
         ),
     )
+    .query("subscription", "Whose keys are let through: the short name.", &reference("WorkspaceSlug"))
     .query("permission", "What the credential shall be good for.", &reference("PermissionName"))
     .query("workspace", "Where it shall be good for that.", &reference("WorkspaceSlug"));
     collect::<texts::PermissionName>(&mut it.schemas);

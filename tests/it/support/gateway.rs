@@ -69,6 +69,7 @@ impl Gateway {
                 command.env("GATEWAY_ADDRESS", format!("http://127.0.0.1:{port}"));
                 command.env("KEYWARD_ADDRESS", keyward.to_string());
                 command.env("SERVICE_ADDRESS", service.to_string());
+                command.env("KEYWARD_SUBSCRIPTION", "acme");
                 command.env("XDG_DATA_HOME", folder.path());
                 command.env("XDG_CONFIG_HOME", folder.path());
             }
@@ -150,7 +151,8 @@ fn nginx(folder: &Path, ports: (u16, u16), keyward: SocketAddr, service: SocketA
     let upstream = |name, at| format!("upstream {name} {{ server {at}; keepalive 4; }}\n");
     let upstreams = [upstream("keyward", keyward), upstream("service", service)];
     edit("upstreams.conf", upstreams.concat());
-    edit("listen.conf", format!("listen 127.0.0.1:{};", ports.0));
+    let whose = "set $keyward_whose \"subscription=acme\";";
+    edit("listen.conf", format!("listen 127.0.0.1:{}; {whose}", ports.0));
     let certificate = "ssl_certificate keyward/cert.pem; ssl_certificate_key keyward/key.pem;";
     edit("dashboard-listen.conf", format!("listen 127.0.0.1:{} ssl; {certificate}", ports.1));
     let made = Command::new("openssl")
