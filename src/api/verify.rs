@@ -77,8 +77,8 @@ async fn answer(caller: &Caller, asked: &Question) -> Result<(VerdictBody, Optio
                 });
                 (told, None)
             }
+            Verdict::Unknown | Verdict::Denied(_, Denial::WrongSubscription) => unknown(),
             Verdict::Denied(_, denial) => denied(denial),
-            Verdict::Unknown => unknown(),
         });
     }
     Ok(match verify::verify(&caller.app, &presented, act.now).await? {

@@ -128,13 +128,11 @@ impl State {
         })
     }
 
-    /// Whether the person is a member of any of these subscriptions that is not suspended.
-    pub fn is_member_of_any(&self, user: Uuid, slugs: &[&str]) -> bool {
-        let Some(person) = self.people.people.get(&user) else { return false };
-        let mut ids = slugs.iter().filter_map(|it| self.subscription_id(it));
-        ids.any(|id| {
-            let is_suspended = self.subscriptions.get(&id).is_none_or(|it| it.suspended);
-            person.subscriptions.contains(&id) && !is_suspended
-        })
+    /// Of each of these subscriptions that the person is a member of, whether it is suspended.
+    pub fn places_of(&self, user: Uuid, slugs: &[&str]) -> Vec<bool> {
+        let Some(person) = self.people.people.get(&user) else { return Vec::new() };
+        let ids = slugs.iter().filter_map(|it| self.subscription_id(it));
+        let own = ids.filter(|id| person.subscriptions.contains(id));
+        own.map(|id| self.subscriptions.get(&id).is_none_or(|it| it.suspended)).collect()
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     domain::{Refusal, SecretText, secret::saved_by, text},
     error::{Error, FieldError, Result},
     http::App,
+    members,
     submissions::{self, Submission},
     users::User,
 };
@@ -131,6 +132,10 @@ pub async fn issue(
         return Err(Refusal::TooManyPersonalKeys { most: MOST }.into());
     }
     let memberships = store::memberships(&tx, own.user.id).await?;
+    // Who was removed from everywhere would be accepted again where no subscription is named.
+    if memberships.is_empty() && !store::is_owner(&tx, own.user.id).await? {
+        return Err(Refusal::MemberOfNothing.into());
+    }
     let claims = claims(own, id, until, &memberships);
     let claims = serde_json::to_string(&claims).map_err(anyhow::Error::from)?;
     let signed = token::sign(id, &claims)?;
@@ -219,6 +224,18 @@ pub async fn delete(own: &Own<'_>, id: Uuid) -> Result<PersonalKey> {
     Ok(key)
 }
 
+/// Who owns the installation no more has no key that names no subscription. Gives how many there were.
+pub(crate) async fn end_unplaced(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<usize> {
+    let mut ended = 0;
+    for key in store::list_live(tx, user, now).await? {
+        if key.claims()?.subscriptions.is_empty() {
+            store::delete(tx, key.id).await?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
 /// Its person has it: from now on its page shows nothing any more. `by` says how.
 pub async fn acknowledge(own: &Own<'_>, id: Uuid, by: &str) -> Result<PersonalKey> {
     let by = saved_by(by)
@@ -235,19 +252,35 @@ pub async fn acknowledge(own: &Own<'_>, id: Uuid, by: &str) -> Result<PersonalKe
     Ok(key)
 }
 
-/// The public halves of everybody's live keys, by id from behind `after` on, and whether there are
-/// more than `limit`.
+/// Public halves of live keys.
+pub struct PublicKeys {
+    pub keys: Vec<Jwk>,
+    /// Behind what the list goes on.
+    pub next: Option<Uuid>,
+}
+
+/// The public halves of everybody's live keys, by id from behind `after` on. Without keys that claim a subscription
+/// which their person is in no more: who verifies alone could not know.
 pub async fn public_keys(
     app: &App,
     after: Option<Uuid>,
     limit: usize,
     now: DateTime<Utc>,
-) -> Result<(Vec<Jwk>, bool)> {
-    let mut rows =
-        store::live(app.db.read(), after.unwrap_or_default(), limit as u64 + 1, now).await?;
+) -> Result<PublicKeys> {
+    let db = app.db.read();
+    let mut rows = store::live(db, after.unwrap_or_default(), limit as u64 + 1, now).await?;
     let is_more = rows.len() > limit;
     rows.truncate(limit);
-    Ok((rows.iter().map(|(id, key)| Jwk::of(*id, key)).collect(), is_more))
+    let next = rows.last().map(|it| it.id).filter(|_| is_more);
+    let places = members::slugs_of(db, rows.iter().map(|it| it.user_id)).await?;
+    let mut keys = Vec::new();
+    for it in rows {
+        let mut claimed = it.claims()?.subscriptions.into_iter();
+        if claimed.all(|place| places.contains(&(it.user_id, place.slug))) {
+            keys.push(it.jwk());
+        }
+    }
+    Ok(PublicKeys { keys, next })
 }
 
 /// For the audit log: nothing of it can be shown as a key.

@@ -42,6 +42,11 @@ fn is_live(now: DateTime<Utc>) -> sea_orm::sea_query::SimpleExpr {
     Column::ActiveUntil.is_null().or(Column::ActiveUntil.gt(millis(now)))
 }
 
+/// Those that have not ended: at most [`super::MOST`].
+pub(super) async fn list_live(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<Vec<PersonalKey>> {
+    Ok(of(user).filter(is_live(now)).all(tx).await?)
+}
+
 /// How many of them have not ended.
 pub(super) async fn count_live(tx: &Tx, user: Uuid, now: DateTime<Utc>) -> Result<u64> {
     Ok(of(user).filter(is_live(now)).count(tx).await?)
@@ -54,15 +59,12 @@ pub(super) async fn live(
     after: Uuid,
     limit: u64,
     now: DateTime<Utc>,
-) -> Result<Vec<(Uuid, Vec<u8>)>> {
+) -> Result<Vec<PersonalKey>> {
     Ok(Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::PublicKey])
         .filter(COLUMN.id.gt(after))
         .filter(is_live(now))
         .order_by_asc(Column::Id)
         .limit(limit)
-        .into_tuple()
         .all(db)
         .await?)
 }
@@ -75,6 +77,12 @@ pub(super) async fn lock_user(tx: &Tx, user: Uuid) -> Result<()> {
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// The caller holds the user's lock.
+pub(super) async fn is_owner(tx: &Tx, user: Uuid) -> Result<bool> {
+    let found = users::Entity::find_by_id(user).one(tx).await?;
+    Ok(found.is_some_and(|it| it.is_owner))
 }
 
 /// One for each user group that a person is in; one without any for a subscription without.

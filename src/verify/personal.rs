@@ -54,13 +54,16 @@ pub async fn verify(
     }
     let mut denial = decide(&known, &claims, slug, it.tenant, now);
     if denial.is_none() && slug.is_none() && !claims.subscriptions.is_empty() {
-        // None is named of several: at least one of them must still be the person's.
+        // None is named of several: at least one of them must still be the person's, and open.
         let claimed: Vec<&str> = claims.subscriptions.iter().map(|it| it.slug.as_str()).collect();
-        let is_somewhere = match app.live.is_member_of_any(known.user, &claimed) {
+        let places = match app.live.places_of(known.user, &claimed) {
             Some(it) => it,
-            None => stored_personal::is_member_of_any(app, known.user, claimed).await?,
+            None => stored_personal::places_of(app, known.user, claimed).await?,
         };
-        denial = (!is_somewhere).then_some(Denial::WrongSubscription);
+        denial = match places.as_slice() {
+            [] => Some(Denial::WrongSubscription),
+            places => places.iter().all(|it| *it).then_some(Denial::Suspended),
+        };
     }
     let person = Person {
         key: shown.id,
@@ -99,14 +102,14 @@ fn decide(
     tenant: Option<&str>,
     now: DateTime<Utc>,
 ) -> Option<Denial> {
+    let is_meant = tenant.is_some() || slug.is_some();
+    if is_meant && (slug.is_none() || !known.is_member) {
+        return Some(Denial::WrongSubscription);
+    }
     let has_passed = |at: i64| at <= millis(now);
     let ends = [claims.exp.map(|it| it.saturating_mul(1_000)), known.until];
     if ends.into_iter().flatten().any(has_passed) {
         return Some(Denial::Expired);
-    }
-    let is_meant = tenant.is_some() || slug.is_some();
-    if is_meant && (slug.is_none() || !known.is_member) {
-        return Some(Denial::WrongSubscription);
     }
     known.is_suspended.then_some(Denial::Suspended)
 }

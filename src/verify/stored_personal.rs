@@ -50,20 +50,18 @@ pub(super) async fn find(
     }))
 }
 
-/// Whether the person is a member of any of these subscriptions that is not suspended.
-pub(super) async fn is_member_of_any(app: &App, user: Uuid, slugs: Vec<&str>) -> Result<bool> {
-    let found = members::Entity::find()
+/// Of each of these subscriptions that the person is a member of, whether it is suspended.
+pub(super) async fn places_of(app: &App, user: Uuid, slugs: Vec<&str>) -> Result<Vec<bool>> {
+    let found: Vec<Option<i64>> = members::Entity::find()
         .select_only()
-        .column(members::Column::UserId)
+        .column(subscriptions::Column::SuspendedAt)
         .inner_join(subscriptions::Entity)
         .filter(members::COLUMN.user_id.eq(user))
         .filter(subscriptions::COLUMN.slug.is_in(slugs))
-        .filter(subscriptions::COLUMN.suspended_at.is_null())
-        .limit(1)
-        .into_tuple::<Uuid>()
-        .one(app.db.read())
+        .into_tuple()
+        .all(app.db.read())
         .await?;
-    Ok(found.is_some())
+    Ok(found.iter().map(Option::is_some).collect())
 }
 
 /// One for each policy that counts; one without any if none does.
