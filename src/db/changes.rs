@@ -145,6 +145,8 @@ impl Row {
 struct Seen {
     horizon: i64,
     seen: String,
+    /// Behind every transaction that was over.
+    top: i64,
 }
 
 /// The database as it is at one moment: everything that is read through it belongs together.
@@ -178,12 +180,13 @@ impl Snapshot {
     pub async fn since(&self, before: &Mark) -> Result<Since, DbErr> {
         let rows = self.rows(before).await?;
         let mut mark = Mark::new(self.since, before.newest);
+        let mut gap = !rows.iter().any(|it| it.seq == before.newest);
         if self.tx.get_database_backend() == DbBackend::Postgres {
-            self.see(&mut mark).await?;
+            // A server that has not come so far is another one.
+            gap |= self.see(&mut mark).await? < before.horizon;
             mark.read = rows.iter().map(|it| it.seq).collect();
         }
         let is_new = |it: &&Row| it.seq != before.newest && !before.read.contains(&it.seq);
-        let mut gap = !rows.iter().any(|it| it.seq == before.newest);
         let (mut is_news, mut changes) = (false, Vec::new());
         for row in rows.iter().filter(is_new) {
             is_news = true;
@@ -199,21 +202,22 @@ impl Snapshot {
         Ok(Since { changes, is_news, mark, gap })
     }
 
-    async fn see(&self, mark: &mut Mark) -> Result<(), DbErr> {
+    /// Gives the end of what could be seen.
+    async fn see(&self, mark: &mut Mark) -> Result<i64, DbErr> {
         // Not beyond the newest transaction that is in the log. What comes behind it has written nothing
         // there, and after a crash Postgres can give its numbers to others. `changes.xid` is the column, which
         // has an index; `xid` alone would be the text that is selected, of all rows.
         let sql = "WITH now AS (SELECT s, pg_snapshot_xmin(s)::text::bigint AS lowest, 1 + coalesce( \
                    (SELECT xid::text::bigint FROM changes WHERE xid < pg_snapshot_xmax(s) \
                    ORDER BY changes.xid DESC LIMIT 1), 0) AS next FROM pg_current_snapshot() AS s) \
-                   SELECT least(lowest, next) AS horizon, concat(least(lowest, next), ':', next, ':', \
+                   SELECT pg_snapshot_xmax(s)::text::bigint AS top, \
+                   least(lowest, next) AS horizon, concat(least(lowest, next), ':', next, ':', \
                    (SELECT string_agg(x::text, ',' ORDER BY x) FROM pg_snapshot_xip(s) AS x \
                    WHERE x::text::bigint < next)) AS seen FROM now";
         let asked = Statement::from_string(DbBackend::Postgres, sql);
-        if let Some(it) = Seen::find_by_statement(asked).one(&self.tx).await? {
-            (mark.horizon, mark.seen) = (it.horizon, it.seen);
-        }
-        Ok(())
+        let Some(it) = Seen::find_by_statement(asked).one(&self.tx).await? else { return Ok(0) };
+        (mark.horizon, mark.seen) = (it.horizon, it.seen);
+        Ok(it.top)
     }
 
     /// From the last one that was read on, or that one and those of all transactions that were not over then.
@@ -268,7 +272,8 @@ pub(super) async fn last(db: &DatabaseConnection) -> Result<i64, DbErr> {
     if db.get_database_backend() == DbBackend::Sqlite {
         return newest(db).await;
     }
-    let sql = "SELECT xid::text::bigint AS id FROM changes ORDER BY xid DESC LIMIT 1";
+    let sql = "SELECT xid::text::bigint AS id FROM changes \
+               WHERE xid < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY changes.xid DESC LIMIT 1";
     let asked = Statement::from_string(DbBackend::Postgres, sql);
     db.query_one_raw(asked).await?.map_or(Ok(0), |it| it.try_get("", "id"))
 }

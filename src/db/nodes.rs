@@ -220,13 +220,16 @@ impl Db {
                  FROM nodes WHERE id <> $1"
             }
             Logged::Transaction(_) => {
-                "SELECT id, seen, \
-                 coalesce(pg_visible_in_snapshot($2::text::xid8, nullif(seen, '')::pg_snapshot), FALSE) \
-                 AS has_applied FROM nodes WHERE id <> $1"
+                "WITH now AS (SELECT $2::text::xid8 AS id, pg_snapshot_xmax(pg_current_snapshot()) AS top) \
+                 SELECT nodes.id, seen, coalesce(pg_visible_in_snapshot(now.id, nullif(seen, '')::pg_snapshot) \
+                 AND pg_snapshot_xmax(nullif(seen, '')::pg_snapshot) <= now.top, FALSE) \
+                 AS has_applied FROM nodes, now WHERE nodes.id <> $1"
             }
             // One with a lower number can have been over after a higher one was seen.
             Logged::UpTo(_) => {
-                "SELECT id, seen, seen <> '' AND NOT EXISTS (SELECT 1 FROM changes \
+                "SELECT id, seen, seen <> '' \
+                 AND pg_snapshot_xmax(nullif(seen, '')::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) \
+                 AND NOT EXISTS (SELECT 1 FROM changes \
                  WHERE xid >= pg_snapshot_xmin(nullif(seen, '')::pg_snapshot) AND xid <= $2::text::xid8 \
                  AND NOT pg_visible_in_snapshot(xid, nullif(seen, '')::pg_snapshot)) AS has_applied \
                  FROM nodes WHERE id <> $1"

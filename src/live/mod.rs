@@ -135,9 +135,9 @@ impl Live {
         self.is_trusted().then(|| self.read(|it| it.person(key, slug, workspace)))
     }
 
-    /// Whether a person is a member of any of these subscriptions that is not suspended.
-    pub fn is_member_of_any(&self, user: Uuid, slugs: &[&str]) -> Option<bool> {
-        self.is_trusted().then(|| self.read(|it| it.is_member_of_any(user, slugs)))
+    /// Of each of these subscriptions that a person is a member of, whether it is suspended.
+    pub fn places_of(&self, user: Uuid, slugs: &[&str]) -> Option<Vec<bool>> {
+        self.is_trusted().then(|| self.read(|it| it.places_of(user, slugs)))
     }
 
     fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {
@@ -230,6 +230,7 @@ impl Live {
     /// Renews the lease: from now on it runs anew, if there is a state that could be brought up.
     async fn renew(&self, db: &Db) -> Result<()> {
         if self.mark.lock().await.is_none() {
+            db.leave_other_history().await?;
             self.load(db).await?;
         }
         let since = Instant::now();

@@ -208,7 +208,9 @@ async fn on_postgres_a_lower_number_that_came_later_is_waited_for_as_well() {
     let row = early.query_one_raw(numbered).await.unwrap().unwrap();
     let early_id: i64 = row.try_get("", "n").unwrap();
     app.desk("globex").await;
-    let seen = format!("{early_id}:9000000000000:{early_id}");
+    let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS n";
+    let next = app.query(next).await[0]["n"].as_str().unwrap().to_owned();
+    let seen = format!("{early_id}:{next}:{early_id}");
     let enter = format!("INSERT INTO nodes (id, seen) VALUES (gen_random_uuid(), '{seen}')");
     db.execute_unprepared(&enter).await.unwrap();
     let silent = format!("nodes WHERE seen = '{seen}'");

@@ -1,6 +1,7 @@
 //! A Postgres server of a test's own, which can be stopped, killed and started again.
 use std::{
     env, fs,
+    io::Write,
     net::TcpListener,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -44,11 +45,7 @@ impl Postgres {
             assert!(owner.arg("postgres:").arg(folder.path()).status().unwrap().success());
         }
         let it = Self { folder, port: free_port(), server: Mutex::new(None) };
-        let mut made = it.program("initdb");
-        made.args(["--username=app", "--auth=trust", "--no-sync", "--encoding=UTF8"]);
-        made.args(["--locale=C", "--pgdata"]).arg(it.data());
-        let made = made.output().expect("setpriv starts it");
-        assert!(made.status.success(), "{made:?}");
+        it.init();
         it.start_again().await;
         it
     }
@@ -66,6 +63,51 @@ impl Postgres {
             asked.status().unwrap().success()
         };
         assert!(eventually(STARTED, answers).await, "Postgres does not start:\n{}", self.log());
+    }
+
+    /// All of it, as SQL.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        let mut dumped = self.program("pg_dump");
+        let dumped = dumped.arg("--dbname").arg(self.url()).output().unwrap();
+        assert!(dumped.status.success(), "{dumped:?}");
+        dumped.stdout
+    }
+
+    /// Stops this server. Another one has the dump then, and what is done to it before anybody finds it in the
+    /// place of this one.
+    pub(crate) async fn restore_elsewhere(&self, dump: &[u8], then: &str) {
+        self.stop("-INT");
+        fs::remove_dir_all(self.data()).unwrap();
+        self.init();
+        let mut server = self.program("postgres");
+        // Without TCP nobody finds it.
+        server.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c"]);
+        server.arg(format!("unix_socket_directories={}", self.folder.path().display()));
+        server.arg("-D").arg(self.data()).stdout(Stdio::null()).stderr(Stdio::null());
+        *self.server.lock().unwrap() = Some(server.spawn().unwrap());
+        let psql = |arguments: &[&str]| {
+            let mut psql = self.program("psql");
+            psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--username=app"]);
+            psql.arg("--host").arg(self.folder.path()).args(arguments).arg("postgres");
+            psql.stdout(Stdio::null());
+            psql
+        };
+        let answers = async || psql(&["--command=SELECT 1"]).status().unwrap().success();
+        assert!(eventually(STARTED, answers).await, "the other Postgres does not start");
+        let mut restoring = psql(&[]).stdin(Stdio::piped()).spawn().unwrap();
+        restoring.stdin.take().unwrap().write_all(dump).unwrap();
+        assert!(restoring.wait().unwrap().success(), "the dump cannot be restored");
+        assert!(psql(&["--command", then]).status().unwrap().success(), "{then}");
+        self.stop("-INT");
+        self.start_again().await;
+    }
+
+    fn init(&self) {
+        let mut made = self.program("initdb");
+        made.args(["--username=app", "--auth=trust", "--no-sync", "--encoding=UTF8"]);
+        made.args(["--locale=C", "--pgdata"]).arg(self.data());
+        let made = made.output().expect("setpriv starts it");
+        assert!(made.status.success(), "{made:?}");
     }
 
     fn spawn(&self) -> Child {
