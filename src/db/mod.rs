@@ -3,6 +3,7 @@
 mod alive;
 mod bulk;
 pub mod changes;
+mod history;
 mod joined;
 pub mod nodes;
 mod pace;
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use futures_util::future::BoxFuture;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -57,6 +58,8 @@ pub struct Db {
 /// Connections to Postgres, and how many of them may be in transactions that write.
 const CONNECTIONS: u32 = 16;
 const WRITING: usize = 10;
+/// How long a change gives way to verifications (`pace.rs`).
+const COURTESY: Duration = Duration::from_millis(500);
 /// How long a row is waited for, and the turn to begin.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -162,7 +165,8 @@ impl Db {
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, DbErr> {
         let turn = async {
-            self.pace.next().await;
+            // Not for long: where many wait, nobody is to be turned away for it.
+            let _ = timeout(COURTESY, self.pace.next()).await;
             self.turns.clone().acquire_owned().await
         };
         match timeout(PATIENCE, turn).await {
@@ -303,6 +307,7 @@ pub async fn migrate(url: &str) -> anyhow::Result<()> {
     let begin = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
     let tx = pool.begin_with_options(begin).await?;
     if backend == DbBackend::Postgres {
+        demand_unicode(&tx).await?;
         tx.execute_unprepared("SELECT pg_advisory_xact_lock(7316422001)").await?;
     }
     refuse_newer_schema(&tx).await?;
@@ -318,6 +323,18 @@ pub async fn migrate(url: &str) -> anyhow::Result<()> {
     }
     tx.commit().await?;
     Ok(pool.close().await?)
+}
+
+/// What people type, and what keys are masked with, is not in every character set.
+async fn demand_unicode(tx: &DatabaseTransaction) -> anyhow::Result<()> {
+    let asked = Statement::from_string(DbBackend::Postgres, "SHOW server_encoding");
+    let found = tx.query_one_raw(asked).await?.context("Postgres tells no encoding")?;
+    let encoding: String = found.try_get("", "server_encoding")?;
+    ensure!(
+        ["UTF8", "SQL_ASCII"].contains(&encoding.as_str()),
+        "the database has the encoding {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0"
+    );
+    Ok(())
 }
 
 /// A database that a newer Keyward has changed must not be written by this one.

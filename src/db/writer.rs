@@ -20,13 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    Applied, Db, changes,
-    changes::Committed,
-    nodes::Logged,
-    pace::Beat,
-    tx,
-};
+use super::{Applied, Db, changes, changes::Committed, nodes::Logged, pace::Beat, tx};
 
 /// Pages of the log of SQLite after which they are copied into the database, 16 MiB: each time waits for
 /// the disk once more.
