@@ -65,6 +65,18 @@ impl Submission {
         self.digest.is_some()
     }
 
+    /// Where the result of this very request is, if it was sent before: to be asked before anything that could be
+    /// otherwise by now, such as whether an end lies ahead. [`claim`] asks once more.
+    pub async fn result(&self, app: &App) -> Result<Option<String>> {
+        let Some(digest) = &self.digest else { return Ok(None) };
+        match entity::Entity::find_by_id(digest).one(app.db.read()).await? {
+            Some(it) if it.fingerprint != self.fingerprint => {
+                Err(Refusal::IdempotencyKeyReused.into())
+            }
+            found => Ok(found.map(|it| it.location)),
+        }
+    }
+
     /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
     pub fn is_of_program(&self) -> bool {
         self.is_of_program
@@ -103,28 +115,24 @@ pub async fn claim_at(
     (it, location): (impl Into<Submission>, String),
     now: DateTime<Utc>,
 ) -> Result<Tx> {
-    let Submission { digest, fingerprint, is_of_program } = it.into();
-    if is_of_program && digest.is_none() {
+    let it = it.into();
+    if it.is_of_program && it.digest.is_none() {
         return Ok(tx);
     }
-    let digest = digest.ok_or(Error::Malformed("This form is incomplete. Load its page again."))?;
+    let incomplete = Error::Malformed("This form is incomplete. Load its page again.");
     let row = entity::ActiveModel {
-        digest: Set(digest.clone()),
+        digest: Set(it.digest.clone().ok_or(incomplete)?),
         location: Set(location),
         created_at: Set(clock::millis(now)),
-        fingerprint: Set(fingerprint.clone()),
+        fingerprint: Set(it.fingerprint.clone()),
     };
     match entity::Entity::insert(row).exec_without_returning(&tx).await {
         Err(error) if is_duplicate(&error) => {
             drop(tx);
             // Its result is there when its transaction is committed.
             app.db.settled().await;
-            let first = entity::Entity::find_by_id(digest).one(app.db.read()).await?;
-            let first = first.ok_or(Error::NotFound)?;
-            if first.fingerprint != fingerprint {
-                return Err(Refusal::IdempotencyKeyReused.into());
-            }
-            Err(Error::AlreadyDone { location: first.location })
+            let location = it.result(app).await?.ok_or(Error::NotFound)?;
+            Err(Error::AlreadyDone { location })
         }
         Err(error) => Err(error.into()),
         Ok(_) => Ok(tx),

@@ -130,12 +130,18 @@ fn is_in_url(query: &str) -> bool {
     })
 }
 
-/// The one credential of a request: not two, none beside the cookie of a session, and none in its URL.
-pub(super) fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<Shown<'a>, Cause> {
+/// Whoever shows a credential in the URL is told so, be it good for anything or not.
+pub(crate) fn refuse_in_url(req: &HttpRequest) -> Result<(), Cause> {
     if is_in_url(req.query_string()) {
         let told = "A credential in a URL ends in logs. Show it in a header.";
         return Err(Cause::malformed("credentials_never_in_url", told));
     }
+    Ok(())
+}
+
+/// The one credential of a request: not two, none beside the cookie of a session, and none in its URL.
+pub(super) fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<Shown<'a>, Cause> {
+    refuse_in_url(req)?;
     let has_session = req.cookie(cookie_name(app.site.cookies)).is_some();
     match Shown::read(req.headers()) {
         Ok(it) if !(it.is_something && has_session) => Ok(it),

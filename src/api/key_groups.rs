@@ -124,6 +124,9 @@ pub async fn create(
             made => Ok(made_group(&act, &made?).await?),
         };
     }
+    if let Some(location) = submission.result(act.app).await? {
+        return Ok(instances::made_before(&location));
+    }
     let first = first.unwrap_or_default().read(&act).map_err(|it| below(&OF_FIRST, it))?;
     let made = key_groups::create(&act, (&described, &held), first, submission).await;
     let of_first = |error| of_access(nested(error, &OF_FIRST));
@@ -268,6 +271,9 @@ pub async fn create_instance(
 ) -> Result<HttpResponse, Problem> {
     let (new, submission): (NewInstance, _) = request::creating(&caller, &req, payload).await?;
     let act = caller.act();
+    if let Some(location) = submission.result(act.app).await? {
+        return Ok(instances::made_before(&location));
+    }
     let new = new.read(&act)?;
     let made = key_instances::create(&act, wire::id(&id), new, submission).await;
     match made {
@@ -285,6 +291,9 @@ pub async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let (it, submission): (Rotation, _) = request::creating(&caller, &req, payload).await?;
     let (act, group, overlap) = (caller.act(), wire::id(&id), it.overlap()?);
+    if let Some(location) = submission.result(act.app).await? {
+        return Ok(instances::made_before(&location));
+    }
     let old = match it.instance {
         Some(id) => id,
         None => {

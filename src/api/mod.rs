@@ -7,6 +7,7 @@ pub mod caller;
 pub(crate) mod etag;
 pub mod instances;
 pub mod key_groups;
+mod kind;
 pub mod openapi;
 pub(crate) mod paging;
 pub mod permissions;

@@ -20,7 +20,8 @@ pub fn query<T: DeserializeOwned>(req: &HttpRequest, names: &str) -> Result<T, C
         return Err(Cause::malformed("malformed_query", told));
     }
     serde_urlencoded::from_str(query).map_err(|_| {
-        let told = format!("Each parameter stands once, and they are: {names}.");
+        let told =
+            format!("Each parameter stands once, with a value of its kind. They are: {names}.");
         Cause::malformed("malformed_query", told)
     })
 }
@@ -63,11 +64,15 @@ pub fn page_until<T: Serialize>(
 ) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     if let Some(cursor) = &next_cursor {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let fields = form_urlencoded::parse(req.query_string().as_bytes());
-        query.extend_pairs(fields.filter(|it| it.0 != "cursor")).append_pair("cursor", cursor);
-        let link = format!("<{}?{}>; rel=\"next\"", req.path(), query.finish());
-        answer.insert_header((LINK, link));
+        answer.insert_header((LINK, link(req, cursor)));
     }
     answer.json(Listed { data, next_cursor })
+}
+
+/// To the next page of the list that was asked for.
+pub fn link(req: &HttpRequest, cursor: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let fields = form_urlencoded::parse(req.query_string().as_bytes());
+    query.extend_pairs(fields.filter(|it| it.0 != "cursor")).append_pair("cursor", cursor);
+    format!("<{}?{}>; rel=\"next\"", req.path(), query.finish())
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use super::kind::Kind;
 use super::openapi::texts::{
     ChosenKey, Contact, CoverageState, Description as DescriptionText, Name, Note, OverlapWord,
     PermissionName, StatusWord, WorkspaceSlug,
@@ -44,17 +45,6 @@ impl<'de> Deserialize<'de> for Chosen {
     fn deserialize<D: Deserializer<'de>>(it: D) -> Result<Self, D::Error> {
         String::deserialize(it).map(|it| Self(SecretText::from_text(it)))
     }
-}
-
-/// `token`: keys that stand for themselves. `client_credentials`: a client id with at most two active
-/// secrets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = KeyGroupKind)]
-pub enum Kind {
-    #[default]
-    Token,
-    ClientCredentials,
 }
 
 /// A key group to be made.

@@ -1,23 +1,31 @@
 //! `GET /calendar/{token}.ics`: for calendar programs, which have no session. Its address is a secret, so
 //! it stands outside of the request log.
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, RETRY_AFTER},
+        header::{CACHE_CONTROL, ETAG, RETRY_AFTER},
     },
     web::{Data, Path},
 };
+use tokio::time::timeout;
 
 use crate::{
     error::Error,
-    http::{App, status_code},
+    http::{App, assets::knows, status_code},
     pepper::token_digest,
 };
 
+/// This route stands outside of the deadline of pages.
+const LATEST: Duration = Duration::from_secs(15);
+
 /// The calendar, or 304 to whoever has it already.
 pub async fn feed(app: Data<App>, req: HttpRequest, token: Path<String>) -> HttpResponse {
-    let text = match super::read(&app, &token, app.clock.now()).await {
+    let read = timeout(LATEST, super::read(&app, &token, app.clock.now())).await;
+    let late = |_| Err(Error::Unavailable(anyhow::anyhow!("the database does not answer")));
+    let text = match read.unwrap_or_else(late) {
         Ok(text) => text,
         Err(error) => return refused(error),
     };
@@ -30,13 +38,6 @@ pub async fn feed(app: Data<App>, req: HttpRequest, token: Path<String>) -> Http
         return answer.finish();
     }
     answer.content_type("text/calendar; charset=utf-8").body(text)
-}
-
-/// Whether the caller has the text with this tag (RFC 9110, 13.1.2: compared weakly).
-fn knows(req: &HttpRequest, tag: &str) -> bool {
-    let lines = req.headers().get_all(IF_NONE_MATCH).filter_map(|it| it.to_str().ok());
-    let mut tags = lines.flat_map(|it| it.split(',')).map(str::trim);
-    tags.any(|it| it == "*" || it.strip_prefix("W/").unwrap_or(it) == tag)
 }
 
 fn refused(error: Error) -> HttpResponse {

@@ -5,7 +5,7 @@
 pub enum Refusal {
     #[error("The end must be after the start.")]
     PeriodEndsBeforeItStarts,
-    #[error("The end must lie in the future. Revoke it if it shall end now.")]
+    #[error("The end must lie in the future. Deactivate or revoke it if it shall end now.")]
     EndInThePast,
     #[error("Use a year up to 9999.")]
     YearOutOfRange,
@@ -37,7 +37,7 @@ pub enum Refusal {
     AlreadyDeactivated,
     #[error("Only a deactivated or expired key can be reactivated.")]
     NothingToReactivate,
-    #[error("It has ended, so there is nothing to rotate. Make a new one instead.")]
+    #[error("It is not active, so there is nothing to rotate. Make a new one instead.")]
     NothingToRotate,
     #[error("It was confirmed as saved or used, so it cannot be replaced. Rotate it instead.")]
     NotReplaceable,
@@ -51,6 +51,10 @@ pub enum Refusal {
     DuplicateKey,
     #[error("A {what} with this name already exists.")]
     NameTaken { what: &'static str },
+    #[error("Another workspace has this short name.")]
+    ShortNameTaken,
+    #[error("This role is there already.")]
+    RoleIsThere,
     #[error("This short name is taken by another subscription.")]
     SlugTaken,
     #[error("The key group has changed meanwhile. Look at it once more.")]
@@ -73,6 +77,10 @@ pub enum Refusal {
     TooManyPersonalKeys { most: usize },
     #[error("Your user groups have more and longer names than one personal key can hold.")]
     PersonalKeyTooLong,
+    #[error(
+        "You are in no subscription, so a key of yours would open nothing. Ask to be invited to one."
+    )]
+    MemberOfNothing,
     #[error("This subscription is suspended. Nothing can be changed in it.")]
     SubscriptionSuspended,
     #[error("This subscription has an admin, who invites further members.")]

@@ -3,11 +3,7 @@
 //! their names.
 use std::sync::LazyLock;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{self, HeaderValue},
-    web::Path,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Path};
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 
@@ -79,14 +75,20 @@ pub async fn well_known(req: HttpRequest) -> HttpResponse {
     give(&req, name, false)
 }
 
+/// Whether the caller has what has this tag (RFC 9110, 13.1.2: compared weakly).
+pub fn knows(req: &HttpRequest, tag: &str) -> bool {
+    let lines = req.headers().get_all(header::IF_NONE_MATCH).filter_map(|it| it.to_str().ok());
+    let mut tags = lines.flat_map(|it| it.split(',')).map(str::trim);
+    tags.any(|it| it == "*" || it.strip_prefix("W/").unwrap_or(it) == tag)
+}
+
 fn give(req: &HttpRequest, name: &str, keep: bool) -> HttpResponse {
     let Some((bytes, kind)) = content(name) else {
         return HttpResponse::NotFound().content_type("text/plain").body("no such file\n");
     };
     let etag = format!("\"{}\"", hex(&Sha256::digest(&bytes)[..8]));
     let keep = if keep { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let unchanged = req.headers().get(header::IF_NONE_MATCH).map(HeaderValue::as_bytes)
-        == Some(etag.as_bytes());
+    let unchanged = knows(req, &etag);
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, keep));
     if unchanged { answer.finish() } else { answer.content_type(kind).body(bytes) }

@@ -305,6 +305,11 @@ pub async fn optional_json<T: DeserializeOwned + Default>(
 
 /// The same of bytes that were read.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Cause> {
+    // serde would take the fields of an object by their places.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let told = "The body is a JSON object, not a list.".to_owned();
+        return Err(Cause::Unreadable(String::new(), told));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = pointer(error.path());

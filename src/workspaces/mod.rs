@@ -75,7 +75,7 @@ pub async fn create(
         return Err(Error::refused_at("name", Refusal::NameTaken { what: "workspace" }));
     }
     if all.iter().any(|other| other.slug == it.slug) {
-        return Err(Error::field("slug", "Another workspace has this short name."));
+        return Err(Error::refused_at("slug", Refusal::ShortNameTaken));
     }
     it.number = subscriptions::take_numbers(&tx, act.scope, 1).await?;
     store::insert(&tx, it.clone()).await?;
@@ -166,7 +166,7 @@ pub async fn create_role(
     }
     let same = |it: &&Role| (it.policy_id, it.workspace_id) == (policy, workspace);
     if all.roles.iter().find(same).is_some() {
-        return Err(Error::field("policy", "This role is there already."));
+        return Err(Error::refused_at("policy", Refusal::RoleIsThere));
     }
     if all.roles.len() >= MOST_ROLES {
         return Err(Refusal::TooMany { most: MOST_ROLES, what: "workspace roles" }.into());

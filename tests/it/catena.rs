@@ -16,6 +16,7 @@ on_both! {
     each_call_has_its_name,
     a_key_of_another_kind_is_none_here,
     a_request_sent_again_is_told_where_its_key_is,
+    a_program_that_changes_keys_only_gives_none_a_policy,
 }
 
 const ALL: [&str; 2] = ["keys:write", "access:write"];
@@ -225,4 +226,30 @@ async fn a_request_sent_again_is_told_where_its_key_is(app: &TestApp) {
     let path = again.location().strip_prefix("/api/v1").unwrap().to_owned();
     assert_eq!(program.get(&path).await.expect(200).json()["api_key"]["id"], made["api_key"]["id"]);
     assert_eq!(program.get("/api_keys").await.json()["api_keys"].as_array().unwrap().len(), 1);
+}
+
+async fn a_program_that_changes_keys_only_gives_none_a_policy(app: &TestApp) {
+    let program = caller(app).await;
+    let readers = policy(&program, "Readers", &["orders:read"]).await;
+    let writers = policy(&program, "Writers", &["orders:write"]).await;
+    let it = key(&program, "billing", &readers).await;
+    let lacking = app.program(&["keys:write"]).await;
+    let new = json!({ "name": "another", "policy_id": writers["id"] });
+    let change = json!({ "policy_id": writers["id"] });
+    let by_name = json!({ "id": it["api_key"]["id"], "policy_id": writers["id"] });
+    let path = format!("/api_keys/{}", text(&it["api_key"]["id"]));
+    for refused in [
+        lacking.post("/api_keys", new.clone()).await,
+        lacking.put(&path, change).await,
+        lacking.rpc("AdminCreateApiKey", new).await,
+        lacking.rpc("AdminUpdateApiKey", by_name).await,
+    ] {
+        let told = refused.expect(403).json();
+        assert!(text(&told["message"]).contains("access:write"), "{told}");
+    }
+    assert_eq!(
+        (may(app, &it, "orders:read").await, may(app, &it, "orders:write").await),
+        (204, 403)
+    );
+    lacking.put(&path, json!({ "name": "renamed" })).await.expect(200);
 }

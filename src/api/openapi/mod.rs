@@ -15,13 +15,14 @@ use std::sync::LazyLock;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, ETAG},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use self::operation::Operation;
 use crate::{
+    http::assets,
     pepper::hex,
     server::{API_ROUTES, Face, MACHINE_ROUTES, Route},
 };
@@ -44,8 +45,7 @@ static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
 /// `GET /api/v1/openapi.json`
 pub async fn serve(req: HttpRequest) -> HttpResponse {
     let (text, tag) = &*DOCUMENT;
-    let known = req.headers().get(IF_NONE_MATCH).map(HeaderValue::as_bytes);
-    let unchanged = known == Some(tag.as_bytes());
+    let unchanged = assets::knows(&req, tag);
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((ETAG, tag.as_str())).insert_header((CACHE_CONTROL, "no-cache"));
     if unchanged { answer.finish() } else { answer.content_type("application/json").body(&**text) }

@@ -21,8 +21,10 @@ pub fn of(it: &Operation, access: Access) -> BTreeMap<u16, &'static str> {
     may(503, "The database does not answer. Nothing was done.", takes_token);
     let names_a_thing = it.path.contains('{') && !it.path.contains("{service}");
     may(404, "There is no such thing in this subscription.", names_a_thing);
-    may(408, "The body came too slowly.", it.has_body());
-    may(413, "The body has more than 64 KiB.", it.has_body());
+    // A body that is not asked for is read too.
+    let may_have_one = it.has_body() || it.method != "GET";
+    may(408, "The body came too slowly.", may_have_one);
+    may(413, "The body has more than 64 KiB.", may_have_one);
     may(415, "The body is not `application/json`.", it.has_body());
     may(422, "A value in the body will not do; `errors` says which and why.", it.has_body());
     may(409, "A rule refuses it; the detail says which.", takes_token && it.method != "GET");

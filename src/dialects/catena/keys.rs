@@ -1,7 +1,10 @@
 //! API keys: each a `token` group with one policy, made with its one instance.
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header::LOCATION},
+    http::{
+        StatusCode,
+        header::{LINK, LOCATION},
+    },
     web::{Path, Payload},
 };
 use serde_json::{Value, json};
@@ -48,7 +51,11 @@ pub async fn list(caller: KeysRead, req: HttpRequest) -> Result<HttpResponse, Fa
     let (all, held) = (Catalogue::load(&act).await?, access::of_groups(&act, &ids).await?);
     let next = found.next.map(listing::cursor_text);
     let keys = wire::keys(&found.groups, &all, &held);
-    Ok(HttpResponse::Ok().json(json!({ "api_keys": keys, "next_cursor": next })))
+    let mut answer = HttpResponse::Ok();
+    if let Some(cursor) = &next {
+        answer.insert_header((LINK, paging::link(&req, cursor)));
+    }
+    Ok(answer.json(json!({ "api_keys": keys, "next_cursor": next })))
 }
 
 /// The key of this id. A group that is none in the sense of the document is not there.
@@ -90,6 +97,9 @@ pub async fn made(
     let described =
         Description { name: new.name, description: new.description, contact: String::new() };
     let held = Held { policy: Some(new.policy_id), ..Default::default() };
+    if let Some(location) = submission.result(act.app).await? {
+        return Ok(made_before(&location));
+    }
     let first = first.read(&act)?;
     let issued = match key_groups::create(&act, (&described, &held), first, submission).await {
         Err(Error::AlreadyDone { location }) => return Ok(made_before(&location)),

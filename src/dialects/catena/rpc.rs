@@ -1,7 +1,12 @@
 //! Each call by its RPC name: `POST /rpc/AdminCreateApiKey` and so on. The body has the id of what it
 //! is about beside what the same call by REST has.
+use std::fmt;
+
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -16,12 +21,44 @@ use crate::{
     http::fault::{self, Cause},
 };
 
+/// Of an object, each once.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct Once;
+
+        impl<'de> Visitor<'de> for Once {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut from: A,
+            ) -> std::result::Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = from.next_entry::<String, Value>()? {
+                    if fields.insert(name, value).is_some() {
+                        return Err(A::Error::custom("duplicate field"));
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        from.deserialize_map(Once)
+    }
+}
+
 /// What a call is about, and the rest of its body, which is what the same call by REST has.
 async fn about<T: DeserializeOwned>(
     req: &HttpRequest,
     payload: Payload,
 ) -> Result<(Uuid, T), Cause> {
-    let mut body: Map<String, Value> = fault::json(req, payload).await?;
+    let Fields(mut body) = fault::json(req, payload).await?;
     let id = body.remove("id");
     let id = id.as_ref().and_then(Value::as_str).and_then(|it| Uuid::try_parse(it).ok());
     let told = || Cause::Unreadable("/id".to_owned(), "id says what the call is about.".to_owned());

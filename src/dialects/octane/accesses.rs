@@ -54,11 +54,17 @@ pub async fn create(
         return Err(Cause::field("data", format!("Send 1 to {MOST} accesses.")).into());
     }
     let act = admin.act();
-    let all = Catalogue::load(&act).await?;
-    let clients =
-        new.data.into_iter().map(|it| client(&act, &all, it)).collect::<Result<_, _>>()?;
     let submission = request::submission(act.app, act.scope.id(), &req, &body)?;
-    let made = match key_groups::create_clients(&act, clients, submission).await {
+    let made = match submission.result(act.app).await? {
+        Some(location) => Err(Error::AlreadyDone { location }),
+        None => {
+            let all = Catalogue::load(&act).await?;
+            let clients = new.data.into_iter().map(|it| client(&act, &all, it));
+            let clients = clients.collect::<Result<_, _>>()?;
+            key_groups::create_clients(&act, clients, submission).await
+        }
+    };
+    let made = match made {
         Err(Error::AlreadyDone { location }) => {
             key_groups::clients_made_before(&act, &location).await?
         }

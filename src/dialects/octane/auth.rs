@@ -13,6 +13,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::voice::Fault;
 use crate::{
+    api::caller::refuse_in_url,
     audit::{self, Actor},
     config::Cookies,
     error::{Error, Result},
@@ -113,19 +114,30 @@ pub fn app_of(req: &HttpRequest) -> Result<Data<App>> {
     app.ok_or_else(|| Error::Internal(anyhow::anyhow!("the server sets the App")))
 }
 
+fn shows_key(req: &HttpRequest) -> bool {
+    let headers = [AUTHORIZATION.as_str(), "x-synthetic-key"];
+    headers.iter().any(|it| req.headers().contains_key(*it))
+}
+
+fn several() -> Cause {
+    Cause::malformed("ambiguous_credentials", "Show one credential, not several.")
+}
+
+/// Of a request whose body is its credential, or whose cookie is.
+pub fn refuse_others(req: &HttpRequest) -> Result<(), Cause> {
+    refuse_in_url(req)?;
+    if shows_key(req) { Err(several()) } else { Ok(()) }
+}
+
 /// The user behind the one credential of the request.
 async fn signed_in(
     req: &HttpRequest,
     app: &App,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<User, Fault> {
-    let shows_key = [AUTHORIZATION.as_str(), "x-synthetic-key"];
-    let shows_key = shows_key.iter().any(|it| req.headers().contains_key(*it));
-    let token = match (token(req), shows_key) {
-        (Some(_), true) => {
-            let told = "Show one credential, not several.";
-            return Err(Cause::malformed("ambiguous_credentials", told).into());
-        }
+    refuse_in_url(req)?;
+    let token = match (token(req), shows_key(req)) {
+        (Some(_), true) => return Err(several().into()),
         (None, true) => return Err(Cause::KeyManagesNothing.into()),
         (None, false) => return Err(Cause::Unauthenticated.into()),
         (Some(token), false) => token,

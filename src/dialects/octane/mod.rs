@@ -52,6 +52,7 @@ pub async fn sign_in(
     if auth::is_foreign(&req, &app) {
         return Err(Error::CrossSite.into());
     }
+    auth::refuse_others(&req)?;
     let now = app.clock.now();
     let SignIn { user, password, client_id, client_secret } = fault::json(&req, payload).await?;
     let holder = match (user.zip(password), client_id.zip(client_secret)) {
@@ -105,6 +106,7 @@ pub async fn sign_out(req: HttpRequest, client: Client) -> Result<HttpResponse, 
     if auth::is_foreign(&req, &app) {
         return Err(Error::CrossSite.into());
     }
+    auth::refuse_others(&req)?;
     if let Some(token) = auth::token(&req) {
         let now = app.clock.now();
         if let Some(Holder::User(user)) = rest::holder(&app, &token, now).await? {

@@ -16,7 +16,8 @@ pub type Fault = fault::Fault<Octane>;
 pub struct Octane;
 
 impl Voice for Octane {
-    const SIGN_IN: &'static str = "Sign in first: POST /authentication/sign_in.";
+    const SIGN_IN: &'static str =
+        "Not signed in, or not with these credentials: POST /authentication/sign_in.";
     const KEY_MANAGES_NOTHING: &'static str =
         "A request that shows a key manages nothing. Sign in with user and password.";
 

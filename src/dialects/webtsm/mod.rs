@@ -14,15 +14,25 @@ mod wire;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK, LOCATION},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, LINK, LOCATION},
+    },
     web::{Data, Path, Payload},
 };
 
 pub use self::voice::Webtsm;
 use self::{auth::Caller, voice::Fault};
+use uuid::Uuid;
+
 use crate::{
     api::request,
-    http::{App, form},
+    error::Error,
+    http::{
+        App,
+        fault::{Told, Voice},
+        form,
+    },
     personal_keys::{self, NewKey},
 };
 
@@ -41,10 +51,32 @@ pub async fn create(
     wire::expect_nothing(&req, &body)?;
     let own = caller.own();
     let submission = request::submission(own.app, own.user.id, &req, &body)?;
-    let issued = personal_keys::issue(&own, NewKey::default(), submission).await?;
-    let info = caller.app.site.url(&format!("/auth/api-keys/keys/{}", issued.key.id));
+    let info = |id: Uuid| caller.app.site.url(&format!("/auth/api-keys/keys/{id}"));
+    let issued = match personal_keys::issue(&own, NewKey::default(), submission).await {
+        Err(Error::AlreadyDone { location }) => {
+            // /profile/keys/{id}/secret
+            let id = wire::id(location.rsplit('/').nth(1).unwrap_or_default());
+            return Ok(made_before(info(id)));
+        }
+        issued => issued?,
+    };
+    let info = info(issued.key.id);
     let token = issued.token();
     Ok(HttpResponse::Created().insert_header((LOCATION, info)).json(token.expose()))
+}
+
+/// The same request was sent before, and its answer had the key: where what it made is.
+fn made_before(info: String) -> HttpResponse {
+    let told = Told {
+        status: StatusCode::CONFLICT,
+        code: "already_done",
+        text: "This was done already, and its answer had the key, which is not given again. If it is \
+               lost, delete this one and make another.",
+        pointer: None,
+        errors: &[],
+    };
+    let mut answer = HttpResponse::Conflict();
+    Webtsm::tell(answer.insert_header((LOCATION, info)), &told)
 }
 
 /// `GET /auth/api-keys/keys`
@@ -69,13 +101,12 @@ pub async fn delete(caller: Caller, id: Path<String>) -> Result<HttpResponse, Fa
 /// `GET /.well-known/jwks.json`: the public halves of everybody's live keys.
 pub async fn jwks(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, Fault> {
     let after = wire::after(&req)?;
-    let found = personal_keys::public_keys(&app, after, JWKS_PAGE, app.clock.now()).await;
-    let (keys, is_more) = found?;
+    let found = personal_keys::public_keys(&app, after, JWKS_PAGE, app.clock.now()).await?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CACHE_CONTROL, JWKS_CACHED));
-    if let Some(last) = keys.last().filter(|_| is_more) {
-        let next = app.site.url(&format!("/.well-known/jwks.json?after={}", last.kid));
+    if let Some(last) = found.next {
+        let next = app.site.url(&format!("/.well-known/jwks.json?after={last}"));
         answer.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
     }
-    Ok(answer.json(serde_json::json!({ "keys": keys })))
+    Ok(answer.json(serde_json::json!({ "keys": found.keys })))
 }
