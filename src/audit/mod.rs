@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     http::App,
     pepper::{self, Digest32},
+    throttle,
 };
 
 /// Where a request came from.
@@ -187,11 +188,32 @@ pub async fn refusal(
     actor: &Actor,
     why: &'static str,
 ) -> Result<()> {
-    let event = Event::new("authz.fail", app.clock.now())
+    let now = app.clock.now();
+    let event = Event::new("authz.fail", now)
         .refused()
         .change(Value::Null, serde_json::json!({ "why": why }));
     let tx = app.db.write().await?;
-    record(app, &tx, scope.unwrap_or(INSTALLATION), actor, event).await?;
+    // Whoever tries again and again fills no log with it.
+    let (scope, name) = (scope.unwrap_or(INSTALLATION), &actor.name);
+    let who = format!("refused:{scope}:{}:{name}:{why}", actor.user_id.unwrap_or_default());
+    if !throttle::may_tell(app, &tx, &who, now).await? {
+        return Ok(());
+    }
+    record(app, &tx, scope, actor, event).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Somebody takes a list with so many rows away as a file.
+pub async fn exported(
+    app: &App,
+    scope: Uuid,
+    actor: &Actor,
+    (what, rows): (&'static str, usize),
+) -> Result<()> {
+    let event = Event::new("list.exported", app.clock.now())
+        .change(Value::Null, serde_json::json!({ "list": what, "rows": rows }));
+    let tx = app.db.write().await?;
+    record(app, &tx, scope, actor, event).await?;
     Ok(tx.commit().await?)
 }
 

@@ -68,7 +68,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 62] = [
+pub const ACTIONS: [(&str, &str); 64] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -127,7 +127,9 @@ pub const ACTIONS: [(&str, &str); 62] = [
     ("authn.logout", "Signed out"),
     ("session.ended", "Session ended elsewhere"),
     ("authz.fail", "Refused"),
+    ("list.exported", "List exported"),
     ("user.created", "User created"),
+    ("user.renamed", "User renamed"),
     ("user.password_changed", "Password changed"),
     ("owner.added", "Owner added"),
     ("owner.removed", "Ownership ended"),
@@ -302,6 +304,7 @@ async fn csv(
     let filter = Filter { before: None, ..query.filter(me)? };
     let listing = super::list(&me.app.db, scope, &filter, download::MOST_ROWS).await?;
     download::must_end(listing.next.as_ref())?;
+    super::exported(&me.app, scope, &me.actor(), ("audit log", listing.rows.len())).await?;
     let row = |it: &Record| {
         vec![
             it.seq.to_string(),

@@ -43,7 +43,7 @@ fn most_frequent(chars: &[char]) -> usize {
 }
 
 /// The longest ascending or descending run, such as `4567` or `dcba`, in characters.
-fn longest_sequence(chars: &[char]) -> usize {
+pub(super) fn longest_sequence(chars: &[char]) -> usize {
     let longest = |step: i64| {
         let steps =
             chars.windows(2).map(|it| i64::from(u32::from(it[1])) - i64::from(u32::from(it[0])));
@@ -59,7 +59,7 @@ fn longest_sequence(chars: &[char]) -> usize {
 }
 
 /// Some part of any length, repeated directly after itself, covers at least half of the key.
-fn repeats_over_half(chars: &[char]) -> bool {
+pub(super) fn repeats_over_half(chars: &[char]) -> bool {
     let covered = |part: usize| {
         let mut current = 0;
         let mut longest = 0;
@@ -122,6 +122,20 @@ mod tests {
         refused("zyxwvutsrqponmlk4Bq2", "sequence");
         refused("q7Rt2Lp9Xwq7Rt2Lp9Xw", "repetition");
         refused("quote-engine-quote-engine-42", "name");
+    }
+
+    #[test]
+    fn each_rule_ends_where_it_says() {
+        for (wrong, good, because) in [
+            ("adgbehcfigdafcbiheag", "adgbehcfigdafcbihezg", "different"),
+            ("xaxdxgxbxexcfikmpqtw", "xaxdxgxbxehcfikmpqtw", "quarter"),
+            ("abcdefghijX7q2Zr9Ptm", "abcdefghiXX7q2Zr9Ptm", "sequence"),
+            ("q7Rt2q7Rt2Lp9XwZk4Bn", "q7Rt2q7RtALp9XwZk4Bn", "repetition"),
+            ("quote-engine-Zr7qPw2Lk", "quote-engine-Zr7qPw2Lk9", "name"),
+        ] {
+            refused(wrong, because);
+            assert_eq!(faults(good, "quote-engine"), [""; 0], "{good}");
+        }
     }
 
     #[test]

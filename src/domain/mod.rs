@@ -8,6 +8,7 @@ pub mod kind;
 pub mod lanes;
 pub mod lifecycle;
 pub mod notice;
+pub mod password;
 pub mod period;
 pub mod permission;
 pub mod refusal;

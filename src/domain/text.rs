@@ -1,4 +1,4 @@
-//! What people may type: names, descriptions, e-mail addresses, passwords. Each function gives the
+//! What people may type: names, descriptions, e-mail addresses. Each function gives the
 //! cleaned text, or the sentence to show beside the field.
 use std::fmt::{self, Display};
 
@@ -47,20 +47,6 @@ pub fn email(text: &str) -> Result<String, String> {
     parts
         .map(|_| text.clone())
         .ok_or_else(|| "Enter an e-mail address, like ida@example.com.".into())
-}
-
-/// NIST SP 800-63B-4: length alone, 15 to 128 characters, no composition rules; not the e-mail
-/// address, and not one character over and over.
-pub fn password(text: &str, email: &str) -> Result<(), String> {
-    let length = text.chars().count();
-    let distinct = text.chars().collect::<std::collections::BTreeSet<_>>().len();
-    match length {
-        0..15 => Err(format!("Use at least 15 characters; these are {length}.")),
-        129.. => Err(format!("Use at most 128 characters; these are {length}.")),
-        _ if distinct < 5 => Err("Use at least 5 different characters.".into()),
-        _ if text.eq_ignore_ascii_case(email) => Err("Do not use your e-mail address.".into()),
-        _ => Ok(()),
-    }
 }
 
 /// The `client_id` of a group: its name, `_`, and 25 characters `[0-9a-z]` (document 001).
@@ -118,16 +104,6 @@ mod tests {
         for wrong in ["ida", "@x.de", "ida@", "a b@x.de", "a@b@c.de", "a@x.de\r\nBcc: b@x.de"] {
             assert!(email(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_password_is_15_to_128_characters_without_further_rules() {
-        assert!(password("only lower case words", "a@b.de").is_ok());
-        assert!(password(&"äbcde".repeat(25), "a@b.de").is_ok());
-        for wrong in ["fourteen chars", &"abcde".repeat(26), "aaaaaaaaaaaaaaaaaaaa"] {
-            assert!(password(wrong, "a@b.de").is_err(), "{wrong}");
-        }
-        assert!(password("Somebody@Example.com", "somebody@example.com").is_err());
     }
 
     #[test]

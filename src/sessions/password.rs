@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use super::{admit, fail, rest, store};
 use crate::{
     audit::{self, Actor, Event},
-    domain::text,
+    domain,
     error::{Error, Result},
     http::App,
     users::{self, Password, User},
@@ -40,7 +40,7 @@ pub async fn change_password(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<User> {
-    let check = text::password(&new, &user.email);
+    let check = domain::password::check(&new, &user.email);
     check.map_err(|it| Error::field("new_password", it))?;
     if *old == *new {
         return Err(Error::field("new_password", "This is the password that you have now."));

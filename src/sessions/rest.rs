@@ -45,8 +45,8 @@ pub enum Holder {
     KeyInstance(Uuid),
 }
 
-/// Sessions of one user; the oldest give way.
-const PER_USER: u64 = 10;
+/// Sessions of one user, or with one secret; the oldest give way.
+const EACH: u64 = 10;
 
 /// Begins a session. Gives its token, of which only a digest is kept.
 pub async fn open(app: &App, holder: &Holder, now: DateTime<Utc>) -> Result<String> {
@@ -64,20 +64,22 @@ pub async fn open(app: &App, holder: &Holder, now: DateTime<Utc>) -> Result<Stri
         last_seen_at: Set(millis(now)),
     };
     entity::Entity::insert(row).exec_without_returning(app.db.read()).await?;
-    if let Some(user) = user {
-        end_oldest(app, user).await?;
-    }
+    let own = match holder {
+        Holder::User(it) => entity::COLUMN.user_id.eq(it.id),
+        Holder::KeyInstance(id) => entity::COLUMN.key_instance_id.eq(*id),
+    };
+    end_oldest(app, own).await?;
     Ok(token)
 }
 
-async fn end_oldest(app: &App, user: Uuid) -> Result<()> {
+async fn end_oldest(app: &App, own: Expr) -> Result<()> {
     let rows = entity::Entity::find()
-        .filter(entity::COLUMN.user_id.eq(user))
+        .filter(own)
         .order_by_desc(entity::Column::CreatedAt)
-        .limit(PER_USER + 10)
+        .limit(EACH + 10)
         .all(app.db.read())
         .await?;
-    let oldest = rows.into_iter().skip(PER_USER as usize).map(|it| it.digest);
+    let oldest = rows.into_iter().skip(EACH as usize).map(|it| it.digest);
     entity::Entity::delete_many()
         .filter(entity::COLUMN.digest.is_in(oldest))
         .exec(app.db.read())
@@ -90,7 +92,7 @@ pub async fn count_of(app: &App, user: Uuid, now: DateTime<Utc>) -> Result<usize
     let rows = entity::Entity::find()
         .filter(entity::COLUMN.user_id.eq(user))
         .filter(entity::COLUMN.last_seen_at.gt(millis(now - IDLE)))
-        .limit(PER_USER)
+        .limit(EACH)
         .all(app.db.read())
         .await?;
     Ok(rows.len())

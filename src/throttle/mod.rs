@@ -107,7 +107,16 @@ async fn take_back(tx: &Tx, bucket: String) -> Result<()> {
 /// Whether one more refusal of this address is worth a row of the audit log: one a minute is, so
 /// that nobody can fill the log without an account.
 pub async fn is_news(app: &App, tx: &Tx, from: IpAddr, now: DateTime<Utc>) -> Result<bool> {
-    match count_up_to(app, tx, &format!("told:{}", network(from)), 1, now).await {
+    may_be(count_up_to(app, tx, &format!("told:{}", network(from)), 1, now).await)
+}
+
+/// Whether one more of what `who` names is worth a row of the audit log: 30 a minute are.
+pub async fn may_tell(app: &App, tx: &Tx, who: &str, now: DateTime<Utc>) -> Result<bool> {
+    may_be(count_up_to(app, tx, who, PER_MINUTE, now).await)
+}
+
+fn may_be(counted: Result<()>) -> Result<bool> {
+    match counted {
         Err(Error::TooMany(_)) => Ok(false),
         counted => counted.map(|()| true),
     }
@@ -185,7 +194,7 @@ fn bucket(app: &App, name: &str) -> String {
 }
 
 /// An IPv6 caller owns at least a /64.
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address {
         IpAddr::V4(it) => it.to_string(),
         IpAddr::V6(it) => format!("{:x?}", &it.segments()[..4]),

@@ -11,17 +11,18 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, entity::prelude::*};
 
 pub use self::{
     entity::Model as User,
-    owners::{end_ownership, make_owner, owner, owners},
+    owners::{begin_as_owner, candidate, end_ownership, make_owner, owner, owners},
     password::{Password, Passwords},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    audit::Event,
+    audit::{self, Actor, Event},
     clock,
     db::{Db, Tx},
-    domain::text,
+    domain::{self, text},
     error::{Error, FieldError, Result},
+    http::App,
 };
 
 /// What it takes to become a user. Checked by [`NewUser::checked`].
@@ -44,7 +45,7 @@ impl NewUser {
         };
         let email = field("email", text::email(&self.email));
         let name = field("name", text::name(&self.name));
-        field("password", text::password(&self.password, &email).map(|()| String::new()));
+        field("password", domain::password::check(&self.password, &email).map(|()| String::new()));
         let checked = Self { email, name, password: self.password };
         if errors.is_empty() { Ok(checked) } else { Err(Error::Invalid(errors)) }
     }
@@ -92,9 +93,11 @@ pub async fn insert(
         password_hash: Set(password_hash),
         is_owner: Set(is_owner),
         theme: Set("system".to_owned()),
+        shortcuts: Set(true),
         time_zone: Set("UTC".to_owned()),
         created_at: Set(clock::millis(now)),
-        last_sign_in_at: Set(None),
+        // Who makes an account is signed in to it.
+        last_sign_in_at: Set(Some(clock::millis(now))),
     };
     let inserted = user.insert(tx).await;
     inserted.map_err(|error| {
@@ -111,9 +114,17 @@ pub struct Preferences {
     pub name: String,
     pub theme: String,
     pub time_zone: String,
+    /// Whether `/` and `?` do something.
+    pub shortcuts: bool,
 }
 
-pub async fn set_preferences(db: &Db, user: Uuid, wanted: Preferences) -> Result<()> {
+pub async fn set_preferences(
+    app: &App,
+    user: &User,
+    wanted: Preferences,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let mut errors = Vec::new();
     let name = text::name(&wanted.name).unwrap_or_else(|message| {
         errors.push(FieldError::new("name", message));
@@ -128,15 +139,23 @@ pub async fn set_preferences(db: &Db, user: Uuid, wanted: Preferences) -> Result
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let tx = db.write().await?;
+    let tx = app.db.write().await?;
     let changed = entity::ActiveModel {
-        id: Set(user),
-        name: Set(name),
+        id: Set(user.id),
+        name: Set(name.clone()),
         theme: Set(wanted.theme),
+        shortcuts: Set(wanted.shortcuts),
         time_zone: Set(wanted.time_zone),
         ..Default::default()
     };
     changed.update(&tx).await?;
+    // By it others know who did what.
+    if name != user.name {
+        let event = Event::new("user.renamed", now)
+            .on("user", user.id, &user.email)
+            .change(json!({ "name": user.name }), json!({ "name": name }));
+        audit::record(app, &tx, audit::INSTALLATION, actor, event).await?;
+    }
     Ok(tx.commit().await?)
 }
 

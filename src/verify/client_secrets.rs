@@ -16,6 +16,7 @@ use crate::{
     key_groups::entity as groups,
     key_instances::entity as instances,
     pepper::{Digest32, mac, mac_key},
+    throttle,
     users::{Password, Passwords},
 };
 
@@ -148,8 +149,8 @@ pub(super) async fn find(
     if let Some(n) = ours.recall(proof(&digests), now) {
         return Ok(digests.get(n).copied());
     }
-    let address = from.to_string();
-    let who = ours.name(&[b"who", client_id.as_bytes(), address.as_bytes()]);
+    let network = throttle::network(from);
+    let who = ours.name(&[b"who", client_id.as_bytes(), network.as_bytes()]);
     ours.admit(who, now)?;
     let known = match stored {
         Some(known) => known,

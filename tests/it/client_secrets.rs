@@ -9,7 +9,7 @@ use keyward::{
 };
 use sea_orm::ConnectionTrait;
 
-use crate::support::{Answer, Desk, TestApp, blamed, ids, on_both};
+use crate::support::{Answer, Database, Desk, TestApp, basic, blamed, ids, on_both};
 
 on_both! {
     a_chosen_secret_obeys_the_rule_and_works,
@@ -19,6 +19,7 @@ on_both! {
     each_of_two_chosen_secrets_works_and_both_tell_why_not,
     a_hash_that_was_not_written_by_us_opens_nothing,
     after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not,
+    who_owns_many_addresses_of_one_network_is_one_caller,
     a_flood_of_wrong_secrets_leaves_generated_keys_answering,
 }
 
@@ -150,6 +151,26 @@ async fn after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not(app
     ask("Wrong-secret-x").await.expect(429);
     app.clock.advance(TimeDelta::days(-1));
     ask("Wrong-secret-x").await.expect(401);
+}
+
+async fn who_owns_many_addresses_of_one_network_is_one_caller(database: &Database) {
+    let local = vec!["127.0.0.0/8".parse().unwrap()];
+    let app = TestApp::start_with(*database, |it| it.trusted_proxies = local).await;
+    let desk = app.desk("acme").await;
+    let group = desk.client("billing").await;
+    choose(&desk, &group, GOOD).await.unwrap();
+    let ask = async |network: &str, n: usize| {
+        let credential = basic(&group.client_id, &format!("Wrong-secret-{n}"));
+        let from = format!("2001:db8:0:{network}::{n}");
+        let headers = [("authorization", credential.as_str()), ("x-forwarded-for", &from)];
+        app.service().raw(&headers).await.status
+    };
+    for n in 0..30 {
+        assert_eq!(ask("1", n).await, 401);
+    }
+    assert_eq!((ask("1", 30).await, ask("2", 30).await), (429, 401));
+    drop(desk);
+    app.stop().await;
 }
 
 async fn wrong(app: &TestApp, client_id: &str, n: usize) -> Answer {

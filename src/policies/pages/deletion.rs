@@ -11,6 +11,7 @@ use crate::{
         Catalogue, impact,
         pages::{Link, in_words},
     },
+    audit,
     clock::{instant, iso},
     domain::access::Source,
     error::{Error, Result},
@@ -183,6 +184,7 @@ pub async fn csv(admin: Admin, path: Path<(String, String)>) -> Result<HttpRespo
         }
     }
     let header = ["group", "key", "status", "last_used_at", "last_used_from"];
+    audit::exported(act.app, act.scope.id(), &act.actor, ("keys of a policy", rows.len())).await?;
     let name = format!("{}-deletion.csv", download::file_name(&it.name));
     Ok(download::csv(&name, &header, &rows)?)
 }

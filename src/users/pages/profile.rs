@@ -56,6 +56,9 @@ pub struct ProfileForm {
     pub theme: String,
     #[serde(default)]
     pub time_zone: String,
+    /// `off`, or on.
+    #[serde(default)]
+    pub shortcuts: String,
 }
 
 /// `GET /profile`
@@ -90,6 +93,7 @@ pub async fn view(
         name: user.name.clone(),
         theme: user.theme.clone(),
         time_zone: user.time_zone.clone(),
+        shortcuts: if user.shortcuts { "on" } else { "off" }.to_owned(),
     });
     let this = sessions::current(session);
     let rows = sessions::of_user(&me.app.db, user.id, me.here.now).await?;
@@ -129,8 +133,10 @@ pub async fn save(
         name: form.name.clone(),
         theme: form.theme.clone(),
         time_zone: form.time_zone.clone(),
+        shortcuts: form.shortcuts != "off",
     };
-    match users::set_preferences(&me.app.db, me.user.id, wanted).await {
+    let actor = me.actor();
+    match users::set_preferences(&me.app, &me.user, wanted, &actor, me.here.now).await {
         Ok(()) => Ok(Flash::new("Your profile is saved.").then(&me.app, "/profile")),
         Err(error) => show(&me, &session, Some(form), Errors::of(error)?).await,
     }
