@@ -210,10 +210,22 @@ pub struct Config {
     pub mail_from: Option<String>,
     /// Private networks that webhooks may post to, such as 10.0.0.0/8; to those also by plain http.
     /// Without it webhooks reach the public internet only.
-    #[arg(long, global = true, env = "KEYWARD_WEBHOOK_NETWORKS", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_WEBHOOK_NETWORKS",
+        value_delimiter = ',',
+        value_parser = network
+    )]
     pub webhook_networks: Vec<IpNet>,
-    /// Networks of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.
-    #[arg(long, global = true, env = "KEYWARD_TRUSTED_PROXIES", value_delimiter = ',')]
+    /// Addresses and networks of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_parser = network
+    )]
     pub trusted_proxies: Vec<IpNet>,
     /// Allow signing in over plain http on an address that is not this machine. The session can
     /// then be read on the network.
@@ -227,6 +239,15 @@ pub struct Config {
     /// How log lines look.
     #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+}
+
+/// A network, or an address, which is one of one machine.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or_else(|_| address())
+        .map_err(|_| "say an address or a network, such as 10.0.0.5 or 10.0.0.0/8".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -338,6 +359,10 @@ impl Site {
             matches!(url.path(), "" | "/") && url.query().is_none(),
             "--public-url must have no path: Keyward serves from the root of its host"
         );
+        ensure!(
+            url.username().is_empty() && url.password().is_none() && url.fragment().is_none(),
+            "--public-url is the address that people type: no user, no password, no #"
+        );
         let origin = url.origin().ascii_serialization();
         let host = origin.split_once("://").map(|it| it.1.to_owned()).unwrap_or_default();
         let safe = url.scheme() == "https" || is_this_machine(url);
@@ -393,6 +418,17 @@ mod tests {
         for args in [[typed, file].concat(), [&["migrate"][..], &typed, &file].concat()] {
             assert!(config(&args).unwrap_err().to_string().contains(both), "{args:?}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_or_a_network() {
+        let of = |text| {
+            Ok::<_, String>(config(&["--trusted-proxies", text]).map_err(|it| it.to_string())?)
+        };
+        let known = of("10.0.0.5, 10.1.0.0/16,::1").unwrap().trusted_proxies;
+        let known: Vec<_> = known.iter().map(IpNet::to_string).collect();
+        assert_eq!(known, ["10.0.0.5/32", "10.1.0.0/16", "::1/128"]);
+        assert!(of("gateway").unwrap_err().contains("such as 10.0.0.5"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use actix_web::{rt::System, web::Data};
@@ -41,6 +42,9 @@ use crate::{
     verify::{ClientSecrets, usage},
 };
 
+/// How long what is pending may take to be written when it stops, behind the requests that run.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 pub fn main() -> ExitCode {
     let mut cli = Cli::read();
     // They are clients: without a log, a database or a pepper.
@@ -49,8 +53,8 @@ pub fn main() -> ExitCode {
         Some(Command::Completions { shell }) => return cli::completions(shell),
         other => other,
     };
-    start_log(cli.config.log_format);
-    match System::new().block_on(run(cli)) {
+    let done = start_log(cli.config.log_format);
+    match done.and_then(|()| System::new().block_on(run(cli))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("keyward: {error:#}");
@@ -71,8 +75,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             if instances > 0 {
                 demo::fill_lab(&mut app, instances).await?;
             }
+            let ports = Ports::bind(&app)?;
             announce_demo(&app);
-            listen(Data::new(app)).await
+            listen(Data::new(app), ports).await
         }
         Command::Admin(Admin::CreateOwner(it)) => create_owner(config, it).await,
         Command::Audit(Audit::Verify) => verify_audit(config).await,
@@ -83,17 +88,22 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KEYWARD_LOG").unwrap_or_else(|_| {
-        // Postgres notes at each start that what a migration makes if it is missing is not missing.
-        let quiet = "actix_server=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn";
-        tracing_subscriber::EnvFilter::new(format!("info,{quiet}"))
-    });
+fn start_log(format: LogFormat) -> anyhow::Result<()> {
+    let filter = match std::env::var("KEYWARD_LOG").ok().filter(|it| !it.is_empty()) {
+        Some(wanted) => tracing_subscriber::EnvFilter::try_new(wanted)
+            .context("KEYWARD_LOG is not understood: say info, debug or keyward=debug,info")?,
+        None => {
+            // Postgres notes at each start that what a migration makes if it is missing is not missing.
+            let quiet = "actix_server=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn";
+            tracing_subscriber::EnvFilter::new(format!("info,{quiet}"))
+        }
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
 /// Opens everything that serving needs: the same for `main` and for tests.
@@ -101,9 +111,11 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<App> {
     let site = config.site()?;
     let url = config.database_url()?;
     prepare_folders(&config, &url)?;
+    restrict(&url)?;
     db::migrate(&url).await.context("the database cannot be brought to this version's schema")?;
     let db = Db::open(&url).await.context("cannot open the database")?;
-    restrict(&url)?;
+    // A file that can only be read could revoke nothing.
+    drop(db.write().await.context("the database cannot be written")?);
     let peppers =
         Arc::new(installation::open_pepper(&db, &config.pepper_file()?, clock.now()).await?);
     let passwords = Passwords::new(peppers.derive("passwords"));
@@ -148,14 +160,26 @@ fn prepare_folders(config: &Config, url: &str) -> anyhow::Result<()> {
 /// The database file is for nobody else's eyes.
 fn restrict(url: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    if let Some(file) = db::sqlite_file(url).filter(|it| it.exists()) {
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let Some(file) = db::sqlite_file(url).filter(|it| it.exists()) else { return Ok(()) };
+    let wanted = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(&file, wanted).with_context(|| {
+        let file = file.display();
+        format!("cannot make {file} writable, and readable for its owner alone: it must be yours")
+    })
+}
+
+/// Of a database that must be there already: a mistyped path makes none.
+async fn open_existing(config: Config) -> anyhow::Result<App> {
+    if let Some(file) = db::sqlite_file(&config.database_url()?).filter(|it| !it.exists()) {
+        bail!("there is no database at {}", file.display());
     }
-    Ok(())
+    open(config, Clock::System).await
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let app = Data::new(open(config, Clock::System).await?);
+    // A start that fails must not end the link of a server that runs.
+    let ports = Ports::bind(&app)?;
     match installation::setup_link(&app).await? {
         Some(link) => println!(
             "\nNobody can sign in yet. Open this link within 24 hours to create the owner:\n\n    \
@@ -163,17 +187,33 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         ),
         None => println!("\nSign in at {}\n", app.site.url("/sign-in")),
     }
-    listen(app).await
+    listen(app, ports).await
+}
+
+/// Where it listens.
+struct Ports {
+    pages: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl Ports {
+    fn bind(app: &App) -> anyhow::Result<Self> {
+        let metrics = app.config.metrics_bind.map(listener).transpose();
+        Ok(Self {
+            pages: listener(app.config.bind)?,
+            metrics: metrics.context("the metrics cannot be served")?,
+        })
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, lets running requests finish, and writes what is pending.
-async fn listen(app: Data<App>) -> anyhow::Result<()> {
+async fn listen(app: Data<App>, ports: Ports) -> anyhow::Result<()> {
     let bind = app.config.bind;
-    let server = server::start(listener(bind)?, app.clone())?;
+    let server = server::start(ports.pages, app.clone())?;
     let handle = server.handle();
-    let metrics = match app.config.metrics_bind {
-        Some(bind) => {
-            let listener = listener(bind).context("the metrics cannot be served")?;
+    let metrics = match ports.metrics {
+        Some(listener) => {
+            let bind = listener.local_addr()?;
             let server = server::start_metrics(listener, app.clone())?;
             tracing::info!(%bind, "serving metrics");
             Some((server.handle(), actix_web::rt::spawn(server)))
@@ -202,13 +242,22 @@ async fn listen(app: Data<App>) -> anyhow::Result<()> {
     }
     // Not aborted: a batch that it is writing would be lost.
     drop(stop);
-    housekeeping.await?;
-    noticing.await?;
-    if let Err(error) = keeper.stop().await {
-        tracing::warn!(?error, "other nodes wait for this one until its lease has run out");
+    let mut noticing = noticing;
+    if tokio::time::timeout(LAST_WORDS, &mut noticing).await.is_err() {
+        tracing::warn!("a receiver of notices is slow: they are sent again by the next process");
+        noticing.abort();
     }
-    app.recorder.flush(&app.db, app.clock.now()).await?;
-    app.db.clone().close().await?;
+    let rest = async {
+        housekeeping.await?;
+        if let Err(error) = keeper.stop().await {
+            tracing::warn!(?error, "other nodes wait for this one until its lease has run out");
+        }
+        app.recorder.flush(&app.db, app.clock.now()).await?;
+        anyhow::Ok(app.db.clone().close().await?)
+    };
+    // A database that is silent would be waited for without end.
+    let ended = tokio::time::timeout(LAST_WORDS, rest).await;
+    ended.context("the database does not answer: the last uses of keys are not written")??;
     tracing::info!("stopped");
     Ok(())
 }
@@ -330,7 +379,7 @@ fn in_lines(error: Error) -> anyhow::Error {
 /// What a service declares, from a file. Seen at once by servers on the same database.
 async fn declare(config: Config, subscription: &str, file: &Path) -> anyhow::Result<()> {
     let declaration = permissions::file::read(file)?;
-    let app = open(config, Clock::System).await?;
+    let app = open_existing(config).await?;
     let scope = subscriptions::enter_as_operator(&app.db, subscription).await;
     let scope = scope.map_err(|error| match error {
         Error::NotFound => anyhow::anyhow!("there is no subscription {subscription}"),
@@ -344,8 +393,12 @@ async fn declare(config: Config, subscription: &str, file: &Path) -> anyhow::Res
 }
 
 fn ask_password() -> anyhow::Result<Zeroizing<String>> {
-    let first = Zeroizing::new(rpassword::prompt_password("Password (15 characters or more): ")?);
-    let second = Zeroizing::new(rpassword::prompt_password("The same once more: ")?);
+    let ask = |prompt| {
+        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
+        typed.context("there is no terminal to ask for a password: give --password-file")
+    };
+    let first = ask("Password (15 characters or more): ")?;
+    let second = ask("The same once more: ")?;
     if *first != *second {
         bail!("the two passwords differ; nothing was done");
     }
@@ -353,7 +406,7 @@ fn ask_password() -> anyhow::Result<Zeroizing<String>> {
 }
 
 async fn verify_audit(config: Config) -> anyhow::Result<()> {
-    let app = open(config, Clock::System).await?;
+    let app = open_existing(config).await?;
     match audit::verify(&app.db, &app.peppers.derive("audit")).await? {
         Ok(rows) => {
             println!("The audit log is whole: {rows} rows.");
@@ -367,7 +420,7 @@ fn announce_demo(app: &App) {
     let mut out = std::io::stdout();
     let _ = writeln!(
         out,
-        "\nA demonstration, in a database of its own. Sign in at {}\n\n{}\n",
+        "\nA demonstration. Sign in at {}\n\n{}\n",
         app.site.url("/sign-in"),
         demo::SIGN_IN_HELP
     );

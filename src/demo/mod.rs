@@ -65,8 +65,18 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
     if !is_empty && !folder.join(MARKER).exists() {
         bail!("{shown} holds something else than a demonstration; name another --folder");
     }
-    let of_database = ["keyward.db", "keyward.db-wal", "keyward.db-shm", "keyward.db-journal"];
-    for file in of_database.into_iter().chain(["keyward.pepper", KEYS]) {
+    // Another database than a file stays as it is, and so does its pepper.
+    let own: &[&str] = match db::is_sqlite(&config.database_url) {
+        true => &[
+            "keyward.db",
+            "keyward.db-wal",
+            "keyward.db-shm",
+            "keyward.db-journal",
+            "keyward.pepper",
+        ],
+        false => &[],
+    };
+    for file in own.iter().chain(&[KEYS]) {
         let file = folder.join(file);
         if file.exists() {
             fs::remove_file(file)?;

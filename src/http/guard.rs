@@ -29,6 +29,14 @@ tokio::task_local! {
     static REQUEST_ID: String;
 }
 
+/// A method can be any word, such as a key that slipped there.
+fn logged(it: &Method) -> &'static str {
+    let known = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND",
+    ];
+    known.into_iter().find(|known| *known == it.as_str()).unwrap_or("another")
+}
+
 /// Gives the request an id, and logs one line about it: the matched route, never the query.
 pub async fn log<B: MessageBody>(
     req: ServiceRequest,
@@ -37,7 +45,7 @@ pub async fn log<B: MessageBody>(
     let app = req.app_data::<Data<App>>().expect("the server sets it").clone();
     let id = clock::new_id(app.clock.now()).simple().to_string();
     let started = Instant::now();
-    let method = req.method().clone();
+    let method = logged(req.method());
     let route = req.match_pattern().unwrap_or_else(|| "-".to_owned());
     let answered = Applied::noted(&app.db, REQUEST_ID.scope(id.clone(), next.call(req))).await;
     let (mut answered, applied) = answered;
@@ -46,7 +54,7 @@ pub async fn log<B: MessageBody>(
         Err(error) => error.as_response_error().status_code().as_u16(),
     };
     let ms = started.elapsed().as_millis();
-    tracing::info!(%method, route, status, ms = ms as u64, request_id = id, "request");
+    tracing::info!(method, route, status, ms = ms as u64, request_id = id, "request");
     if let Ok(id) = HeaderValue::try_from(id) {
         let name = HeaderName::from_static("x-request-id");
         answered = with_headers(answered, |it| drop(it.insert(name, id)));
@@ -196,7 +204,9 @@ pub async fn known_host<B: MessageBody>(
     let hosts: Vec<_> = req.headers().get_all(header::HOST).collect();
     let asked = req.uri().authority().map(|it| it.as_str().to_owned());
     let asked = asked.or_else(|| Some(hosts.first()?.to_str().ok()?.to_owned()));
-    let known = hosts.len() <= 1 && asked.is_some_and(|it| app.site.hosts.contains(&it));
+    // RFC 9110, 4.2.3: in letters of any case.
+    let is_ours = |it: String| app.site.hosts.iter().any(|host| host.eq_ignore_ascii_case(&it));
+    let known = hosts.len() <= 1 && asked.is_some_and(is_ours);
     if known {
         return next.call(req).await.map(ServiceResponse::map_into_left_body);
     }
