@@ -23,6 +23,7 @@ mod m20261128_000013_changes;
 mod m20261128_000014_token_ends;
 mod m20261128_000015_more_changes;
 mod m20261129_000016_told;
+mod m20261130_000017_shortcuts;
 
 pub struct Migrator;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000014_token_ends::Migration),
             Box::new(m20261128_000015_more_changes::Migration),
             Box::new(m20261129_000016_told::Migration),
+            Box::new(m20261130_000017_shortcuts::Migration),
         ]
     }
 }

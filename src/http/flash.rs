@@ -13,6 +13,9 @@ pub(super) const NAME: &str = "kw_flash";
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Flash {
     pub text: String,
+    /// It tells of nothing that was done: green is for what was.
+    #[serde(default)]
+    pub is_plain: bool,
     /// A path, and the fields to post there.
     pub undo: Option<Undo>,
     /// What the page is called, and its path.
@@ -27,7 +30,16 @@ pub struct Undo {
 
 impl Flash {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), undo: None, link: None }
+        Self { text: text.into(), is_plain: false, undo: None, link: None }
+    }
+
+    /// What there is to say where nothing was done.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { is_plain: true, ..Self::new(text) }
+    }
+
+    pub fn icon(&self) -> &'static str {
+        if self.is_plain { "info" } else { "circle-check" }
     }
 
     pub fn with_undo(mut self, path: String, fields: &[(&str, String)]) -> Self {

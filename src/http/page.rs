@@ -169,6 +169,8 @@ pub enum Section {
 /// What every page carries: theme, who is signed in, where, and what just happened.
 pub struct Page {
     pub theme: String,
+    /// Whether single letters do something.
+    pub shortcuts: bool,
     pub section: Section,
     pub user: Option<Person>,
     pub place: Option<Place>,
@@ -197,10 +199,16 @@ pub struct Place {
 }
 
 impl Page {
+    /// Its message does.
+    pub fn offers_undo(&self) -> bool {
+        self.flash.as_ref().is_some_and(|it| it.undo.is_some())
+    }
+
     /// Without a frame: sign-in, set-up, errors.
     pub fn plain() -> Self {
         Self {
             theme: String::new(),
+            shortcuts: true,
             section: Section::None,
             user: None,
             place: None,
@@ -221,6 +229,7 @@ impl Page {
         };
         Self {
             theme: if user.theme == "system" { String::new() } else { user.theme.clone() },
+            shortcuts: user.shortcuts,
             section,
             user: Some(person),
             place: None,

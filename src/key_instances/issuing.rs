@@ -73,7 +73,8 @@ impl NewKey {
             hash = Some(act.app.client_secrets.hash(secret.copy()).await?);
         }
         let (period, note) = (self.period, self.note);
-        Ok(Prepared { own, hash, period, note, is_kept: false, behind: None })
+        let (is_kept, is_allowed, behind) = (false, false, None);
+        Ok(Prepared { own, hash, period, note, is_kept, is_allowed, behind })
     }
 }
 
@@ -85,11 +86,19 @@ pub(crate) struct Prepared {
     period: ActivePeriod,
     note: String,
     is_kept: bool,
+    /// Its period was that of another one.
+    is_allowed: bool,
     /// The last label of its group, where that matters: a key that came since could have had its secret.
     behind: Option<i32>,
 }
 
 impl Prepared {
+    /// With the same period and note: what was allowed once is allowed once more.
+    fn instead_of(old: &KeyInstance) -> Self {
+        let (period, note) = (old.facts().period, old.note.clone());
+        Self { own: None, hash: None, period, note, is_kept: false, is_allowed: true, behind: None }
+    }
+
     /// Its maker is a program, which has it: nobody has to be asked whether it is kept somewhere.
     pub(crate) fn kept_if(self, is_kept: bool) -> Self {
         Self { is_kept, ..self }
@@ -145,14 +154,12 @@ pub async fn replace(
 ) -> Result<Issued> {
     let (submission, known) = (submission.into(), super::find(act, old).await?);
     let period = known.facts().period;
-    let new = NewKey { source: Source::Generate, period, note: known.note.clone() };
-    // A period that was allowed once is allowed once more, unless it has ended.
     if !known.is_replaceable(act.now) {
         // Sent twice, the form has done already what it asks for: its claim says so.
         begin(act, old.0, submission, async |_| Ok(())).await?;
         return Err(Refusal::NotReplaceable.into());
     }
-    let new = new.prepare(act, false).await?;
+    let new = Prepared::instead_of(&known);
     let (begun, old) = begin_with(act, old, submission).await?;
     if !old.is_replaceable(act.now) || old.facts().period != period {
         return Err(Refusal::NotReplaceable.into());
@@ -269,7 +276,9 @@ pub(crate) async fn insert(
     new: Prepared,
     id: Uuid,
 ) -> Result<(KeyInstance, SecretText, Event)> {
-    subscription.period_rules().check(&new.period).map_err(at_until)?;
+    if !new.is_allowed {
+        subscription.period_rules().check(&new.period).map_err(at_until)?;
+    }
     if new.behind.is_some_and(|it| it + 1 != group.last_label) {
         return Err(Refusal::ChangedMeanwhile.into());
     }

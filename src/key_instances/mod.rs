@@ -261,9 +261,18 @@ pub(crate) async fn labels(tx: &Tx, groups: &[KeyGroup]) -> Result<HashMap<Uuid,
     Ok(names)
 }
 
-/// The one of `others` that takes over when `ending` ends.
-pub fn successor<'a>(ending: &KeyInstance, others: &'a [KeyInstance]) -> Option<&'a KeyInstance> {
-    coverage::successor(&ending.facts(), others, KeyInstance::facts).filter(|it| it.id != ending.id)
+/// The one of `others` that takes over when `ending` ends: a newer one, whatever else is there and ends later, because
+/// that is where a rotation goes; else any.
+pub fn successor<'a>(
+    ending: &KeyInstance,
+    others: impl IntoIterator<Item = &'a KeyInstance>,
+) -> Option<&'a KeyInstance> {
+    let others = others.into_iter().filter(|it| it.id != ending.id);
+    let (newer, older): (Vec<_>, Vec<_>) = others.partition(|it| it.label > ending.label);
+    let next = |among: &[&'a KeyInstance]| {
+        coverage::successor(&ending.facts(), among, |it| it.facts()).copied()
+    };
+    next(&newer).or_else(|| next(&older))
 }
 
 fn full_name(group: &KeyGroup, instance: &KeyInstance) -> String {

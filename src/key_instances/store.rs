@@ -160,19 +160,25 @@ pub(super) async fn unsaved(act: &Act<'_>, limit: u64) -> Result<Vec<Model>> {
     Ok(rows)
 }
 
-/// The instances of a group, the one used last first.
+/// The instances of a group, the one used last first, and those that never were behind all others.
 pub(super) async fn of_group(
     db: &impl ConnectionTrait,
     scope: &Scope,
     group: Uuid,
     limit: u64,
 ) -> Result<Vec<Model>> {
-    Ok(in_group(scope, group)
-        .order_by_desc(Column::IdleSince)
-        .order_by_desc(Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?)
+    let by_use = |is_used: bool| {
+        let use_ = COLUMN.last_used_at;
+        let some = if is_used { use_.is_not_null() } else { use_.is_null() };
+        let query = in_group(scope, group).filter(some);
+        query.order_by_desc(Column::IdleSince).order_by_desc(Column::Id)
+    };
+    let mut rows = by_use(true).limit(limit).all(db).await?;
+    let left = limit - rows.len() as u64;
+    if left > 0 {
+        rows.extend(by_use(false).limit(left).all(db).await?);
+    }
+    Ok(rows)
 }
 
 pub(super) async fn refused_last(act: &Act<'_>, group: Uuid) -> Result<Option<Model>> {

@@ -10,12 +10,12 @@ use crate::{
     clock::{instant, millis, new_id},
     db::Tx,
     domain::{
-        Facts, coverage,
+        Facts,
         notice::{self, Threshold},
     },
     error::Result,
     http::App,
-    key_instances::KeyInstance,
+    key_instances::{self, KeyInstance},
     subscriptions,
 };
 
@@ -118,8 +118,8 @@ fn word(it: &KeyInstance, siblings: &[&KeyInstance], now: DateTime<Utc>) -> Opti
     if threshold == Threshold::End && instant(it.ends_at) < now - LATEST {
         return None;
     }
-    let successor =
-        coverage::successor(&facts, siblings, |it| it.facts()).map(|it| (it.label, it.active_from));
+    let successor = key_instances::successor(it, siblings.iter().copied());
+    let successor = successor.map(|it| (it.label, it.active_from));
     Some(Word { instance: it.clone(), threshold, successor, at: millis(now), id: new_id(now) })
 }
 

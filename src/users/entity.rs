@@ -16,6 +16,8 @@ pub struct Model {
     pub is_owner: bool,
     /// `system`, `light` or `dark`.
     pub theme: String,
+    /// Whether `/` and `?` do something.
+    pub shortcuts: bool,
     /// An IANA zone, such as `Europe/Berlin`.
     pub time_zone: String,
     pub created_at: i64,

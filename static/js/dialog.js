@@ -2,7 +2,11 @@
 (() => {
   'use strict';
   for (const dialog of document.querySelectorAll('dialog[data-modal][open]:not([data-secret])')) {
-    const back = () => { if (dialog.dataset.back) location.assign(dialog.dataset.back); };
+    // What was typed is not lost by a click beside it, and by Esc only if that is meant.
+    let typed = false;
+    dialog.addEventListener('input', () => { typed = true; });
+    const leave = () => { if (dialog.dataset.back) location.assign(dialog.dataset.back); };
+    const back = () => { if (!typed || confirm('Discard what you typed?')) leave(); };
     const outside = (e) => {
       const box = dialog.getBoundingClientRect();
       return e.target === dialog && (e.clientX < box.left || e.clientX > box.right || e.clientY < box.top || e.clientY > box.bottom);
@@ -15,10 +19,14 @@
       back();
     });
     // browsers close it on a repeated Esc, whatever the page says
-    dialog.addEventListener('close', () => { if (!dialog.open) back(); });
+    dialog.addEventListener('close', () => {
+      if (dialog.open) return;
+      if (!typed || confirm('Discard what you typed?')) leave();
+      else dialog.showModal();
+    });
     // Press and release outside: a text selection may end there.
     let pressed = false;
     dialog.addEventListener('pointerdown', (e) => { pressed = outside(e); });
-    dialog.addEventListener('click', (e) => { if (pressed && outside(e)) back(); });
+    dialog.addEventListener('click', (e) => { if (pressed && outside(e) && !typed) leave(); });
   }
 })();

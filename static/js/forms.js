@@ -30,7 +30,8 @@
     if (until.disabled) until.value = '';
     else if (fill && Number(preset.days)) {
       // An empty start is now, in a zone that only the server knows.
-      const end = Date.parse(`${from?.value ?? until.dataset.from}Z`) + preset.days * 864e5;
+      const start = until.dataset.base ?? from?.value ?? until.dataset.from;
+      const end = Date.parse(`${start}Z`) + preset.days * 864e5;
       if (end < Date.parse('9999-12-31')) offered.value = until.value = local(end);
     }
   };

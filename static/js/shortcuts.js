@@ -4,10 +4,10 @@
   document.addEventListener('keydown', (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || document.documentElement.dataset.shortcuts === 'off') return;
     if (e.target.closest?.('input, textarea, select, [contenteditable]') || document.querySelector('dialog[open]')) return;
-    const search = e.key === '/' && document.querySelector('input[type=search]');
+    const search = e.key === '/' && (document.querySelector('input[type=search]') ?? document.querySelector('.topbar [aria-label="Search keys"]'));
     const list = e.key === '?' && document.getElementById('shortcuts');
     if (search || list) e.preventDefault();
-    if (search) search.focus();
+    if (search) search.href ? search.click() : search.focus(); // a page without one leads to one that has it
     if (list) list.togglePopover?.(true);
   });
 })();

@@ -215,7 +215,10 @@ async fn an_extension_counts_from_the_end_of_each_and_shortens_nothing(app: &Tes
     let page = it.chosen(LONGER, &[&first]).await.expect(200);
     for (until, told) in [
         ("", "Enter a date and a time, like 2026-11-20T10:30."),
-        ("2026-11-01T00:00", "The end must lie in the future. Revoke it if it shall end now."),
+        (
+            "2026-11-01T00:00",
+            "The end must lie in the future. Deactivate or revoke it if it shall end now.",
+        ),
     ] {
         let date = [("preset", "dates"), ("until", until)];
         let again = it.confirm(LONGER, &page, &date).await.expect(422);

@@ -29,6 +29,7 @@ on_both! {
     a_page_for_people_takes_no_key,
     at_most_two_secrets_are_active_at_any_instant_under_32_parallel_requests,
     a_rotation_leaves_two_secrets_for_the_overlap_and_needs_room,
+    a_secret_in_use_ends_at_once_for_who_types_its_name,
     what_members_and_auditors_see_they_cannot_change,
     a_client_is_made_and_its_secret_shown_once_with_both_halves_as_json,
 }
@@ -275,7 +276,7 @@ async fn a_rotation_leaves_two_secrets_for_the_overlap_and_needs_room(app: &Test
     assert_eq!(refusal(rotate(&new, Overlap::Hours(1)).await), Refusal::TwoActiveSecrets);
     let path = format!("{}/rotation", path_of("acme", &new.instance));
     let form = app.admin("acme").await.get(&path).await.expect(200);
-    assert!(form.plain().contains("so k-2 must end now"), "{}", form.plain());
+    assert!(form.plain().contains("so k-2 ends now and cannot come back"), "{}", form.plain());
     assert_eq!(form.text().matches(" disabled>").count(), 4);
     let third = rotate(&new, Overlap::None).await.unwrap();
     assert_eq!(ask(&new).await.expect(401).header("keyward-reason"), Some("revoked"));
@@ -340,4 +341,36 @@ async fn a_client_is_made_and_its_secret_shown_once_with_both_halves_as_json(app
     // Only in the dialog of its making is the file offered.
     admin.get(&format!("{secret_path}/secret/download.json")).await.expect(410);
     assert!(!admin.get(made.location()).await.expect(200).text().contains("download.json"));
+}
+
+/// A rotation that ends a client secret now ends it for good.
+async fn a_secret_in_use_ends_at_once_for_who_types_its_name(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let (group, first) = client(&desk, "billing").await;
+    let admin = app.admin("acme").await;
+    let ask = async |it: &Issued| app.service().basic(&group.client_id, it.secret.expose()).await;
+    let path = format!("{}/rotation", path_of("acme", &first.instance));
+    let form = admin.get(&path).await.expect(200);
+    assert!(!form.text().contains("name=\"confirm\""), "nobody uses it");
+    ask(&first).await.expect(204);
+    app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
+    let form = admin.get(&path).await.expect(200);
+    let submission = form.field("submission");
+    let post = async |overlap: &str, confirm: &str| {
+        let fields = [
+            ("submission", submission.as_str()),
+            ("make", "generate"),
+            ("preset", "30"),
+            ("overlap", overlap),
+            ("confirm", confirm),
+        ];
+        admin.post(&path, &fields).await
+    };
+    for wrong in ["", "k-2"] {
+        let page = post("now", wrong).await.expect(422);
+        assert_eq!(page.error_at("confirm"), "Type k-1 to confirm.");
+        ask(&first).await.expect(204);
+    }
+    post("now", "k-1").await.expect(303);
+    ask(&first).await.expect(401);
 }

@@ -9,6 +9,7 @@ use crate::support::{Answer, Desk, PASSWORD, Person, TestApp, ids, on_both, path
 
 on_both! {
     an_active_period_is_edited,
+    days_that_are_added_count_once_and_from_the_end,
     a_key_is_deactivated_with_an_undo_and_reactivated,
     an_expired_key_is_reactivated_with_a_new_period,
     a_key_is_revoked_for_good,
@@ -101,6 +102,29 @@ async fn an_active_period_is_edited(app: &TestApp) {
     let endless = [("preset", "never"), ("from", "2026-11-20T10:30")];
     let told = it.told(&it.first, "period", &endless).await;
     assert_eq!(told, "k-1 is active from Fri 20 Nov 2026 10:30 UTC, without an end.");
+}
+
+async fn days_that_are_added_count_once_and_from_the_end(app: &TestApp) {
+    let it = Keys::new(app).await;
+    app.clock.advance(TimeDelta::days(80));
+    it.admin.sign_in("admin@acme.example", PASSWORD).await.expect(303);
+    let path = format!("{}/period", path_of("acme", &it.first.instance));
+    let form = it.admin.get(&path).await.expect(200);
+    assert!(form.plain().contains("+30 days"), "{}", form.plain());
+    let base = form.field("base");
+    let extend = async |base: &str| {
+        let fields = [("preset", "30"), ("from", "2026-11-20T10:30"), ("base", base)];
+        it.admin.post(&path, &fields).await
+    };
+    // Sent twice, as from a form that was shown once.
+    for _ in 0..2 {
+        let told = extend(&base).await.expect(303);
+        let told = it.admin.follow(&told).await.flash();
+        assert!(told.ends_with("to Sat 20 Mar 2027 10:30 UTC."), "{told}");
+    }
+    // Of a program, which names no base, they count from the start, and have passed.
+    let refused = extend("").await.expect(409);
+    assert!(refused.text().contains("The end must lie in the future"), "{}", refused.text());
 }
 
 async fn a_key_is_deactivated_with_an_undo_and_reactivated(app: &TestApp) {
@@ -199,8 +223,8 @@ async fn why_a_key_is_taken_out_of_use_is_in_the_audit_log(app: &TestApp) {
     it.told(&it.first, "revocation", &[("reason", "")]).await;
     let log = it.admin.get("/s/acme/audit?action=key_instance.deactivated").await.plain();
     assert!(log.contains("reason") && log.contains("seen in a <log>"), "{log}");
-    let log = it.admin.get("/s/acme/audit?action=key_instance.revoked").await.plain();
-    assert!(!log.contains("reason"), "{log}");
+    let log = it.admin.get("/s/acme/audit?action=key_instance.revoked").await.expect(200).plain();
+    assert!(log.contains("Key revoked") && !log.contains("reason"), "{log}");
 }
 
 impl Keys<'_> {
@@ -287,10 +311,10 @@ async fn what_a_status_does_not_allow_is_refused_with_a_reason(app: &TestApp) {
         (&dead, "deactivation", &later, revoked),
         (&dead, "reactivation", &later, revoked),
         (&dead, "revocation", &later, revoked),
-        (&dead, "rotation", &rotate, "It has ended, so there is nothing to rotate."),
+        (&dead, "rotation", &rotate, "It is not active, so there is nothing to rotate."),
         (&ended, "period", &later, ended_told),
         (&ended, "deactivation", &later, ended_told),
-        (&ended, "rotation", &rotate, "It has ended, so there is nothing to rotate."),
+        (&ended, "rotation", &rotate, "It is not active, so there is nothing to rotate."),
         (&off, "period", &later, "This key is deactivated."),
         (&off, "deactivation", &later, "This key is already deactivated."),
         (&off, "rotation", &rotate, "so there is nothing to rotate."),
@@ -330,7 +354,7 @@ async fn a_period_that_does_not_do_is_refused_with_its_values_kept(app: &TestApp
     for (key, act) in [(&it.first, "period"), (&off, "reactivation")] {
         let page = it.post(key, act, &past).await;
         assert!([409, 422].contains(&page.status), "{act}: {}", page.status);
-        let told = "The end must lie in the future. Revoke it if it shall end now.";
+        let told = "The end must lie in the future. Deactivate or revoke it if it shall end now.";
         assert!(page.plain().contains(told), "{act}");
         assert_eq!(page.field("until"), "2026-11-20T10:30");
         it.post(key, act, &[]).await.expect(422);

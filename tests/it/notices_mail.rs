@@ -102,6 +102,9 @@ async fn admins_and_the_contact_of_the_group_get_one_message_each(database: &Dat
     let key = desk.group("quote-engine", desk.days(90)).await.instance;
     contact(&app, key.key_group_id, "Pricing@Example.com").await;
     app.user("acme", keyward::domain::Role::Member).await;
+    let gone = desk.newcomer("gone@acme.example", keyward::domain::Role::Admin).await;
+    let member = keyward::domain::Role::Member;
+    keyward::members::change_role(&desk.act(), gone.id, member).await.unwrap();
     let mut noticer = Noticer::default();
     app.clock.advance(TimeDelta::days(83));
     noticer.round(&app.app).await.unwrap();
@@ -121,7 +124,7 @@ async fn admins_and_the_contact_of_the_group_get_one_message_each(database: &Dat
         }
         assert!(!message.contains("kw_"), "{message}");
     }
-    // Who is an admin no more gets none, and the log tells of those that were sent.
+    // Who is an admin no more got none, and the log tells of those that were sent.
     let log = notices::deliveries(&desk.act(), None, 10).await.unwrap();
     assert!(log.iter().all(|it| it.0.state == "delivered") && log.len() == 2);
     app.stop().await;

@@ -106,7 +106,7 @@ async fn matters_come_in_the_stated_order_each_with_one_button(app: &TestApp) {
         ("gap has a gap of 3 days ahead", "Close gap"),
         ("lagging still calls with k-1, which ends in 24 hours", "Extend"),
         ("waiting has no active key for 3 days", "Start now"),
-        ("unsaved has what nobody confirmed to have: k-1", "Replace"),
+        ("unsaved has a key that was never confirmed as saved: k-1", "Replace"),
     ];
     let expected: Vec<_> = expected
         .map(|(what, label)| (what.to_owned(), Some((label.to_owned(), buttons[label].clone()))))

@@ -73,7 +73,7 @@ async fn a_key_of_others_and_an_unknown_one_get_the_same_answer(app: &TestApp) {
         let answer = search(&admin, key, "/s/acme/keys?status=active").await.expect(303);
         assert_eq!(answer.location(), "/s/acme/keys?status=active");
         let page = admin.follow(&answer).await.expect(200);
-        assert_eq!(page.flash(), "No key with this value.");
+        assert_eq!(page.flash(), "No key with this value in ACME. Was it pasted whole?");
         answers.push((answer.text().to_owned(), page.text().to_owned()));
     }
     assert!(answers.iter().all(|it| *it == answers[0]));

@@ -20,6 +20,7 @@ on_both! {
     a_form_without_its_token_makes_nothing,
     a_key_that_nobody_saved_is_flagged_and_can_be_replaced,
     a_key_that_was_saved_or_used_or_revoked_is_not_replaced,
+    a_period_that_was_allowed_once_is_allowed_to_the_replacement,
 }
 
 const COOKIE: &str = "kw_once";
@@ -327,7 +328,7 @@ async fn a_key_that_nobody_saved_is_flagged_and_can_be_replaced(app: &TestApp) {
     let list = it.admin.get(&it.group).await.expect(200);
     assert!(list.text().contains(&link) && list.text().contains(FLAG), "{}", list.text());
     let overview = it.admin.get("/s/acme").await.expect(200).plain();
-    assert!(overview.contains("has what nobody confirmed to have: k-2"), "{overview}");
+    assert!(overview.contains("has a key that was never confirmed as saved: k-2"), "{overview}");
     assert!(it.admin.get(it.key_path()).await.expect(200).text().contains(FLAG));
 
     let token = it.admin.get(&replacement).await.expect(200).field("submission");
@@ -370,4 +371,14 @@ async fn a_key_that_was_saved_or_used_or_revoked_is_not_replaced(app: &TestApp) 
         let list = it.admin.get(&it.group).await.expect(200);
         assert!(!list.text().contains(&form), "{path} is offered for replacement");
     }
+}
+
+async fn a_period_that_was_allowed_once_is_allowed_to_the_replacement(app: &TestApp) {
+    let it = Shown::new(app, &[]).await;
+    let desk = app.desk("acme").await;
+    desk.change_settings(|it| (it.default_lifetime_days, it.max_lifetime_days) = (30, Some(30)))
+        .await;
+    let form = format!("{}/replacement", it.key_path());
+    let token = it.admin.get(&form).await.expect(200).field("submission");
+    it.admin.post(&form, &[("submission", &token)]).await.expect(303);
 }

@@ -108,8 +108,8 @@ async fn a_password_counts_for_five_minutes(app: &TestApp) {
     app.clock.advance(TimeDelta::milliseconds(1));
     let asked = admin.get("/s/acme/groups/new").await.expect(303);
     let page = admin.follow(&asked).await.expect(200);
-    let told = "You are about to make a key group with its first key . It needs your password, at \
-                most 5 minutes old.";
+    let told = "You are about to make a key group with its first key . Type your password \
+                once more:";
     assert!(page.plain().contains(told), "{}", page.plain());
     assert!(page.text().contains("href=\"/s/acme/groups\">Cancel"), "{}", page.text());
     assert_eq!(page.field("next"), "/s/acme/groups/new");

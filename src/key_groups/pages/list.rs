@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::CoverageView;
 use crate::{
     access::{self, HeldNames, pages::edit::Choice},
+    audit,
     clock::{instant, iso},
     error::{Error, Result},
     http::{
@@ -283,6 +284,7 @@ pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpRespons
         "user_groups_and_roles",
     ];
     let name = format!("{}-groups.csv", viewer.scope.subscription().slug);
+    audit::exported(act.app, act.scope.id(), &act.actor, ("key groups", rows.len())).await?;
     Ok(download::csv(&name, &header, &rows)?)
 }
 

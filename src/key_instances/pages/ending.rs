@@ -74,16 +74,19 @@ async fn show(
             format!("Deactivate {name}?"),
             "Calls with this key are refused from this moment. You can reactivate it later.",
             format!("Deactivate {name}"),
-            "Keep active",
+            "Keep it",
             "deactivation",
         ),
         Kind::Revoke => (
             format!("Revoke {name}?"),
-            match list.kind() {
-                GroupKind::Token => {
+            match (list.kind(), key.status(act.now)) {
+                (_, Status::Expired | Status::Deactivated) => {
+                    "It can never be reactivated again. This cannot be undone."
+                }
+                (GroupKind::Token, _) => {
                     "It ends now and this cannot be undone. Deactivate it if you may need it again."
                 }
-                GroupKind::ClientCredentials => "It expires now and this cannot be undone.",
+                (GroupKind::ClientCredentials, _) => "It expires now and this cannot be undone.",
             },
             format!("Revoke {name}"),
             "Keep it",

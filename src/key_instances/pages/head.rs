@@ -170,11 +170,13 @@ fn notices(it: &InPlace, group: &KeyGroup, ahead: &[KeyInstance], path: &str) ->
             }
             None => ("It has no successor.".to_owned(), Some(rotate)),
         };
+        // Behind a successor, "it" would be that one.
+        let rule = warning.rule.sentence().replacen("It ", &format!("{name} "), 1);
         notices.push(Notice {
             class: "soon",
             icon: "hourglass",
             strong: format!("{name} expires {time}."),
-            text: format!("{text} {}", warning.rule.sentence()),
+            text: format!("{text} {rule}"),
             action: action.filter(|_| acts),
         });
     }

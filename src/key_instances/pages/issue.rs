@@ -2,6 +2,7 @@
 //! the page that shows the secret once.
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
+use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::{
     noun,
     period_form::{PeriodFields, Preset, presets},
     preview::Preview,
+    row::is_in_use,
     secret,
 };
 use crate::{
@@ -27,8 +29,10 @@ use crate::{
         page::{Section, refused},
         words::{self, Moment},
     },
+    key_groups,
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     pepper::random_token,
+    subscriptions::Act,
 };
 
 /// The fields of a key to be made; a rotation adds the overlap.
@@ -54,6 +58,9 @@ pub struct NewKeyForm {
     pub note: String,
     #[serde(default)]
     pub overlap: String,
+    /// The name of a secret that a rotation ends for good.
+    #[serde(default)]
+    pub confirm: String,
     /// `check`: show the preview, make nothing.
     #[serde(default)]
     pub act: String,
@@ -100,6 +107,8 @@ pub struct KeyFieldsView {
     pub presets: Vec<Preset>,
     pub preview: Preview,
     pub zone: String,
+    /// Days count from its start.
+    pub base: Option<(String, i64)>,
 }
 
 impl KeyFieldsView {
@@ -120,6 +129,7 @@ impl KeyFieldsView {
             presets: presets(&fields.preset, admin.scope.subscription()),
             preview: Preview::of(&new, period.as_ref(), others, here),
             zone: here.zone.to_string(),
+            base: None,
             form,
         }
     }
@@ -216,6 +226,8 @@ struct RotatePage {
     overlaps: Vec<(&'static str, String, bool)>,
     /// As many are active as may be: the old one makes room.
     must_end_now: bool,
+    /// Must be typed where it ends now and for good, because it is in use; else empty.
+    to_type: String,
     fields: KeyFieldsView,
     path: String,
     back: String,
@@ -284,6 +296,10 @@ async fn show_rotation(
         own_end,
         overlaps: overlaps.map(choice).collect(),
         must_end_now,
+        to_type: match list.kind().is_client() && is_in_use(&old, &admin.me.here) {
+            true => old.name(),
+            false => String::new(),
+        },
         fields: KeyFieldsView::of(admin, list.kind(), form, &others),
         path: format!("{}/keys/{}/rotation", list.path, old.id),
         back: list.path.clone(),
@@ -307,17 +323,34 @@ pub async fn rotate(
     }
     let overlap = Overlap::parse(&form.overlap)
         .ok_or_else(|| Error::field("overlap", "Choose how long the old key keeps working."));
+    let act = admin.act();
     let made = match (form.take(&admin), overlap) {
-        (Ok(new), Ok(overlap)) => {
-            let act = admin.act();
-            key_instances::rotate(&act, path.ids(), new, overlap, &form.submission).await
-        }
+        (Ok(new), Ok(overlap)) => match demand_name(&act, path.ids(), (overlap, &form)).await {
+            Ok(()) => key_instances::rotate(&act, path.ids(), new, overlap, &form.submission).await,
+            Err(error) => Err(error),
+        },
         (Err(error), _) | (_, Err(error)) => Err(error),
     };
     match made {
         Ok(issued) => show_once(&admin, issued),
         Err(error) => show_rotation(&admin, path.ids(), Some(form), Errors::of(error)?).await,
     }
+}
+
+/// A client secret that ends at once ends for good: of one in use its name is typed, as for its revocation.
+async fn demand_name(
+    act: &Act<'_>,
+    ids: (Uuid, Uuid),
+    (overlap, form): (Overlap, &NewKeyForm),
+) -> Result<()> {
+    let old = key_instances::find(act, ids).await?;
+    let is_client = key_groups::find(act, ids.0).await?.kind().is_client();
+    let is_used = old.last_used().is_some_and(|at| act.now - at < TimeDelta::hours(24));
+    let must = is_client && overlap == Overlap::None && is_used;
+    if must && form.confirm.trim() != old.name() {
+        return Err(Error::field("confirm", format!("Type {} to confirm.", old.name())));
+    }
+    Ok(())
 }
 
 #[derive(Template)]

@@ -17,6 +17,7 @@ use super::{
     row::{Badge, KeyRow},
 };
 use crate::{
+    audit,
     clock::{instant, iso},
     domain::GroupKind,
     error::{Error, Result},
@@ -340,5 +341,6 @@ async fn csv(
         "created_by",
         "created_at",
     ];
+    audit::exported(act.app, act.scope.id(), &act.actor, ("keys", rows.len())).await?;
     Ok(download::csv(name, &header, &rows)?)
 }

@@ -4,16 +4,18 @@ use actix_web::{
     web::{Path, Query},
 };
 use askama::Template;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     KeyPath,
     list::{self, KeyList},
-    period_form::{PeriodFields, Preset, presets},
+    period_form::{PeriodFields, Preset, extensions, presets},
     preview::Preview,
 };
 use crate::{
+    clock::millis,
     error::Result,
     http::{
         Admin, Errors, Flash, Form, Page, PageError,
@@ -34,14 +36,27 @@ pub struct PeriodForm {
     /// What stood there when the form was shown, or was filled in by a preset.
     #[serde(default)]
     offered: String,
+    /// From when days counted when the form was shown, in milliseconds: sent twice it does not count twice.
+    #[serde(default)]
+    base: String,
     #[serde(default)]
     act: String,
 }
 
 impl PeriodForm {
     fn fields(&self) -> PeriodFields {
-        PeriodFields::typed(&self.preset, &self.from, &self.until, &self.offered)
+        let base = self.base.parse().ok().and_then(DateTime::from_timestamp_millis);
+        let typed = PeriodFields::typed(&self.preset, &self.from, &self.until, &self.offered);
+        PeriodFields { base, ..typed }
     }
+}
+
+/// From when days count that are added: the key's end, or now if it has none or has passed. Where it has not begun,
+/// they count from its start, as those of a new one.
+fn base(kind: Kind, key: &KeyInstance, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let period = key.facts().period;
+    let is_extended = kind == Kind::Edit && period.from() <= now;
+    is_extended.then(|| period.until().unwrap_or(now).max(now))
 }
 
 /// Which of the two acts a dialog is for.
@@ -71,6 +86,8 @@ struct PeriodView {
     presets: Vec<Preset>,
     preview: Preview,
     zone: String,
+    /// From when days count, as a field has it.
+    base: Option<(String, i64)>,
 }
 
 async fn show(
@@ -88,7 +105,10 @@ async fn show(
     let subscription = admin.scope.subscription();
     let fields = match (form, kind) {
         (Some(form), _) => form.fields(),
-        (None, Kind::Edit) => PeriodFields::of(&key.facts().period, here),
+        (None, Kind::Edit) => PeriodFields {
+            base: base(kind, &key, here.now),
+            ..PeriodFields::of(&key.facts().period, here)
+        },
         (None, Kind::Reactivate) => PeriodFields::suggested(here, subscription),
     };
     let name = key.name();
@@ -114,7 +134,13 @@ async fn show(
         text,
         button,
         fields: PeriodView {
-            presets: presets(&fields.preset, subscription),
+            presets: match fields.base {
+                Some(base) => {
+                    extensions(&fields.preset, subscription, base - key.facts().period.from())
+                }
+                None => presets(&fields.preset, subscription),
+            },
+            base: fields.base.map(|it| (here.input(it), millis(it))),
             preview: Preview::of(&name, period.as_ref(), &others, here),
             zone: here.zone.to_string(),
             form: fields,

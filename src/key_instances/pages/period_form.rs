@@ -1,5 +1,5 @@
 //! The fields for an active period: a preset, or dates in the viewer's zone.
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     domain::{ActivePeriod, PeriodRules, Refusal},
@@ -15,6 +15,8 @@ pub struct PeriodFields {
     pub preset: String,
     pub from: String,
     pub until: String,
+    /// From when a number of days counts, if not from the start: of a key that is there already it is that much more.
+    pub base: Option<DateTime<Utc>>,
 }
 
 impl PeriodFields {
@@ -22,7 +24,7 @@ impl PeriodFields {
     /// script chooses `dates` then, and not every browser runs it.
     pub fn typed(preset: &str, from: &str, until: &str, offered: &str) -> Self {
         let [preset, from, until] = [preset, from, until].map(str::to_owned);
-        Self { preset: chosen_preset(preset, &until, offered), from, until }
+        Self { preset: chosen_preset(preset, &until, offered), from, until, base: None }
     }
 
     /// From now on, for the subscription's default lifetime.
@@ -33,6 +35,7 @@ impl PeriodFields {
             preset: days.to_string(),
             from: here.input(from),
             until: here.input(from + TimeDelta::days(days.into())),
+            base: None,
         }
     }
 
@@ -42,6 +45,7 @@ impl PeriodFields {
             preset: if period.until().is_none() { "never" } else { "dates" }.to_owned(),
             from: here.input(period.from()),
             until: period.until().map(|it| here.input(it)).unwrap_or_default(),
+            base: None,
         }
     }
 
@@ -57,7 +61,7 @@ impl PeriodFields {
         };
         let until = match (self.preset.as_str(), self.preset.parse::<i64>()) {
             ("never", _) => None,
-            (_, Ok(days @ 1..=3_650)) => from.map(|it| it + TimeDelta::days(days)),
+            (_, Ok(days @ 1..=3_650)) => self.base.or(from).map(|it| it + TimeDelta::days(days)),
             ("dates" | "", _) => date("until", &self.until),
             _ => {
                 errors.push(FieldError::new("until", "Choose for how long the key is active."));
@@ -86,6 +90,17 @@ pub struct Preset {
     pub value: String,
     pub label: String,
     pub checked: bool,
+}
+
+/// The same where days are added to a period that lasts `so_far`: those that may be.
+pub fn extensions(chosen: &str, subscription: &Subscription, so_far: TimeDelta) -> Vec<Preset> {
+    let most = subscription.period_rules().max_lifetime_days.map(|it| TimeDelta::days(it.into()));
+    let more = |it: Preset| match it.value.parse() {
+        Ok(days) if most.is_some_and(|most| so_far + TimeDelta::days(days) > most) => None,
+        Ok(_) => Some(Preset { label: format!("+{}", it.label), ..it }),
+        Err(_) => Some(it),
+    };
+    presets(chosen, subscription).into_iter().filter_map(more).collect()
 }
 
 /// What the subscription allows, the chosen one marked.
@@ -121,7 +136,7 @@ mod tests {
 
     fn read(preset: &str, from: &str, until: &str) -> Result<ActivePeriod> {
         let [preset, from, until] = [preset, from, until].map(str::to_owned);
-        PeriodFields { preset, from, until }.read(&here())
+        PeriodFields { preset, from, until, base: None }.read(&here())
     }
 
     #[test]

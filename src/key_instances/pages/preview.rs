@@ -59,7 +59,10 @@ impl Preview {
             Some(it) => sentence(it, &facts, others, here),
         };
         let window = window(period, &facts, here.now);
-        let shown = others.iter().take(2);
+        // The one that the sentence is about is among them.
+        let named = |it: &&KeyInstance| text.contains(&format!("{} ", it.name()));
+        let (first, rest): (Vec<_>, Vec<_>) = others.iter().partition(named);
+        let shown = first.into_iter().chain(rest).take(2);
         let mut bars: Vec<Bar> = shown
             .enumerate()
             .map(|(lane, it)| {
@@ -128,7 +131,8 @@ fn bar(
             _ => "lane-t",
         },
         class,
-        label,
+        // Where nothing of it is in sight, its name would stand on nothing.
+        label: if end > 0.0 { label } else { String::new() },
     }
 }
 
@@ -142,6 +146,10 @@ fn sentence(
         let last = others.iter().find(|it| it.facts().period.until() == Some(until));
         last.map_or_else(|| "the other keys".to_owned(), KeyInstance::name)
     };
+    if period.has_ended(here.now) {
+        let text = "This end has passed: every call with this key would be refused.".to_owned();
+        return ("triangle-alert", "c-bad", text);
+    }
     let start = period.from().max(here.now);
     let with: Vec<Facts> = facts.iter().copied().chain([Facts::new(*period)]).collect();
     if let Run::Gap { until, next } = Coverage::of(&with, here.now).run

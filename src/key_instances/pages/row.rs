@@ -119,13 +119,19 @@ pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<M
                     return all.into_iter().flatten().chain([revoke]).collect();
                 }
             };
+            let start = (!is_active).then(|| {
+                let query = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("from", &here.input(here.this_minute()))
+                    .finish();
+                item("Activate now…", "power", &format!("/period?{query}"), false)
+            });
             let mut off = item("Deactivate…", "power-off", "/deactivation", true);
             // Unused and reversible: one click, then a flash with Undo.
             off.acts = !is_in_use(it, here);
             if off.acts {
                 off.label = "Deactivate";
             }
-            let all = [rotate, Some(edit), replace, Some(activity), Some(may), Some(off)];
+            let all = [rotate, start, Some(edit), replace, Some(activity), Some(may), Some(off)];
             all.into_iter().flatten().collect()
         }
         // The end of a client secret is final.

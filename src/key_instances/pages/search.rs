@@ -33,7 +33,7 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
     if key_within(typed).is_none() && could_be_chosen(typed) {
         let told = "A secret that somebody chose cannot be searched for: only a slow hash of it is \
                     stored.";
-        return Ok(Flash::new(told).then(app, &list));
+        return Ok(Flash::plain(told).then(app, &list));
     }
     let key = key_within(typed);
     if key.is_none() && !key_instances::is_key(&viewer.act(), typed).await? {
@@ -50,7 +50,11 @@ pub async fn search(viewer: Viewer, form: Form<SearchForm>) -> Result<HttpRespon
             let path = viewer.path(&format!("/groups/{}/keys/{}", it.key_group_id, it.id));
             Flash::new(format!("The key you searched for is {}.", it.name())).then(app, &path)
         }
-        None => Flash::new("No key with this value.").then(app, &list),
+        None => {
+            let name = &viewer.scope.subscription().name;
+            let told = format!("No key with this value in {name}. Was it pasted whole?");
+            Flash::plain(told).then(app, &list)
+        }
     })
 }
 

@@ -42,7 +42,7 @@ pub fn unsaved((key, group): &(KeyInstance, String), viewer: &InPlace) -> Todo {
         icon: "circle-help",
         fails: false,
         group: group.clone(),
-        what: format!("has what nobody confirmed to have: {}", key.name()),
+        what: format!("has a key that was never confirmed as saved: {}", key.name()),
         why: format!(
             "It was made {} and never used. If it is lost, replace it.",
             viewer.me.here.relative(instant(key.created_at)).text

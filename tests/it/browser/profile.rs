@@ -75,7 +75,7 @@ async fn half_a_key(it: &Browser, app: &TestApp) -> WebDriverResult<()> {
     app.clock.advance(TimeDelta::minutes(6));
     it.click("dialog button[value=create]").await?;
     it.arrive("/confirm-password").await?;
-    it.says("It needs your password, at most 5 minutes old.").await?;
+    it.says("Type your password once more").await?;
     it.fill("password", "not the password at all").await?;
     it.turn("form[action='/confirm-password'] button").await?;
     it.says("This is not your password.").await?;

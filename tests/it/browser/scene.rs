@@ -119,7 +119,7 @@ impl Scene {
         }
         app.recorder.flush(&app.db, app.clock.now()).await.unwrap();
         let subscription = subscriptions::by_slug(&app.db, "acme").await.unwrap();
-        let (now, actor) = (app.clock.now(), desk.act().actor);
+        let (now, actor) = (app.clock.now(), app.own(&app.owner_user().await).actor);
         subscriptions::rename(app, &subscription, texts.subscription, &actor, now).await.unwrap();
         app.clock.advance(TimeDelta::minutes(3));
         let open = format!("open-{}", texts.email);

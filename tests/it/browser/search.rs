@@ -76,7 +76,7 @@ async fn a_key_that_is_not_there_is_said_so_without_repeating_it(app: &TestApp) 
         let custom = "Plum-7-quartz-Vow-19-hinge-42";
         for key in [foreign.secret.expose(), custom] {
             search(&it, "/s/acme/groups", key).await?;
-            it.says("No key with this value.").await?;
+            it.says("No key with this value in").await?;
             it.arrive("/s/acme/groups").await?;
             assert_eq!(it.ask::<String>("location.search").await?, "");
             is_nowhere(&it, key).await?;

@@ -1,7 +1,7 @@
 //! Every row of every table, to show that something changed nothing.
 use std::collections::BTreeMap;
 
-use sea_orm::{DbBackend, FromQueryResult, JsonValue, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, JsonValue, Statement};
 
 use super::TestApp;
 
@@ -49,6 +49,13 @@ impl TestApp {
         let db = self.db.read();
         let statement = Statement::from_string(db.get_database_backend(), sql);
         JsonValue::find_by_statement(statement).all(db).await.unwrap()
+    }
+
+    /// Changes something past all verbs.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let tx = self.db.write().await.unwrap();
+        tx.execute_unprepared(sql).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// How many rows a table has.
