@@ -39,15 +39,6 @@ impl Browser {
         }
     }
 
-    /// Waits until the browser itself asks something.
-    pub(super) async fn until_asked(&self) -> WebDriverResult<()> {
-        assert!(
-            eventually(LIMIT, async || self.get_alert_text().await.is_ok()).await,
-            "it never asks"
-        );
-        Ok(())
-    }
-
     /// Waits until the page of this path is shown.
     #[track_caller]
     pub(super) fn arrive(&self, path: &str) -> impl Future<Output = WebDriverResult<()>> {
