@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    time::timeout,
 };
 use zeroize::Zeroizing;
 
@@ -243,21 +244,23 @@ async fn listen(app: Data<App>, ports: Ports) -> anyhow::Result<()> {
     // Not aborted: a batch that it is writing would be lost.
     drop(stop);
     let mut noticing = noticing;
-    if tokio::time::timeout(LAST_WORDS, &mut noticing).await.is_err() {
-        tracing::warn!("a receiver of notices is slow: they are sent again by the next process");
-        noticing.abort();
-    }
+    let noticed = async {
+        if timeout(LAST_WORDS, &mut noticing).await.is_err() {
+            tracing::warn!("a receiver of notices is slow: the next process sends them again");
+            noticing.abort();
+        }
+    };
     let rest = async {
         housekeeping.await?;
         if let Err(error) = keeper.stop().await {
             tracing::warn!(?error, "other nodes wait for this one until its lease has run out");
         }
-        app.recorder.flush(&app.db, app.clock.now()).await?;
-        anyhow::Ok(app.db.clone().close().await?)
+        anyhow::Ok(app.recorder.flush(&app.db, app.clock.now()).await?)
     };
-    // A database that is silent would be waited for without end.
-    let ended = tokio::time::timeout(LAST_WORDS, rest).await;
+    // At once: a supervisor does not wait for long. And a database that is silent would be waited for without end.
+    let ((), ended) = tokio::join!(noticed, timeout(LAST_WORDS, rest));
     ended.context("the database does not answer: the last uses of keys are not written")??;
+    app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(())
 }

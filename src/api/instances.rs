@@ -1,10 +1,7 @@
 //! `/api/v1/instances`
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{ETAG, LOCATION},
-    },
+    http::header::{ETAG, LOCATION},
     web::{Path, Payload},
 };
 use chrono::{DateTime, Utc};
@@ -23,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::fault::{self, Cause, Told, Voice},
+    http::fault::{self, Cause},
     key_instances::{self, Filter, Issued, KeyInstance, Show, Target, Used},
     subscriptions::Act,
 };
@@ -153,16 +150,9 @@ fn path(id: Uuid) -> String {
 pub(super) fn made_before(location: &str) -> HttpResponse {
     // .../keys/{id}/secret
     let id = wire::id(location.rsplit('/').nth(1).unwrap_or_default());
-    let told = Told {
-        status: StatusCode::CONFLICT,
-        code: "already_done",
-        text: "This was done already, and its answer had the secret, which is not given again. If it \
-               is lost, rotate the key.",
-        pointer: None,
-        errors: &[],
-    };
-    let mut answer = HttpResponse::Conflict();
-    Native::tell(answer.insert_header((LOCATION, path(id))), &told)
+    let told = "This was done already, and its answer had the secret, which is not given again. If it \
+               is lost, rotate the key.";
+    fault::given_once::<Native>(path(id), told)
 }
 
 async fn find(act: &Act<'_>, id: &str) -> Result<KeyInstance> {

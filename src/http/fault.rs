@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     web::{Bytes, Payload},
 };
@@ -137,6 +137,19 @@ pub struct Told<'a> {
     /// Where in the body, as a JSON pointer, if it could not be read.
     pub pointer: Option<&'a str>,
     pub errors: &'a [FieldError],
+}
+
+/// The same request was sent before, and its answer had a secret, which is not given again: 409 with where what it
+/// made is. `told` says what to do if that is lost.
+pub fn given_once<V: Voice>(location: String, told: &str) -> HttpResponse {
+    let told = Told {
+        status: StatusCode::CONFLICT,
+        code: "already_done",
+        text: told,
+        pointer: None,
+        errors: &[],
+    };
+    V::tell(HttpResponse::Conflict().insert_header((LOCATION, location)), &told)
 }
 
 /// The words of one interface.

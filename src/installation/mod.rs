@@ -180,6 +180,10 @@ pub async fn create_owner(
     audit::record(app, &tx, audit::INSTALLATION, &actor, event).await?;
     let made = subscriptions::insert(app, &tx, &subscription, &actor, now).await?;
     members::add(&tx, made.id, (user.id, Role::Admin), now).await?;
+    // Whoever comes by the link is signed in; whoever types a command is not.
+    if token.is_some() {
+        users::signed_in(&tx, user.id, now).await?;
+    }
     tx.commit().await?;
     Ok((user, made))
 }

@@ -199,6 +199,7 @@ pub async fn accept_as_new(
     let user = users::insert(&tx, &new, hash, false, now).await?;
     let actor = Actor { user_id: Some(user.id), name: user.email.clone(), client };
     let role = enter(app, &tx, &invitation, &actor, now).await?;
+    users::signed_in(&tx, user.id, now).await?;
     audit::record(app, &tx, audit::INSTALLATION, &actor, users::created(&user, now)).await?;
     tx.commit().await?;
     Ok((user, (subscription, role)))

@@ -85,20 +85,21 @@ pub async fn of_user(db: &Db, user: Uuid) -> Result<Vec<(Subscription, Role)>> {
 /// memberships that this request has read already.
 pub async fn enter(db: &Db, user: Uuid, known: &[Place], slug: &str) -> Result<(Scope, Role)> {
     if let Some(it) = known.iter().find(|it| it.subscription.slug == slug) {
-        let door = Door::Member { user, role: it.role };
-        return Ok((Scope::through(door, it.subscription.clone()), it.role));
+        return Ok(let_in(user, (it.subscription.clone(), it.role)));
     }
     let found = store::of_user(db, user, Some(Name::Slug(slug))).await?;
-    let (it, role) = found.into_iter().next().ok_or(Error::NotFound)?;
-    Ok((Scope::through(Door::Member { user, role }, it), role))
+    found.into_iter().next().map(|it| let_in(user, it)).ok_or(Error::NotFound)
 }
 
 /// The same door by the number of the shared space (document 001), or by its slug.
 pub async fn enter_space(app: &App, user: Uuid, space: &str) -> Result<(Scope, Role)> {
     let name = space.parse().map_or(Name::Slug(space), Name::Number);
     let found = store::of_user(&app.db, user, Some(name)).await?;
-    let (it, role) = found.into_iter().next().ok_or(Error::NotFound)?;
-    Ok((Scope::through(Door::Member { user, role }, it), role))
+    found.into_iter().next().map(|it| let_in(user, it)).ok_or(Error::NotFound)
+}
+
+fn let_in(user: Uuid, (it, role): (Subscription, Role)) -> (Scope, Role) {
+    (Scope::through(Door::Member { user, role }, it), role)
 }
 
 /// For the operator at the command line of this machine, whom every door is open to.

@@ -96,8 +96,7 @@ pub async fn insert(
         shortcuts: Set(true),
         time_zone: Set("UTC".to_owned()),
         created_at: Set(clock::millis(now)),
-        // Who makes an account is signed in to it.
-        last_sign_in_at: Set(Some(clock::millis(now))),
+        last_sign_in_at: Set(None),
     };
     let inserted = user.insert(tx).await;
     inserted.map_err(|error| {

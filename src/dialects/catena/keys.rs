@@ -1,10 +1,7 @@
 //! API keys: each a `token` group with one policy, made with its one instance.
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{LINK, LOCATION},
-    },
+    http::header::{LINK, LOCATION},
     web::{Path, Payload},
 };
 use serde_json::{Value, json};
@@ -25,7 +22,7 @@ use crate::{
     domain::ApiScope,
     error::{Error, Result},
     http::{
-        fault::{self, Cause, Told, Voice},
+        fault::{self, Cause},
         listing,
     },
     key_groups::{self, Description, Filter, KeyGroup},
@@ -119,16 +116,9 @@ fn path(id: Uuid) -> String {
 fn made_before(location: &str) -> HttpResponse {
     // .../groups/{id}/keys/{instance}/secret
     let group = id(location.rsplit('/').nth(3).unwrap_or_default());
-    let told = Told {
-        status: StatusCode::CONFLICT,
-        code: "already_done",
-        text: "This was done already, and its answer had the key, which is not given again. If it is \
-               lost, delete this one and make another.",
-        pointer: None,
-        errors: &[],
-    };
-    let mut answer = HttpResponse::Conflict();
-    Catena::tell(answer.insert_header((LOCATION, path(group))), &told)
+    let told = "This was done already, and its answer had the key, which is not given again. If it is \
+               lost, delete this one and make another.";
+    fault::given_once::<Catena>(path(group), told)
 }
 
 /// `PUT /api/v1/api_keys/{id}`

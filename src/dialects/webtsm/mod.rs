@@ -14,10 +14,7 @@ mod wire;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{CACHE_CONTROL, LINK, LOCATION},
-    },
+    http::header::{CACHE_CONTROL, LINK, LOCATION},
     web::{Data, Path, Payload},
 };
 
@@ -28,11 +25,7 @@ use uuid::Uuid;
 use crate::{
     api::request,
     error::Error,
-    http::{
-        App,
-        fault::{Told, Voice},
-        form,
-    },
+    http::{App, fault, form},
     personal_keys::{self, NewKey},
 };
 
@@ -67,16 +60,9 @@ pub async fn create(
 
 /// The same request was sent before, and its answer had the key: where what it made is.
 fn made_before(info: String) -> HttpResponse {
-    let told = Told {
-        status: StatusCode::CONFLICT,
-        code: "already_done",
-        text: "This was done already, and its answer had the key, which is not given again. If it is \
-               lost, delete this one and make another.",
-        pointer: None,
-        errors: &[],
-    };
-    let mut answer = HttpResponse::Conflict();
-    Webtsm::tell(answer.insert_header((LOCATION, info)), &told)
+    let told = "This was done already, and its answer had the key, which is not given again. If it is \
+               lost, delete this one and make another.";
+    fault::given_once::<Webtsm>(info, told)
 }
 
 /// `GET /auth/api-keys/keys`

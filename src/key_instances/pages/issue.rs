@@ -2,7 +2,6 @@
 //! the page that shows the secret once.
 use actix_web::{HttpResponse, web::Path};
 use askama::Template;
-use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -32,7 +31,6 @@ use crate::{
     key_groups,
     key_instances::{self, Issued, KeyInstance, NewKey, Source},
     pepper::random_token,
-    subscriptions::Act,
 };
 
 /// The fields of a key to be made; a rotation adds the overlap.
@@ -325,7 +323,7 @@ pub async fn rotate(
         .ok_or_else(|| Error::field("overlap", "Choose how long the old key keeps working."));
     let act = admin.act();
     let made = match (form.take(&admin), overlap) {
-        (Ok(new), Ok(overlap)) => match demand_name(&act, path.ids(), (overlap, &form)).await {
+        (Ok(new), Ok(overlap)) => match demand_name(&admin, path.ids(), (overlap, &form)).await {
             Ok(()) => key_instances::rotate(&act, path.ids(), new, overlap, &form.submission).await,
             Err(error) => Err(error),
         },
@@ -339,14 +337,14 @@ pub async fn rotate(
 
 /// A client secret that ends at once ends for good: of one in use its name is typed, as for its revocation.
 async fn demand_name(
-    act: &Act<'_>,
+    admin: &Admin,
     ids: (Uuid, Uuid),
     (overlap, form): (Overlap, &NewKeyForm),
 ) -> Result<()> {
-    let old = key_instances::find(act, ids).await?;
-    let is_client = key_groups::find(act, ids.0).await?.kind().is_client();
-    let is_used = old.last_used().is_some_and(|at| act.now - at < TimeDelta::hours(24));
-    let must = is_client && overlap == Overlap::None && is_used;
+    let act = admin.act();
+    let old = key_instances::find(&act, ids).await?;
+    let is_client = key_groups::find(&act, ids.0).await?.kind().is_client();
+    let must = is_client && overlap == Overlap::None && is_in_use(&old, &admin.me.here);
     if must && form.confirm.trim() != old.name() {
         return Err(Error::field("confirm", format!("Type {} to confirm.", old.name())));
     }
