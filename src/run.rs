@@ -70,7 +70,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => serve(config).await,
         Command::Migrate => migrate(&config).await,
         Command::Demo { folder, instances } => {
-            let config = demo::config(config, &folder)?;
+            let (config, _running) = demo::config(config, &folder)?;
             let mut app = open(config, Clock::System).await?;
             demo::fill(&app).await?;
             if instances > 0 {

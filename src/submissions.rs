@@ -41,6 +41,12 @@ pub struct Submission {
     is_of_program: bool,
 }
 
+/// Whose forms a token stands for: what another one sent is not theirs, whatever its token.
+pub struct Owner {
+    pub subscription: Option<Uuid>,
+    pub user: Option<Uuid>,
+}
+
 impl Submission {
     /// Of a program: its key counts within the subscription, or for the person, that is its `owner`, and stands
     /// for this very request. Both are kept under the pepper only: a body can hold a secret that somebody chose,
@@ -77,6 +83,16 @@ impl Submission {
         }
     }
 
+    /// The token of a form counts for who sent it, where it was sent.
+    fn of(self, owner: &Owner) -> Self {
+        if self.is_of_program {
+            return self;
+        }
+        let [subscription, user] = [owner.subscription, owner.user].map(Option::unwrap_or_default);
+        let digest = self.digest.map(|it| token_digest(&format!("{subscription} {user} {it}")));
+        Self { digest, ..self }
+    }
+
     /// Whether nobody has to be asked where its secret is kept: a program has it from the answer.
     pub fn is_of_program(&self) -> bool {
         self.is_of_program
@@ -105,7 +121,8 @@ pub async fn claim(
     it: impl Into<Submission>,
     location: String,
 ) -> Result<Tx> {
-    claim_at(act.app, tx, (it, location), act.now).await
+    let owner = Owner { subscription: Some(act.scope.id()), user: act.actor.user_id };
+    claim_at(act.app, tx, (it, location), owner, act.now).await
 }
 
 /// The same outside of any subscription.
@@ -113,9 +130,10 @@ pub async fn claim_at(
     app: &App,
     tx: Tx,
     (it, location): (impl Into<Submission>, String),
+    owner: Owner,
     now: DateTime<Utc>,
 ) -> Result<Tx> {
-    let it = it.into();
+    let it = it.into().of(&owner);
     if it.is_of_program && it.digest.is_none() {
         return Ok(tx);
     }

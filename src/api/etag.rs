@@ -1,9 +1,12 @@
 //! `ETag` and `If-Match` (RFC 9110): whoever changes a thing can say as what it was read.
-use actix_web::{HttpRequest, http::header::IF_MATCH};
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderValue, IF_MATCH},
+};
 
 use crate::{
-    http::fault::Cause, key_groups::KeyGroup, key_instances::KeyInstance,
-    policies::deletion::Doomed,
+    domain::Refusal, error::Error, http::fault::Cause, key_groups::KeyGroup,
+    key_instances::KeyInstance, policies::deletion::Doomed,
 };
 
 /// Changes with every change of the group, of what it holds, and of its instances.
@@ -47,6 +50,19 @@ pub fn matches(req: &HttpRequest, now: &str) -> Result<bool, Cause> {
         }
     }
     Err(Cause::Changed)
+}
+
+/// Of a change that was refused: what the request named and was, when it was read, is another by the time that
+/// it is locked.
+pub fn changed(req: &HttpRequest) -> impl Fn(Error) -> Cause {
+    let names = |it: &HeaderValue| it.to_str().is_ok_and(|it| !it.contains('*'));
+    let is_named = req.headers().get_all(IF_MATCH).any(names);
+    move |error| match error {
+        Error::Refused(
+            Refusal::ChangedMeanwhile | Refusal::GroupChanged | Refusal::KeyChanged,
+        ) if is_named => Cause::Changed,
+        other => other.into(),
+    }
 }
 
 #[cfg(test)]

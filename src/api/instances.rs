@@ -186,7 +186,9 @@ pub async fn change(
         return shown(&act, &it).await;
     }
     // One end of the period may be what it was.
-    let after = key_instances::change_period(&act, it.as_seen(), period).await?;
+    let after = key_instances::change_period(&act, it.as_seen(), period)
+        .await
+        .map_err(etag::changed(&req))?;
     shown(&act, &after).await
 }
 
@@ -208,7 +210,9 @@ pub async fn deactivate(
 ) -> Result<HttpResponse, Problem> {
     let ending: Ending = fault::optional_json(&req, payload).await?;
     let (act, _, target) = begin(&caller, &id, &req).await?;
-    let after = key_instances::deactivate(&act, target.because(&ending.reason)).await?;
+    let after = key_instances::deactivate(&act, target.because(&ending.reason))
+        .await
+        .map_err(etag::changed(&req))?;
     shown(&act, &after).await
 }
 
@@ -222,7 +226,8 @@ pub async fn reactivate(
     let change: PeriodChange = fault::json(&req, payload).await?;
     let (act, it, _) = begin(&caller, &id, &req).await?;
     let period = change.applied_to(&it)?;
-    let after = key_instances::reactivate(&act, it.as_seen(), period).await?;
+    let after =
+        key_instances::reactivate(&act, it.as_seen(), period).await.map_err(etag::changed(&req))?;
     shown(&act, &after).await
 }
 
@@ -235,7 +240,9 @@ pub async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let ending: Ending = fault::optional_json(&req, payload).await?;
     let (act, _, target) = begin(&caller, &id, &req).await?;
-    let after = key_instances::revoke(&act, target.because(&ending.reason)).await?;
+    let after = key_instances::revoke(&act, target.because(&ending.reason))
+        .await
+        .map_err(etag::changed(&req))?;
     shown(&act, &after).await
 }
 

@@ -80,6 +80,7 @@ pub async fn list(caller: Token<KeysRead>, req: HttpRequest) -> Result<HttpRespo
         text: asked.q.unwrap_or_default(),
         user_group: asked.user_group,
         after: paging::cursor(asked.cursor.as_deref())?,
+        ..Default::default()
     };
     let act = caller.act();
     let found = key_groups::list(&act, &filter, paging::limit(asked.limit)?).await?;
@@ -205,7 +206,7 @@ pub async fn change(
     let now = key_groups::find(&act, wire::id(&id)).await?;
     let seen = etag::matches(&req, &etag::of_group(&now))?.then_some(now.version);
     let wanted = change.applied_to(&now);
-    key_groups::edit(&act, now.id, &wanted, seen).await?;
+    key_groups::edit(&act, now.id, &wanted, seen).await.map_err(etag::changed(&req))?;
     Ok(shown(&act, &key_groups::find(&act, now.id).await?).await?)
 }
 
@@ -218,7 +219,7 @@ pub async fn delete(
     let act = caller.act();
     let now = key_groups::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_group(&now))?;
-    key_groups::delete(&act, now.id, now.version).await?;
+    key_groups::delete(&act, now.id, now.version).await.map_err(etag::changed(&req))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -247,7 +248,8 @@ pub async fn set_access(
     let now = key_groups::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_access(&now))?;
     let set = access::set(&act, now.id, now.access_version, &wanted.into()).await;
-    set.map_err(|it| nested(it, &[("roles", "workspace_roles")]))?;
+    let set = set.map_err(|it| nested(it, &[("roles", "workspace_roles")]));
+    set.map_err(etag::changed(&req))?;
     Ok(held_now(&act, &key_groups::find(&act, now.id).await?).await?)
 }
 

@@ -4,7 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LINK};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::http::{fault::Cause, listing};
+use crate::http::{
+    fault::{self, Cause},
+    listing,
+};
 
 /// Rows of a page, unless asked otherwise, and at most.
 const LIMIT: u64 = 50;
@@ -19,11 +22,36 @@ pub fn query<T: DeserializeOwned>(req: &HttpRequest, names: &str) -> Result<T, C
         let told = "No parameter holds the character U+0000.";
         return Err(Cause::malformed("malformed_query", told));
     }
-    serde_urlencoded::from_str(query).map_err(|_| {
-        let told =
-            format!("Each parameter stands once, with a value of its kind. They are: {names}.");
-        Cause::malformed("malformed_query", told)
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let reader = serde_urlencoded::Deserializer::new(pairs);
+    serde_path_to_error::deserialize(reader).map_err(|error| {
+        let name = error.path().to_string();
+        let text = error.inner().to_string();
+        let known = names.split(", ").find(|it| *it == name);
+        Cause::malformed("malformed_query", told(known, &text, names))
     })
+}
+
+/// What is wrong with the parameter of this name, if it is one of `names`.
+fn told(known: Option<&str>, text: &str, names: &str) -> String {
+    let Some(name) = known.filter(|_| !text.starts_with("duplicate field")) else {
+        return format!("Each parameter stands once, with a value of its kind. They are: {names}.");
+    };
+    // What was sent stands before this.
+    if let Some((_, all)) = text.rsplit_once(", expected ") {
+        return format!("{name} is {}.", all.replace('`', ""));
+    }
+    if text.contains("digit") || text.contains("number") || text.contains("empty string") {
+        return format!("{name} is a whole number.");
+    }
+    match fault::in_words(text) {
+        told if told.contains("an instant") => {
+            format!(
+                "{name} is an instant, such as 2027-02-18T10:30:00Z; of an offset, + is written %2B."
+            )
+        }
+        _ => format!("{name} has no such value."),
+    }
 }
 
 pub fn limit(given: Option<u64>) -> Result<u64, Cause> {

@@ -71,7 +71,8 @@ pub async fn change(
     let now = policies::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_version(now.version))?;
     let wanted = change.applied_to(&now)?;
-    let (after, _) = policies::edit(&act, now.id, now.version, &wanted).await?;
+    let (after, _) =
+        policies::edit(&act, now.id, now.version, &wanted).await.map_err(etag::changed(&req))?;
     Ok(shown(&after))
 }
 

@@ -76,7 +76,8 @@ pub async fn change(
     let now = user_groups::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_version(now.version))?;
     let wanted = change.applied_to(user_groups::wanted(&act, &now).await?);
-    let (after, _) = user_groups::edit(&act, now.id, now.version, &wanted).await?;
+    let (after, _) =
+        user_groups::edit(&act, now.id, now.version, &wanted).await.map_err(etag::changed(&req))?;
     Ok(shown(&act, &after).await?)
 }
 
@@ -89,6 +90,6 @@ pub async fn delete(
     let act = caller.act();
     let now = user_groups::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_version(now.version))?;
-    user_groups::delete(&act, now.id, now.version).await?;
+    user_groups::delete(&act, now.id, now.version).await.map_err(etag::changed(&req))?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -67,7 +67,8 @@ pub async fn change(
     let now = workspaces::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_version(now.version))?;
     let wanted = change.applied_to(&now);
-    Ok(shown(&workspaces::edit(&act, now.id, now.version, &wanted).await?))
+    let edited = workspaces::edit(&act, now.id, now.version, &wanted).await;
+    Ok(shown(&edited.map_err(etag::changed(&req))?))
 }
 
 /// `DELETE /api/v1/workspaces/{id}`: with its roles. Key groups merely lose what they had through
@@ -80,7 +81,7 @@ pub async fn delete(
     let act = caller.act();
     let now = workspaces::find(&act, wire::id(&id)).await?;
     etag::matches(&req, &etag::of_version(now.version))?;
-    workspaces::delete(&act, now.id, now.version).await?;
+    workspaces::delete(&act, now.id, now.version).await.map_err(etag::changed(&req))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,6 +1,7 @@
 //! The audit log as people read it: filters in the URL, before and after, the same as CSV.
 use actix_web::{HttpResponse, web::Query};
 use askama::Template;
+use chrono::DateTime;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -9,8 +10,9 @@ use crate::{
     clock::{instant, iso},
     error::{Error, Result},
     http::{
-        AuditReader, Owner, Page, PageError, SignedIn, download, html, listing, page::Section,
-        words::Moment,
+        AuditReader, Owner, Page, PageError, SignedIn, download, html, listing,
+        page::Section,
+        words::{Here, Moment},
     },
 };
 
@@ -255,27 +257,31 @@ fn row(it: &Record, me: &SignedIn, path: &str, query: &AuditQuery) -> AuditRow {
         from: it.from_address.clone(),
         agent: it.user_agent.clone(),
         request_id: it.request_id.clone(),
-        changes: changes(&it.before, &it.after),
+        changes: changes((&it.before, &it.after), &me.here),
         id: it.seq,
     }
 }
 
-/// The fields that differ, in the order of the JSON.
-fn changes(before: &str, after: &str) -> Vec<(String, String, String)> {
+/// The fields that differ, in the order of the JSON; instants as on other pages.
+fn changes((before, after): (&str, &str), here: &Here) -> Vec<(String, String, String)> {
     let map = |text: &str| -> serde_json::Map<String, serde_json::Value> {
         serde_json::from_str(text).unwrap_or_default()
     };
     let (before, after) = (map(before), map(after));
     let text = |it: Option<&serde_json::Value>| match it {
         None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::String(text)) => match DateTime::parse_from_rfc3339(text) {
+            Ok(at) => here.second(at.to_utc()),
+            Err(_) => text.clone(),
+        },
         Some(other) => other.to_string(),
     };
     let mut names: Vec<&String> = before.keys().collect();
     names.extend(after.keys().filter(|it| !before.contains_key(*it)));
     let differs = |it: &&&String| before.get(**it) != after.get(**it);
     let change = |it: &String| (it.replace('_', " "), text(before.get(it)), text(after.get(it)));
-    names.iter().filter(differs).map(|it| change(it)).collect()
+    let is_said = |it: &(String, String, String)| !it.1.is_empty() || !it.2.is_empty();
+    names.iter().filter(differs).map(|it| change(it)).filter(is_said).collect()
 }
 
 /// `GET /s/{slug}/audit.csv`
@@ -347,9 +353,12 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_shown() {
-        let told =
-            changes(r#"{"name":"a","note":null,"x":1}"#, r#"{"name":"b","note":null,"y":[2]}"#);
-        let expected = [("name", "a", "b"), ("x", "1", ""), ("y", "", "[2]")];
+        let here = Here { now: DateTime::UNIX_EPOCH, zone: chrono_tz::Tz::Europe__Berlin };
+        let before = r#"{"name":"a","note":null,"x":1,"from":"2026-12-03T10:30:27.123Z"}"#;
+        let after = r#"{"name":"b","note":null,"y":[2],"from":null,"until":null,"reason":""}"#;
+        let told = changes((before, after), &here);
+        let from = "3 Dec 2026 11:30:27 CET";
+        let expected = [("name", "a", "b"), ("x", "1", ""), ("from", from, ""), ("y", "", "[2]")];
         let expected = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
         assert_eq!(told, expected);
     }

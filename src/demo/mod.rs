@@ -7,9 +7,14 @@ mod people;
 mod story;
 mod tokens;
 
-use std::{collections::HashMap, fs, net::IpAddr, path::Path};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    net::IpAddr,
+    path::Path,
+};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -53,8 +58,9 @@ pub const SIGN_IN_HELP: &str = "    ida@northwind.example     owner of the insta
     noor@northwind.example    member
     password of all four:     a password for the demo";
 
-/// The configuration with a database in `folder`, which must be empty or a demonstration.
-pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
+/// The configuration with a database in `folder`, which must be empty or a demonstration that does not run. The
+/// file is to be kept open for as long as this one does.
+pub fn config(config: Config, folder: &Path) -> anyhow::Result<(Config, File)> {
     ensure!(
         config.bind.ip().is_loopback(),
         "the demonstration has a known password, so it listens on this machine only: leave --bind out"
@@ -65,6 +71,12 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
     if !is_empty && !folder.join(MARKER).exists() {
         bail!("{shown} holds something else than a demonstration; name another --folder");
     }
+    // What is emptied under a running one is lost to it.
+    let marker = File::options().create(true).append(true).open(folder.join(MARKER))?;
+    let is_free = marker.try_lock();
+    is_free.map_err(|_| {
+        anyhow!("a demonstration runs in {shown}; stop it, or name another --folder")
+    })?;
     // Another database than a file stays as it is, and so does its pepper.
     let own: &[&str] = match db::is_sqlite(&config.database_url) {
         true => &[
@@ -89,7 +101,7 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<Config> {
         _ => format!("sqlite://{}/keyward.db", folder.display()),
     };
     let pepper_file = Some(folder.join("keyward.pepper"));
-    Ok(Config { database_url, database_url_file: None, pepper_file, ..config })
+    Ok((Config { database_url, database_url_file: None, pepper_file, ..config }, marker))
 }
 
 /// Makes the people, two subscriptions, and the story of the first. The second is for [`fill_lab`].

@@ -122,10 +122,11 @@ impl Overlap {
         }
     }
 
-    /// Whether a key with this end has ended by itself until then, so that this is [`Overlap::Own`].
-    pub fn is_beyond(self, end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    /// Whether a key with this end has ended by itself until then, so that this is [`Overlap::Own`]. `start`:
+    /// when both begin to work side by side.
+    pub fn is_beyond(self, end: Option<DateTime<Utc>>, start: DateTime<Utc>) -> bool {
         match self {
-            Self::Hours(hours) => end.is_some_and(|it| it <= now + TimeDelta::hours(hours)),
+            Self::Hours(hours) => end.is_some_and(|it| it <= start + TimeDelta::hours(hours)),
             Self::None | Self::Own => false,
         }
     }
@@ -146,24 +147,26 @@ pub fn admit<'a>(
 }
 
 /// What a rotation makes of the old instance: it ends with the overlap, never later than it would
-/// have. Ending now is a deactivation, so that it can be undone; of a client secret a revocation.
+/// have. Ending now is a deactivation, so that it can be undone; of a client secret a revocation. The overlap
+/// begins with the new instance, whose start is `start`: until then it cannot take over.
 pub fn rotate_out(
     kind: GroupKind,
     facts: &Facts,
-    overlap: Overlap,
+    (overlap, start): (Overlap, DateTime<Utc>),
     now: DateTime<Utc>,
 ) -> Result<Facts, Refusal> {
+    let start = start.max(now);
     if facts.status(now) != Status::Active {
         return Err(Refusal::NothingToRotate);
     }
     let hours = match overlap {
         Overlap::Own => return Ok(*facts),
-        beyond if beyond.is_beyond(facts.period.until(), now) => return Ok(*facts),
+        beyond if beyond.is_beyond(facts.period.until(), start) => return Ok(*facts),
         Overlap::None if kind.is_client() => return revoke(facts, now),
         Overlap::None => return deactivate(kind, facts, now),
         Overlap::Hours(hours) => hours,
     };
-    let end = now + TimeDelta::hours(hours);
+    let end = start + TimeDelta::hours(hours);
     change_period(kind, facts, ActivePeriod::new(facts.period.from(), Some(end))?, now)
 }
 
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_rotated_key_ends_with_the_overlap_but_never_later_than_before() {
-        let out = |overlap| rotate_out(Token, &active(), overlap, at(15)).unwrap();
+        let out = |overlap| rotate_out(Token, &active(), (overlap, at(15)), at(15)).unwrap();
         assert_eq!(out(Overlap::Own), active());
         assert_eq!(out(Overlap::Hours(24)).period, period(10, 16));
         assert_eq!(out(Overlap::Hours(24 * 7)).period, period(10, 20));
@@ -300,10 +303,22 @@ mod tests {
     }
 
     #[test]
+    fn an_overlap_begins_when_the_new_key_does() {
+        let out = |from| {
+            let overlap = (Overlap::Hours(24), at(from));
+            rotate_out(Token, &active(), overlap, at(15)).unwrap().period
+        };
+        assert_eq!(out(17), period(10, 18));
+        assert_eq!(out(12), period(10, 16), "a start in the past is now");
+        assert_eq!(out(19), period(10, 20));
+        assert_eq!(out(40), period(10, 20), "it ends by itself long before");
+    }
+
+    #[test]
     fn only_an_active_key_is_rotated() {
         let refused = Err(Refusal::NothingToRotate);
-        assert_eq!(rotate_out(Token, &active(), Overlap::Own, at(9)), refused);
-        assert_eq!(rotate_out(Token, &active(), Overlap::Own, at(20)), refused);
+        assert_eq!(rotate_out(Token, &active(), (Overlap::Own, at(9)), at(9)), refused);
+        assert_eq!(rotate_out(Token, &active(), (Overlap::Own, at(20)), at(20)), refused);
     }
 
     #[test]
@@ -339,9 +354,11 @@ mod tests {
 
     #[test]
     fn a_client_secret_that_is_rotated_without_overlap_is_revoked() {
-        let out = rotate_out(ClientCredentials, &active(), Overlap::None, at(15)).unwrap();
+        let out =
+            rotate_out(ClientCredentials, &active(), (Overlap::None, at(15)), at(15)).unwrap();
         assert_eq!(out.revoked_at, Some(at(15)));
-        let out = rotate_out(ClientCredentials, &active(), Overlap::Hours(24), at(15)).unwrap();
+        let out =
+            rotate_out(ClientCredentials, &active(), (Overlap::Hours(24), at(15)), at(15)).unwrap();
         assert_eq!(out.period, period(10, 16));
     }
 }

@@ -339,15 +339,38 @@ fn unreadable(path: String, error: serde_json::Error) -> Cause {
     // serde names fields and places; what was sent it repeats only in these two, and that may be half
     // of a secret.
     let text = error.to_string();
-    let told = match text.starts_with("invalid type") || text.starts_with("invalid value") {
-        true => "This has the wrong type.".to_owned(),
-        false => text.split(" at line ").next().unwrap_or_default().to_owned(),
-    };
+    let told = in_words(text.split(" at line ").next().unwrap_or_default());
     let place = format!(" (line {}, column {})", error.line(), error.column());
     match text.starts_with("unknown field") {
         true => Cause::UnknownField(path, told + &place),
         false => Cause::Unreadable(path, told + &place),
     }
+}
+
+/// What serde says of a value, without the value itself.
+pub fn in_words(text: &str) -> String {
+    const INSTANT: &str = "an instant, such as 2027-02-18T10:30:00Z";
+    // As chrono says it, in some of its words.
+    let dates = ["input ", "premature end of input", "trailing input", "no possible date"];
+    if dates.iter().any(|it| text.starts_with(it)) {
+        return format!("This is not {INSTANT}.");
+    }
+    if !text.starts_with("invalid type") && !text.starts_with("invalid value") {
+        return text.to_owned();
+    }
+    let expected = text.rsplit_once("expected ").map(|it| it.1).unwrap_or_default();
+    let kind = match expected.split(' ').next().unwrap_or_default() {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "a" if expected == "a string" => "text",
+        "a" if expected == "a boolean" => "true or false",
+        "a" if expected == "a sequence" => "a list",
+        "a" if expected == "a map" => "an object",
+        "struct" => "an object",
+        "a" if expected.starts_with("a formatted date") => INSTANT,
+        "an" if expected.contains("RFC 3339") => INSTANT,
+        _ => return "This has the wrong type.".to_owned(),
+    };
+    format!("This has the wrong type. It takes {kind}.")
 }
 
 /// RFC 6901

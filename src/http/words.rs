@@ -66,6 +66,11 @@ impl Here {
         self.start_of(day).unwrap_or(self.now + TimeDelta::days(days))
     }
 
+    /// Such as `3 Dec 2026 16:51:53 CET`.
+    pub fn second(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%-d %b %Y %H:%M:%S %Z").to_string()
+    }
+
     fn moment(&self, at: DateTime<Utc>, text: String) -> Moment {
         let local = at.with_timezone(&self.zone);
         let mut exact = local.format("%a %-d %b %Y %H:%M:%S %Z").to_string();
@@ -75,8 +80,13 @@ impl Here {
         Moment { text, exact, iso: iso(at) }
     }
 
-    /// For `<input type=datetime-local>`: to the minute, or exactly where that would lose time.
+    /// For `<input type=datetime-local>`, to the minute that it is in.
     pub fn input(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.zone).format("%Y-%m-%dT%H:%M").to_string()
+    }
+
+    /// The same without loss, for fields that nobody sees.
+    pub fn exact_input(&self, at: DateTime<Utc>) -> String {
         let whole = at.timestamp_millis() % 60_000 == 0;
         let format = if whole { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S%.3f" };
         at.with_timezone(&self.zone).format(format).to_string()

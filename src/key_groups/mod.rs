@@ -19,7 +19,7 @@ pub(crate) use self::making::blank;
 pub use self::{
     entity::Model as KeyGroup,
     making::{NewClient, clients_made_before, create, create_client, create_clients},
-    store::{ClientFilter, Filter, Listing, MOST_COUNTED, Show, UNUSED_AFTER},
+    store::{ClientFilter, Filter, Listing, MOST_COUNTED, Show, Sort, SortBy, UNUSED_AFTER},
     summary::Attention,
 };
 use crate::{

@@ -1,7 +1,8 @@
 //! The queries of key groups. Every one starts from the subscription.
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ExprTrait, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait, Select,
+    ActiveModelTrait, ExprTrait, Order, PaginatorTrait, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     entity::prelude::*,
     sea_query::{LikeExpr, SimpleExpr, SubQueryStatement},
 };
@@ -91,6 +92,19 @@ pub enum Show {
     Unused,
 }
 
+/// By what the list is sorted where that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    Name,
+    Coverage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    pub by: SortBy,
+    pub descending: bool,
+}
+
 /// What the list of groups is narrowed to, and where it goes on.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -99,8 +113,12 @@ pub struct Filter {
     pub text: String,
     /// Holds this user group.
     pub user_group: Option<Uuid>,
-    /// The last row of the page before: its value in the tab's order, and its id.
+    /// Instead of the tab's own order.
+    pub sort: Option<Sort>,
+    /// The last row of the page before: its value in the order, and its id.
     pub after: Option<(i64, Uuid)>,
+    /// The same of a list by name: the name, folded.
+    pub after_name: Option<String>,
 }
 
 pub struct Listing {
@@ -113,9 +131,11 @@ pub const UNUSED_AFTER: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
 /// In order of coverage, what runs out first before all else; the unused ones longest first.
 pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
-    let column = match filter.show {
-        Show::Unused => Column::IdleSince,
-        _ => Column::CoverageRank,
+    let (column, order) = match (filter.sort, filter.show) {
+        (Some(Sort { by: SortBy::Name, descending }), _) => (Column::NameFolded, order(descending)),
+        (Some(it), _) => (Column::CoverageRank, order(it.descending)),
+        (None, Show::Unused) => (Column::IdleSince, Order::Asc),
+        (None, _) => (Column::CoverageRank, Order::Asc),
     };
     let mut query = of(act.scope);
     query = match filter.show {
@@ -132,25 +152,48 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
         let holders = access::store::holders(act.scope, &[Source::UserGroup(id)]);
         query = query.filter(Column::Id.in_subquery(holders));
     }
-    if let Some((value, id)) = filter.after {
-        query = query.filter(behind(column, value, id));
+    query = query.order_by(column, order.clone()).limit(limit + 1);
+    if matches!(column, Column::NameFolded) {
+        // No two have one name.
+        if let Some(name) = &filter.after_name {
+            query = query.filter(past(Expr::col((Entity, column)), &order, name.as_str()));
+        }
+    } else {
+        if let Some((value, id)) = filter.after {
+            query = query.filter(behind(column, &order, value, id));
+        }
+        query = query.order_by(Column::Id, order);
     }
-    let query = query.order_by_asc(column).order_by_asc(Column::Id).limit(limit + 1);
     let mut groups = query.all(act.app.db.read()).await?;
     let more = groups.len() as u64 > limit;
     groups.truncate(limit as usize);
-    let value = |it: &Model| match filter.show {
-        Show::Unused => it.idle_since,
+    let value = |it: &Model| match column {
+        Column::IdleSince => it.idle_since,
         _ => it.coverage_rank,
     };
     let next = groups.last().filter(|_| more).map(|it| (value(it), it.id));
     Ok(Listing { groups, next })
 }
 
-/// `(column, id) > (value, id)`, in a form that both databases read from an index.
-fn behind(column: Column, value: i64, id: Uuid) -> SimpleExpr {
+fn order(descending: bool) -> Order {
+    if descending { Order::Desc } else { Order::Asc }
+}
+
+/// Behind `(value, id)` in that order, in a form that both databases read from an index.
+fn behind(column: Column, order: &Order, value: i64, id: Uuid) -> SimpleExpr {
     let at = || Expr::col((Entity, column));
-    at().gte(value).and(at().gt(value).or(Expr::col((Entity, Column::Id)).gt(id)))
+    let here = match order {
+        Order::Desc => at().lte(value),
+        _ => at().gte(value),
+    };
+    here.and(past(at(), order, value).or(past(Expr::col((Entity, Column::Id)), order, id)))
+}
+
+fn past(it: SimpleExpr, order: &Order, value: impl Into<sea_orm::Value>) -> SimpleExpr {
+    match order {
+        Order::Desc => it.lt(value.into()),
+        _ => it.gt(value.into()),
+    }
 }
 
 /// A column that was folded to lower case contains what was typed.

@@ -142,6 +142,7 @@ pub async fn rotate(
     let submission = submission.into();
     let new = prepare(act, old.0, new).await?.kept_if(submission.is_of_program());
     let (begun, old) = begin_with(act, old, submission).await?;
+    let overlap = (overlap, new.period.from());
     let facts = lifecycle::rotate_out(begun.group.kind(), &old.facts(), overlap, act.now)?;
     take_over(act, begun, new, (&old, &facts), "key_instance.rotated").await
 }

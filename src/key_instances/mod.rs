@@ -5,6 +5,7 @@ mod clients;
 pub(crate) mod entity;
 pub(crate) mod exposures;
 mod issuing;
+mod listing;
 pub mod outlook;
 pub mod pages;
 pub(crate) mod store;
@@ -23,7 +24,7 @@ pub use self::{
     entity::Model as KeyInstance,
     exposures::{Exposure, How, expose, how_many_known, known, of_instance as exposures_of},
     issuing::{Issued, NewKey, Source, create, replace, rotate},
-    store::{Filter, Listing, Show, Used},
+    listing::{Filter, Listing, Show, Sort, SortBy, Used},
     whole_key::{is_key, search_by_key},
 };
 pub(crate) use self::{exposures::count_known, issuing::insert};
@@ -207,6 +208,14 @@ pub async fn find(act: &Act<'_>, id: (Uuid, Uuid)) -> Result<KeyInstance> {
     store::find(act.app.db.read(), act.scope, id).await
 }
 
+/// Those of `ids` that are in the subscription.
+pub async fn find_all(act: &Act<'_>, ids: &[Uuid]) -> Result<Vec<KeyInstance>> {
+    match ids {
+        [] => Ok(Vec::new()),
+        ids => store::find_all(act.app.db.read(), act.scope, ids).await,
+    }
+}
+
 /// The same by its id alone.
 pub async fn find_anywhere(act: &Act<'_>, id: Uuid) -> Result<KeyInstance> {
     let found = store::find_all(act.app.db.read(), act.scope, &[id]).await?;
@@ -214,7 +223,7 @@ pub async fn find_anywhere(act: &Act<'_>, id: Uuid) -> Result<KeyInstance> {
 }
 
 pub async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<Listing> {
-    store::list(act, filter, limit).await
+    listing::list(act, filter, limit).await
 }
 
 /// The instances of a group that are or will be accepted, the earliest end first.

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, FieldError, Result},
     http::App,
     members,
-    submissions::{self, Submission},
+    submissions::{self, Owner, Submission},
     users::User,
 };
 
@@ -127,7 +127,9 @@ pub async fn issue(
     let (id, submission) = (new_id(own.now), submission.into());
     let is_kept = submission.is_of_program();
     let tx = own.begin().await?;
-    let tx = submissions::claim_at(own.app, tx, (submission, secret_path(id)), own.now).await?;
+    let owner = Owner { subscription: None, user: Some(own.user.id) };
+    let claimed = (submission, secret_path(id));
+    let tx = submissions::claim_at(own.app, tx, claimed, owner, own.now).await?;
     if store::count_live(&tx, own.user.id, own.now).await? >= MOST as u64 {
         return Err(Refusal::TooManyPersonalKeys { most: MOST }.into());
     }

@@ -22,7 +22,7 @@ use actix_web::{
         header::{ALLOW, HeaderValue},
     },
     middleware::from_fn,
-    web::{self, Data, ServiceConfig},
+    web::{self, Data, QueryConfig, ServiceConfig},
 };
 use futures_util::future::{Either, FutureExt, ready};
 
@@ -68,7 +68,13 @@ pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
             .wrap(from_fn(guard::headers));
         // Of what has no path, as in `OPTIONS *`.
         let nothing = web::to(not_found).wrap(from_fn(guard::headers));
-        let routed = Actix::new().app_data(app.clone()).service(layered).default_service(nothing);
+        // Of pages; the interfaces read their queries themselves.
+        let queries = QueryConfig::default().error_handler(|_, _| {
+            let told = "This address is not understood. Go back to the page that it is of.";
+            PageError::from(Error::Malformed(told)).into()
+        });
+        let routed = Actix::new().app_data(app.clone()).app_data(queries);
+        let routed = routed.service(layered).default_service(nothing);
         verifications_first(app.clone(), routed.into_factory())
     });
     // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).

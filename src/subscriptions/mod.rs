@@ -152,10 +152,13 @@ impl NewSubscription {
         if name.is_empty() && self.slug.trim().is_empty() {
             return Err(Error::Invalid(errors));
         }
-        let slug = if self.slug.trim().is_empty() { slug_from(&name) } else { self.slug };
+        let slug = match self.slug.trim() {
+            "" => slug_from(&name),
+            slug => text::slug(slug),
+        };
         // A number is the other name of a shared space (document 001).
         let is_number = |it: &String| it.bytes().all(|it| it.is_ascii_digit());
-        let slug = match text::slug(&slug) {
+        let slug = match slug {
             Ok(it) if is_number(&it) => Err("Use a letter or a dash too, not digits alone.".into()),
             slug => slug,
         };
@@ -167,11 +170,12 @@ impl NewSubscription {
     }
 }
 
-/// A slug made from a name: it may be too short to be one.
-pub(crate) fn slug_from(name: &str) -> String {
-    let plain = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' };
-    let slug: String = name.chars().map(plain).take(63).collect();
-    slug.trim_matches('-').to_owned()
+/// A slug made from a name, if there is one in it.
+pub(crate) fn slug_from(name: &str) -> Result<String, String> {
+    let words = name.split(|it: char| !it.is_ascii_alphanumeric()).filter(|it| !it.is_empty());
+    let slug: String = words.collect::<Vec<_>>().join("-").chars().take(63).collect();
+    let slug = text::slug(slug.to_ascii_lowercase().trim_end_matches('-'));
+    slug.map_err(|it| format!("None can be made of this name, so give one. {it}"))
 }
 
 pub async fn create(
@@ -326,7 +330,7 @@ mod tests {
         let slug = |name: &str| {
             NewSubscription { name: name.into(), slug: String::new() }.checked().unwrap().slug
         };
-        assert_eq!(slug("Northwind Re, Production"), "northwind-re--production");
+        assert_eq!(slug("Northwind Re, Production"), "northwind-re-production");
         assert_eq!(slug("  ACME  "), "acme");
         let nothing = NewSubscription { name: "äö".into(), slug: String::new() }.checked();
         assert!(matches!(nothing, Err(Error::Invalid(fields)) if fields[0].field == "slug"));

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{NewSubscription, Subscription};
 use crate::{
     domain::Role,
-    error::Result,
+    error::{Error, Result},
     http::{
         Errors, Flash, Form, Owner, Page, PageError, SignedIn,
         form::Draft,
@@ -139,15 +139,15 @@ struct DialogPage {
 
 struct Field {
     name: &'static str,
-    label: &'static str,
+    label: String,
     help: &'static str,
     value: String,
     optional: bool,
 }
 
 impl Field {
-    fn new(name: &'static str, label: &'static str, value: &str) -> Self {
-        Self { name, label, help: "", value: value.to_owned(), optional: false }
+    fn new(name: &'static str, label: impl Into<String>, value: &str) -> Self {
+        Self { name, label: label.into(), help: "", value: value.to_owned(), optional: false }
     }
 }
 
@@ -268,26 +268,52 @@ pub async fn rename(
     }
 }
 
-/// `GET /subscriptions/{slug}/suspension`
-pub async fn suspension_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
-    let it = super::by_slug(&owner.app.db, &slug).await?;
-    let active = words::plural(it.active_count, "active key");
-    let dialog = Dialog {
+/// Where keys are active, calls may come with them, so the short name is typed.
+fn suspension_dialog(it: &Subscription) -> Dialog {
+    let (active, verb) = (
+        words::plural(it.active_count, "active key"),
+        if it.active_count == 1 { "is" } else { "are" },
+    );
+    let confirm = Field {
+        help: "Because its keys are active.",
+        ..Field::new("confirm", format!("Type {} to confirm", it.slug), "")
+    };
+    Dialog {
         title: format!("Suspend {}?", it.name),
         text: format!(
-            "Its {active} are refused from this moment, and nothing in it can be changed. You can \
+            "Its {active} {verb} refused from this moment, and nothing in it can be changed. You can \
              lift this later."
         ),
-        fields: Vec::new(),
+        fields: (it.active_count > 0).then_some(confirm).into_iter().collect(),
         button: "Suspend",
         danger: true,
         path: format!("/subscriptions/{}/suspension", it.slug),
-    };
-    dialog.show(&owner, Errors::none()).await
+    }
+}
+
+/// `GET /subscriptions/{slug}/suspension`
+pub async fn suspension_form(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    suspension_dialog(&it).show(&owner, Errors::none()).await
+}
+
+#[derive(Deserialize)]
+pub struct Confirmation {
+    #[serde(default)]
+    confirm: String,
 }
 
 /// `POST /subscriptions/{slug}/suspension`
-pub async fn suspend(owner: Owner, slug: Path<String>) -> Result<HttpResponse, PageError> {
+pub async fn suspend(
+    owner: Owner,
+    slug: Path<String>,
+    form: Form<Confirmation>,
+) -> Result<HttpResponse, PageError> {
+    let it = super::by_slug(&owner.app.db, &slug).await?;
+    if it.active_count > 0 && form.confirm.trim() != it.slug {
+        let wrong = Error::field("confirm", format!("Type {} to confirm.", it.slug));
+        return suspension_dialog(&it).show(&owner, Errors::of(wrong)?).await;
+    }
     set_suspended(&owner, &slug, true).await
 }
 

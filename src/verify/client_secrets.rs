@@ -41,6 +41,9 @@ pub struct ClientSecrets {
 struct Memory {
     /// Until when, and which of the client's secrets it is.
     proved: HashMap<Digest32, (i64, usize)>,
+    /// Until when what was none of the client's secrets is still none. Who goes on with an old one is no guesser:
+    /// it counts once, and the client's others are not held up.
+    refuted: HashMap<Digest32, i64>,
     /// Since when, and how many.
     failures: HashMap<Digest32, (i64, u32)>,
 }
@@ -83,6 +86,19 @@ impl ClientSecrets {
         let mut memory = self.memory.lock().expect("no holder of this lock panics");
         make_room(&mut memory.proved, |it| millis(now) < it.0);
         memory.proved.insert(proof, (millis(now + PROVED_FOR), which));
+    }
+
+    /// The same of what was found to be none.
+    fn is_refuted(&self, proof: Digest32, now: DateTime<Utc>) -> bool {
+        let mut memory = self.memory.lock().expect("no holder of this lock panics");
+        let until = memory.refuted.get_mut(&proof).filter(|it| millis(now) < **it);
+        until.map(|it| *it = millis(now + PROVED_FOR)).is_some()
+    }
+
+    fn refute(&self, proof: Digest32, now: DateTime<Utc>) {
+        let mut memory = self.memory.lock().expect("no holder of this lock panics");
+        make_room(&mut memory.refuted, |it| millis(now) < *it);
+        memory.refuted.insert(proof, millis(now + PROVED_FOR));
     }
 
     /// Refuses to look where too much was wrong.
@@ -149,6 +165,9 @@ pub(super) async fn find(
     if let Some(n) = ours.recall(proof(&digests), now) {
         return Ok(digests.get(n).copied());
     }
+    if ours.is_refuted(proof(&digests), now) {
+        return Ok(None);
+    }
     let network = throttle::network(from);
     let who = ours.name(&[b"who", client_id.as_bytes(), network.as_bytes()]);
     ours.admit(who, now)?;
@@ -162,6 +181,7 @@ pub(super) async fn find(
     hashes.resize(TRIED, None);
     let typed = Password::new(secret.to_owned());
     let Some(n) = ours.pool.which(hashes, typed).await? else {
+        ours.refute(proof(&digests), now);
         ours.count_failure(who, now);
         return Ok(None);
     };
@@ -227,6 +247,17 @@ mod tests {
         let recalled = [59, 118, 178].map(|seconds| it.recall([1; 32], after(seconds)));
         assert_eq!(recalled, [Some(1), Some(1), None]);
         assert_eq!(it.recall([2; 32], after(1)), None);
+    }
+
+    #[test]
+    fn what_was_wrong_stays_wrong_for_a_minute_after_its_last_use() {
+        let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
+        let after = |seconds| start + TimeDelta::seconds(seconds);
+        it.refute([1; 32], start);
+        let refuted = [59, 118, 178].map(|seconds| it.is_refuted([1; 32], after(seconds)));
+        assert_eq!(refuted, [true, true, false]);
+        assert!(!it.is_refuted([2; 32], start));
+        assert_eq!(it.recall([1; 32], start), None);
     }
 
     #[test]

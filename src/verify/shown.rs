@@ -78,7 +78,8 @@ impl<'a> What<'a> {
     fn authorization(value: &'a str) -> Self {
         let of = |scheme: &str| {
             let (start, rest) = value.split_at_checked(scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then_some(rest)
+            // One space or more (RFC 9110, section 11.4).
+            start.eq_ignore_ascii_case(scheme).then(|| rest.trim_start_matches(' '))
         };
         match (of("bearer "), of("basic ")) {
             (Some(token), _) => Self::Bearer(token),
@@ -135,7 +136,8 @@ mod tests {
             assert_eq!(of(wrong), None, "{wrong:?}");
         }
         assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
-        for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
+        assert_eq!(shown("Basic  aWQ6c2VjcmV0"), both("id", "secret"));
+        for wrong in ["Basic aWQ6c2VjcmV", "Basic aWQ6c2VjcmV0 ", "Basic\taWQ6c2VjcmV0", "Basic"] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
     }

@@ -39,9 +39,9 @@ pub async fn create(
     let checked = named(&wanted.name, &wanted.description);
     let slug = match wanted.slug.trim() {
         "" => slug_from(wanted.name.trim()),
-        slug => slug.to_owned(),
+        slug => text::slug(slug),
     };
-    let slug = text::slug(&slug).map_err(|it| FieldError::new("slug", it));
+    let slug = slug.map_err(|it| FieldError::new("slug", it));
     let ((name, description), slug) = match (checked, slug) {
         (Ok(named), Ok(slug)) => (named, slug),
         // A slug from a name that will not do is not to blame.

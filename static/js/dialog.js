@@ -12,7 +12,8 @@
       return e.target === dialog && (e.clientX < box.left || e.clientX > box.right || e.clientY < box.top || e.clientY > box.bottom);
     };
     dialog.close();
-    dialog.showModal(); // focuses [autofocus]
+    dialog.showModal(); // focuses [autofocus], which may be at the very end: its footer stays in sight, the title would not
+    if (document.activeElement?.closest('.foot')) for (const it of [dialog, ...dialog.children]) it.scrollTop = 0;
     dialog.addEventListener('cancel', (e) => {
       if (e.target !== dialog) return; // a file picker's cancel bubbles
       e.preventDefault(); // stays in sight until the list has loaded

@@ -1,15 +1,16 @@
-// Who opens a dialog from the menu of a row comes back to that row, also with the keyboard.
+// Who opens a dialog comes back to what opened it, also with the keyboard: a link, or the menu of a row.
 (() => {
   'use strict';
   const OPENER = 'opener';
   document.addEventListener('click', (e) => {
-    const menu = e.target.closest?.('.menu a')?.closest('[popover]');
+    const link = e.target.closest?.('a[href]');
+    const menu = link?.closest('[popover]');
     const button = menu && document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
-    if (button) sessionStorage.setItem(OPENER, JSON.stringify([location.pathname, button.ariaLabel]));
+    const how = button ? `[popovertarget][aria-label="${CSS.escape(button.ariaLabel)}"]` : link && `main a[href="${CSS.escape(link.getAttribute('href'))}"]`;
+    if (how) sessionStorage.setItem(OPENER, JSON.stringify([location.pathname, how]));
   });
   if (document.querySelector('dialog[open]')) return;
-  const [path, label] = JSON.parse(sessionStorage.getItem(OPENER) ?? '[]');
+  const [path, how] = JSON.parse(sessionStorage.getItem(OPENER) ?? '[]');
   sessionStorage.removeItem(OPENER);
-  if (path !== location.pathname || !label) return;
-  document.querySelector(`[popovertarget][aria-label="${CSS.escape(label)}"]`)?.focus();
+  if (path === location.pathname && how) document.querySelector(how)?.focus();
 })();

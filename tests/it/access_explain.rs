@@ -207,7 +207,7 @@ async fn explain_agrees_with_verify_in_every_combination(app: &TestApp) {
         assert_eq!(verdict.is_ok(), !lacks, "{at}");
     }
     let owner = app.owner().await;
-    owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+    owner.post("/subscriptions/acme/suspension", &[("confirm", "acme")]).await.expect(303);
     for (it, asked) in world.iter().zip(ASKED.into_iter().cycle()) {
         let heard = ask(app, &it.keys[0].0, asked, "").await;
         let of_key = Subject { held: &it.held, suspended: true, facts: Some(&it.keys[0].1) };

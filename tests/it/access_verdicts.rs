@@ -164,7 +164,7 @@ async fn whatever_else_refuses_a_key_is_told_before_a_lacking_permission(app: &T
         assert_eq!(reason(&unknown), "unknown", "{asked}");
     }
     let owner = app.owner().await;
-    owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+    owner.post("/subscriptions/acme/suspension", &[("confirm", "acme")]).await.expect(303);
     let answer = service.asks(active.secret.expose(), "permission=orders:write").await.expect(401);
     assert_eq!(reason(&answer), "suspended");
 }

@@ -19,6 +19,7 @@ on_both! {
     each_of_two_chosen_secrets_works_and_both_tell_why_not,
     a_hash_that_was_not_written_by_us_opens_nothing,
     after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not,
+    who_goes_on_with_an_old_secret_holds_nobody_up,
     who_owns_many_addresses_of_one_network_is_one_caller,
     a_flood_of_wrong_secrets_leaves_generated_keys_answering,
 }
@@ -148,9 +149,34 @@ async fn after_thirty_wrong_secrets_a_client_waits_and_a_proven_one_does_not(app
     for n in 0..30 {
         ask(&format!("Wrong-secret-{n}")).await;
     }
-    ask("Wrong-secret-x").await.expect(429);
+    ask("Wrong-secret-y").await.expect(429);
     app.clock.advance(TimeDelta::days(-1));
-    ask("Wrong-secret-x").await.expect(401);
+    ask("Wrong-secret-y").await.expect(401);
+}
+
+/// Behind one gateway all callers of a client have one address.
+async fn who_goes_on_with_an_old_secret_holds_nobody_up(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let group = desk.client("billing").await;
+    // More than are looked at.
+    let old = [GOOD, OTHER, "third@S4rd!f1042ds", "fourth@S4rd!f1042d"];
+    for secret in old {
+        let made = choose(&desk, &group, secret).await.unwrap();
+        key_instances::revoke(&desk.act(), ids(&made)).await.unwrap();
+    }
+    let live = "fifth@S4rd!f1042ds";
+    choose(&desk, &group, live).await.unwrap();
+    let ask = async |secret: &str| app.service().basic(&group.client_id, secret).await;
+    for _ in 0..40 {
+        ask(GOOD).await.expect(401);
+    }
+    ask(live).await.expect(204);
+    // A second one comes, so all is proved anew, while the old one is still called with.
+    choose(&desk, &group, "sixth@S4rd!f1042ds").await.unwrap();
+    for _ in 0..40 {
+        ask(GOOD).await.expect(401);
+        ask(live).await.expect(204);
+    }
 }
 
 async fn who_owns_many_addresses_of_one_network_is_one_caller(database: &Database) {

@@ -36,6 +36,13 @@ async fn a_demonstration_is_filled_and_its_many_keys_are_good(database: &Databas
     let key = keys.lines().next().unwrap();
     let allowed = program.asks(key, "permission=load:act-00").await.unwrap();
     assert_eq!(allowed.status(), 204);
+    // A second one does not empty the folder under it.
+    let mut second = command(&home);
+    second.args(["demo", "--bind", "127.0.0.1:0", "--folder"]).arg(&folder);
+    let refused = second.output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("a demonstration runs in"), "{told}");
+    assert_eq!(program.verify(key).await.unwrap().status(), 204);
     program.terminate();
     assert_eq!(program.ended().await.code(), Some(0));
     let file = folder.join("keyward.db");

@@ -270,7 +270,7 @@ async fn a_suspended_subscription_refuses_every_change(app: &TestApp) {
     let admin = app.signed_in("admin@acme.example").await;
     let owner = app.owner().await;
     let token = admin.get(NEW).await.expect(200).field("submission");
-    owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+    owner.post("/subscriptions/acme/suspension", &[("confirm", "acme")]).await.expect(303);
     let path = crate::support::path_of("acme", &key.instance);
     let group = path.split("/keys/").next().unwrap();
     let fields = [

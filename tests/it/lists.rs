@@ -343,6 +343,7 @@ async fn filters_that_are_none_are_refused(app: &TestApp) {
         "after=x_y",
         "after=1_2",
         "from=2026-11-20T10:30",
+        "sort=made",
     ] {
         for list in [group.as_str(), "/s/acme/keys", "/s/acme/keys.csv"] {
             let path = format!("{list}?{query}");
@@ -351,12 +352,19 @@ async fn filters_that_are_none_are_refused(app: &TestApp) {
             }
         }
     }
-    for query in ["show=all", "show=SOON", "after=1"] {
+    for query in ["show=all", "show=SOON", "after=1", "sort=until"] {
         refused(admin.get(&format!("/s/acme/groups?{query}")).await, query.into());
     }
     for path in ["/s/acme/groups", "/s/acme/keys", "/s/acme/audit", "/s/acme/keys.csv"] {
-        for query in ["q=%00", "q=%ff", "action=%00", "q=%F0%9F%94%91", "%00=1", "q=a%00b&status="]
-        {
+        for query in [
+            "q=%00",
+            "q=%ff",
+            "action=%00",
+            "q=%F0%9F%94%91",
+            "%00=1",
+            "q=a%00b&status=",
+            "sort=name&after=a%00b&at=%00",
+        ] {
             let answer = admin.get(&format!("{path}?{query}")).await;
             assert!(answer.status < 500, "{path}?{query}: {}", answer.status);
         }

@@ -47,6 +47,7 @@ mod issuing;
 mod joining;
 mod lifecycle;
 mod lists;
+mod lists_sorted;
 mod live;
 mod live_nodes;
 mod live_people;

@@ -358,7 +358,11 @@ async fn a_suspended_subscription_changes_no_members_and_nobody_joins_it(app: &T
     let admin = app.admin("acme").await;
     let user = app.user("acme", Role::Member).await;
     let link = invite(&admin, "noor@acme.example", "member").await;
-    app.owner().await.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+    app.owner()
+        .await
+        .post("/subscriptions/acme/suspension", &[("confirm", "acme")])
+        .await
+        .expect(303);
     let before = app.snapshot().await;
     let at = |act: &str| format!("/s/acme/members/{}{act}", user.id);
     let told = "This subscription is suspended. Nothing can be changed in it.";

@@ -7,6 +7,7 @@ use keyward::{
     key_instances::{self, Issued},
     notices::{self, KeyNotice, Notice, Noticer},
 };
+use uuid::Uuid;
 
 use crate::support::{Desk, TestApp, ids, on_both, path_of};
 
@@ -22,6 +23,7 @@ on_both! {
     what_ended_long_ago_is_no_news,
     members_see_notices_and_a_badge_until_they_have_seen_them,
     a_deleted_group_takes_its_notices_along,
+    what_was_done_about_an_end_settles_its_notice,
 }
 
 /// One node, and one group `quote-engine`.
@@ -56,6 +58,10 @@ impl<'a> Told<'a> {
 
     async fn key(&self, days: i64) -> Issued {
         self.desk.group("quote-engine", self.desk.days(days)).await
+    }
+
+    async fn key_in(&self, group: Uuid) -> Issued {
+        self.desk.key(group, self.desk.days(90)).await
     }
 }
 
@@ -238,4 +244,34 @@ async fn a_deleted_group_takes_its_notices_along(app: &TestApp) {
     key_groups::delete(&told.desk.act(), group, it.version).await.unwrap();
     assert!(told.round().await.is_empty());
     assert!(told.after(days(20)).await.is_empty());
+}
+
+async fn what_was_done_about_an_end_settles_its_notice(app: &TestApp) {
+    let mut told = Told::new(app).await;
+    let first = told.key(90).await;
+    let group = first.instance.key_group_id;
+    let [extended, revoked] = [told.key_in(group).await, told.key_in(group).await];
+    told.after(days(83)).await;
+    let act = told.desk.act();
+    let page = async || {
+        let admin = app.signed_in("admin@acme.example").await;
+        admin.get("/s/acme/notices").await.expect(200).plain()
+    };
+    let text = page().await;
+    assert!(text.contains("k-1 ends in 7 days") && !text.contains("Settled"), "{text}");
+    key_instances::revoke(&act, ids(&revoked)).await.unwrap();
+    let later = told.period(days(-83), days(20));
+    key_instances::change_period(&act, ids(&extended), later).await.unwrap();
+    let text = page().await;
+    for settled in [
+        "k-3 was to end in 7 days 7 days before New Settled. It was revoked.",
+        "k-2 was to end in 7 days 7 days before New Settled. It ends Wed 3 Mar 2027 10:30 UTC now.",
+        "k-1 was to end in 7 days 7 days before New Settled. Others cover quote-engine to 3 Mar.",
+    ] {
+        assert!(text.contains(settled), "{settled} is not in {text}");
+    }
+    // And not where the other one is gone again.
+    key_instances::revoke(&act, ids(&extended)).await.unwrap();
+    let text = page().await;
+    assert!(text.contains("k-1 ends in 7 days") && text.contains("No other key"), "{text}");
 }

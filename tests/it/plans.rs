@@ -68,6 +68,10 @@ async fn no_list_scans_or_sorts_a_table(app: &TestApp) {
         format!("/s/acme/keys?known_to={knower}&used=not30d"),
         "/s/acme/members".to_owned(),
         format!("{of_group}/keys/{key}"),
+        format!("{of_group}?sort=until"),
+        format!("{of_group}?sort=-until"),
+        format!("{of_group}?sort=name"),
+        format!("{of_group}?status=expired&sort=until"),
     ];
     for path in paths().into_iter().chain(held).chain(feeds) {
         let page = get(&path).await;
@@ -155,6 +159,15 @@ fn paths() -> Vec<String> {
     paths.push("/s/acme/groups?q=team%2042".to_owned());
     for status in ["", "active", "soon", "future", "expired", "deactivated"] {
         paths.push(format!("/s/acme/keys?status={status}"));
+    }
+    for sort in ["coverage", "-coverage", "name", "-name"] {
+        paths.push(format!("/s/acme/groups?sort={sort}"));
+        paths.push(format!("/s/acme/groups?show=soon&sort={sort}"));
+    }
+    for sort in ["name", "-name", "until", "-until"] {
+        paths.push(format!("/s/acme/keys?sort={sort}"));
+        paths.push(format!("/s/acme/keys?status=active&sort={sort}"));
+        paths.push(format!("/s/acme/keys?used=not30d&sort={sort}"));
     }
     for used in ["7d", "not30d", "never"] {
         paths.push(format!("/s/acme/keys?used={used}"));

@@ -7,6 +7,7 @@ use crate::support::{Answer, PASSWORD, SECRET, TestApp, on_both, world};
 on_both! {
     accesses_that_are_made_twice_are_there_once_and_told_again,
     a_personal_key_that_is_made_twice_is_there_once_and_not_shown_again,
+    a_form_of_somebody_else_is_another_one_whatever_its_token,
 }
 
 const ONCE: [&str; 2] = ["deploy-4711", "deploy-4712"];
@@ -49,4 +50,25 @@ async fn a_personal_key_that_is_made_twice_is_there_once_and_not_shown_again(app
         post(email, once).await.expect(201);
     }
     assert_eq!(app.count("personal_keys").await, 3);
+}
+
+async fn a_form_of_somebody_else_is_another_one_whatever_its_token(app: &TestApp) {
+    let people = [app.admin("acme").await, app.admin("globex").await];
+    let token = "1".repeat(43);
+    for (admin, slug) in people.iter().zip(["acme", "globex"]) {
+        let path = format!("/s/{slug}/policies/new");
+        let fields = [("submission", &*token), ("name", "Read"), ("description", "")];
+        let made = admin.post(&path, &fields).await.expect(303);
+        let place = made.header("location").unwrap().to_owned();
+        assert!(place.starts_with(&format!("/s/{slug}/policies/")), "{place}");
+        // Sent twice it is there once.
+        let again = admin.post(&path, &fields).await.expect(303);
+        assert_eq!(again.header("location"), Some(&*place));
+    }
+    assert_eq!(app.count("policies").await, 2);
+    app.desk("acme").await.newcomer("jo@acme.example", Role::Admin).await;
+    let colleague = app.signed_in("jo@acme.example").await;
+    let fields = [("submission", &*token), ("name", "Write"), ("description", "")];
+    colleague.post("/s/acme/policies/new", &fields).await.expect(303);
+    assert_eq!(app.count("policies").await, 3);
 }

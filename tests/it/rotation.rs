@@ -78,7 +78,7 @@ async fn a_rotation_shows_who_calls_with_which_key_until_the_old_one_is_safe_to_
     has(
         &page,
         &[
-            "k-1 takes 75% of the calls k-2 takes 25%",
+            "k-1 takes 75% of the calls with these two k-2 takes 25%",
             "Calls since 12:00",
             "k-1 the old one 3 0 3 hours ago",
             "k-2 its successor 1 1 now",
@@ -102,7 +102,7 @@ async fn a_rotation_shows_who_calls_with_which_key_until_the_old_one_is_safe_to_
         &[
             "Safe to revoke. The last call was 24 hours ago. All its calls came on one day, so 24 hours of \
          silence are enough.",
-            "k-1 takes 0% of the calls k-2 takes 100%",
+            "k-1 takes 0% of the calls with these two k-2 takes 100%",
         ],
     );
     has(&it.dialog("revocation").await, &["No calls in the last 24 hours", "Safe to revoke."]);
@@ -114,7 +114,7 @@ async fn a_rotation_shows_who_calls_with_which_key_until_the_old_one_is_safe_to_
         &[
             "Not yet safe to revoke. The last call was now. In the 30 days up to then it was called at least \
          every day. After 2 days of silence it is safe, from Mon 23 Nov 2026 10:30 UTC on.",
-            "k-1 takes 25% of the calls k-2 takes 75%",
+            "k-1 takes 25% of the calls with these two k-2 takes 75%",
         ],
     );
 }

@@ -60,7 +60,7 @@ async fn no_call_sent_after_a_suspension_is_accepted(app: &TestApp) {
     app.admin("acme").await;
     let owner = app.owner().await;
     let suspend = async |_, _: &KeyInstance| {
-        owner.post("/subscriptions/acme/suspension", &[]).await.expect(303);
+        owner.post("/subscriptions/acme/suspension", &[("confirm", "acme")]).await.expect(303);
     };
     let resume = async || {
         owner.post("/subscriptions/acme/resumption", &[]).await.expect(303);

@@ -13,11 +13,11 @@ use crate::{
     error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
-        listing::{self, LinkView, cursor, cursor_text},
+        listing::{self, LinkView, Pager, SortLink, cursor, cursor_text},
         page::Section,
         words::{self, Moment},
     },
-    key_groups::{self, Filter, KeyGroup, Listing, Show},
+    key_groups::{self, Filter, KeyGroup, Listing, Show, Sort, SortBy},
     user_groups::{self, UserGroup},
     verify::usage,
 };
@@ -35,8 +35,15 @@ pub struct GroupQuery {
     /// The id of a user group that they hold.
     #[serde(default)]
     pub user_group: String,
+    /// The column to sort by, with a dash before it for descending.
+    #[serde(default)]
+    pub sort: String,
+    /// A cursor, or the folded name of a group where the list is sorted by those.
     #[serde(default)]
     pub after: String,
+    /// How many rows are on the pages before.
+    #[serde(default)]
+    pub at: String,
 }
 
 const SHOWS: [(&str, Show, &str); 5] = [
@@ -47,6 +54,14 @@ const SHOWS: [(&str, Show, &str); 5] = [
     ("unused", Show::Unused, "Unused 30 days"),
 ];
 
+/// Value, meaning and label of each order; in the value a dash stands for descending.
+const SORTS: [(&str, Sort, &str); 4] = [
+    ("coverage", Sort { by: SortBy::Coverage, descending: false }, "What runs out first"),
+    ("-coverage", Sort { by: SortBy::Coverage, descending: true }, "What runs out last"),
+    ("name", Sort { by: SortBy::Name, descending: false }, "By name"),
+    ("-name", Sort { by: SortBy::Name, descending: true }, "By name, from the end"),
+];
+
 impl GroupQuery {
     fn filter(&self) -> Result<Filter> {
         let wrong =
@@ -54,8 +69,11 @@ impl GroupQuery {
         let Some((_, show, _)) = SHOWS.iter().find(|it| it.0 == self.show) else {
             return Err(wrong());
         };
+        let sort = self.sort().ok_or_else(wrong)?;
+        let by_name = sort.is_some_and(|it| it.by == SortBy::Name);
         let after = match self.after.as_str() {
             "" => None,
+            _ if by_name => None,
             text => Some(cursor(text).ok_or_else(wrong)?),
         };
         let user_group = match self.user_group.as_str() {
@@ -66,8 +84,28 @@ impl GroupQuery {
             show: *show,
             text: self.q.trim().chars().take(100).collect(),
             user_group,
+            sort,
             after,
+            after_name: Some(self.after.clone()).filter(|it| by_name && !it.is_empty()),
         })
+    }
+
+    /// `None`: there is no such order. The unused ones have one of their own.
+    fn sort(&self) -> Option<Option<Sort>> {
+        if self.sort.is_empty() {
+            return Some(None);
+        }
+        let (_, sort, _) = SORTS.iter().find(|it| it.0 == self.sort)?;
+        Some(Some(*sort).filter(|_| self.show != "unused"))
+    }
+
+    /// The column that the list is sorted by, and whether that is descending.
+    fn sorted(&self) -> (&'static str, bool) {
+        match self.sort().flatten() {
+            _ if self.show == "unused" => ("used", false),
+            Some(it) if it.by == SortBy::Name => ("name", it.descending),
+            it => ("coverage", it.is_some_and(|it| it.descending)),
+        }
     }
 
     /// The list at `path` with one field changed, from the first page on unless that is the field.
@@ -76,6 +114,7 @@ impl GroupQuery {
             ("show", self.show.as_str()),
             ("q", &self.q),
             ("user_group", &self.user_group),
+            ("sort", &self.sort),
             ("after", ""),
         ];
         listing::address(path, &fields, change)
@@ -133,12 +172,16 @@ pub struct GroupList {
     /// The one that is filtered by, and the list without it.
     pub of_user_group: Option<LinkView>,
     pub csv: String,
-    /// The first page, as it is narrowed.
-    pub first: String,
-    pub next: Option<String>,
+    pub name_column: SortLink,
+    pub coverage_column: SortLink,
+    pub use_column: SortLink,
+    /// The same where there are no columns: value, label, and whether it is chosen.
+    pub sorts: Vec<(&'static str, &'static str, bool)>,
+    pub pager: Pager,
     pub search: String,
-    /// The list of all keys, over groups.
+    /// The list of all keys, over groups, and of those that the text is in.
     pub keys_path: String,
+    pub in_keys: String,
     pub acts: bool,
 }
 
@@ -191,7 +234,30 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         },
         current: query.show == *value,
     };
+    let last = groups.last().map(|it| it.name_folded.clone()).unwrap_or_default();
+    let (by, _) = query.sorted();
+    let next = next.map(|it| if by == "name" { last } else { cursor_text(it) });
+    let total = SHOWS.iter().zip(counts).find(|(it, _)| it.0 == query.show);
+    let total = total.filter(|(it, _)| it.0 != "unused" || unused < COUNTED);
+    let total = total.filter(|_| query.q.is_empty() && query.user_group.is_empty());
+    let pager = Pager::of(
+        (&query.after, &query.at),
+        groups.len(),
+        total.map(|(_, count)| count.into()),
+        query.address(&path, ("after", "")),
+        next.map(|it| query.address(&path, ("after", &it))),
+    );
+    let column = |label, name| {
+        let it =
+            SortLink::of(label, name, query.sorted(), |sort| query.address(&path, ("sort", sort)));
+        if by == "used" || name == "used" { it.fixed() } else { it }
+    };
     Ok(GroupList {
+        name_column: column("Key group", "name"),
+        coverage_column: column("Coverage", "coverage"),
+        use_column: column("Last used", "used"),
+        sorts: SORTS.iter().map(|it| (it.0, it.2, it.0 == query.sort)).collect(),
+        pager,
         tabs: SHOWS.iter().zip(counts).map(tab).collect(),
         rows: groups
             .iter()
@@ -212,10 +278,9 @@ pub async fn view(it: &InPlace, query: GroupQuery) -> Result<GroupList> {
         total: sums.group_count.into(),
         clear: query.address(&path, ("q", "")),
         csv: query.address(&format!("{path}.csv"), ("", "")),
-        first: query.address(&path, ("after", "")),
-        next: next.map(|it| query.address(&path, ("after", &cursor_text(it)))),
         search: it.path("/search"),
         keys_path: it.path("/keys"),
+        in_keys: listing::address(&it.path("/keys"), &[("q", &query.q)], ("", "")),
         acts: it.role.changes_keys(),
         query,
         path,
@@ -253,7 +318,7 @@ fn row(it: &InPlace, group: &KeyGroup, calls: i64) -> GroupRow {
 /// `GET /s/{slug}/groups.csv`
 pub async fn csv(viewer: Viewer, query: Query<GroupQuery>) -> Result<HttpResponse, PageError> {
     let act = viewer.act();
-    let filter = Filter { after: None, ..query.filter()? };
+    let filter = Filter { after: None, after_name: None, ..query.filter()? };
     let Listing { groups, next } = key_groups::list(&act, &filter, download::MOST_ROWS).await?;
     download::must_end(next.as_ref())?;
     let mut rows = Vec::with_capacity(groups.len());

@@ -259,7 +259,7 @@ async fn end(
 
 /// Undo brings the key back with the period it had.
 fn undoable(admin: &Admin, before: &KeyInstance, key: &KeyInstance, group: &str) -> Flash {
-    let fields = PeriodFields::of(&before.facts().period, &admin.me.here);
+    let fields = PeriodFields::exactly(&before.facts().period, &admin.me.here);
     let undo = [("preset", fields.preset), ("from", fields.from), ("until", fields.until)];
     let path = format!("{group}/keys/{}/reactivation", key.id);
     let told = format!("{} is deactivated.{}", key.name(), words::refused_where());

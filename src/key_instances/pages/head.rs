@@ -90,7 +90,10 @@ pub async fn head(it: &InPlace, act: &Act<'_>, group: &KeyGroup) -> Result<Group
         contact: group.contact.clone(),
         coverage,
         calls: words::count(calls.accepted),
-        refused: if calls.refused > 0 { format!("{share:.2}% refused") } else { String::new() },
+        refused: match calls.refused {
+            0 => String::new(),
+            refused => format!("{} refused ({share:.2}%)", words::count(refused)),
+        },
         last_used: group.last_used().map(|at| it.me.here.relative(at)),
         access,
         notices,

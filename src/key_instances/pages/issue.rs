@@ -261,13 +261,14 @@ async fn show_rotation(
         form.overlap = if must_end_now { "now" } else { "24h" }.to_owned();
     }
     let end = old.active_until.map(instant);
-    let is_beyond = |it: &str| Overlap::parse(it).is_some_and(|it| it.is_beyond(end, act.now));
+    let start = form.fields().read(&admin.me.here).map_or(act.now, |it| it.from().max(act.now));
+    let is_beyond = |it: &str| Overlap::parse(it).is_some_and(|it| it.is_beyond(end, start));
     if is_beyond(&form.overlap) {
         form.overlap = "own".to_owned();
     }
     // The preview shows the old key as the rotation leaves it.
     let overlap = Overlap::parse(&form.overlap).unwrap_or(Overlap::Own);
-    if let Ok(facts) = lifecycle::rotate_out(list.kind(), &old.facts(), overlap, act.now) {
+    if let Ok(facts) = lifecycle::rotate_out(list.kind(), &old.facts(), (overlap, start), act.now) {
         others.retain(|it| it.id != old.id || facts.is_live());
         for it in others.iter_mut().filter(|it| it.id == old.id) {
             it.active_until = facts.period.until().map(millis);

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Result},
     http::{
         InPlace, Page, PageError, Viewer, download, html,
-        listing::{LinkView, cursor_text},
+        listing::{LinkView, Pager, SortLink, cursor_text},
         page::Section,
         words,
     },
@@ -50,9 +50,13 @@ pub struct KeyList {
     /// Whose keys are shown, or nothing.
     pub knower: String,
     pub csv: String,
-    /// The first page, as it is narrowed.
-    pub first: String,
-    pub next: Option<String>,
+    /// Columns that sort: by when a key was made, by its end, and by its use.
+    pub name_column: SortLink,
+    pub period_column: SortLink,
+    pub use_column: SortLink,
+    /// The same where there are no columns: value, label, and whether it is chosen.
+    pub sorts: Vec<(&'static str, &'static str, bool)>,
+    pub pager: Pager,
     pub search: String,
     /// The list of groups.
     pub groups_path: String,
@@ -80,10 +84,6 @@ impl KeyList {
     /// Of the group that it lists; a list that spans groups speaks of keys.
     pub fn kind(&self) -> GroupKind {
         self.group.as_ref().map_or(GroupKind::Token, |it| it.kind)
-    }
-
-    pub fn is_first_page(&self) -> bool {
-        self.query.after.is_empty()
     }
 }
 
@@ -164,7 +164,8 @@ pub async fn unused(viewer: Viewer, query: Query<ListQuery>) -> Result<HttpRespo
         return Err(Error::Malformed(wrong).into());
     };
     let (status, used) = (LIVE.0.to_owned(), (*used).to_owned());
-    let query = ListQuery { status, used, after: asked.after, ..Default::default() };
+    let ListQuery { after, at, .. } = asked;
+    let query = ListQuery { status, used, after, at, ..Default::default() };
     let filter = query.filter(None, &viewer.me.here)?;
     let listing = key_instances::list(&act, &filter, PAGE).await?;
     let groups = key_groups::of_instances(&act, &listing.instances).await?;
@@ -179,7 +180,9 @@ pub async fn unused(viewer: Viewer, query: Query<ListQuery>) -> Result<HttpRespo
     let tabs = REVIEWS.iter().map(tab).collect();
     let at = (path.clone(), [total, 0, 0, 0, 0, 0]);
     let list = listed(&viewer, listing, query.clone(), at, &groups).await?;
-    let list = KeyList { tabs, csv, chips: Vec::new(), is_review: true, ..list };
+    let chips = Vec::new();
+    let period_column = list.period_column.fixed(); // it has one order, which is what it is for
+    let list = KeyList { tabs, csv, chips, period_column, is_review: true, ..list };
     html(&ListPage { page: Page::within(&viewer, Section::Keys), list })
 }
 
@@ -210,7 +213,7 @@ async fn listed(
     let bulk = rows.iter().any(|it| it.pick.is_some()).then(|| Bulk {
         deactivation: format!("{all_keys}/bulk/deactivation"),
         extension: format!("{all_keys}/bulk/extension"),
-        here: query.address(&path, ("after", &query.after)),
+        here: query.here(&path),
     });
     let tab = |((value, _, label), count): (&(&str, Show, &str), i32)| LinkView {
         label: (*label).to_owned(),
@@ -220,6 +223,18 @@ async fn listed(
         current: query.status == *value,
     };
     let next = listing.next.map(|it| query.address(&path, ("after", &cursor_text(it))));
+    let total = SHOWS.iter().zip(counts).find(|(it, _)| it.0 == query.status && query.is_counted());
+    let pager = Pager::of(
+        (&query.after, &query.at),
+        rows.len(),
+        total.map(|(_, count)| count.into()),
+        query.address(&path, ("after", "")),
+        next,
+    );
+    let column = |label, name| {
+        SortLink::of(label, name, query.sorted(), |sort| query.address(&path, ("sort", sort)))
+    };
+    let (by_name, is_made) = (column("Name", "name"), query.sorts().any(|it| it.0 == "name"));
     Ok(KeyList {
         group: None,
         tabs: SHOWS.iter().zip(counts).map(tab).collect(),
@@ -232,8 +247,11 @@ async fn listed(
             true => query.address(&format!("{path}.csv"), ("", "")),
             false => query.address(&format!("{path}/keys.csv"), ("", "")),
         },
-        first: query.address(&path, ("after", "")),
-        next,
+        name_column: if is_made { by_name } else { by_name.fixed() },
+        period_column: column("Active period", "until"),
+        use_column: column("Last used", "used").fixed(),
+        sorts: query.sorts().map(|it| (it.0, it.2, it.0 == query.sort)).collect(),
+        pager,
         search: it.path("/search"),
         groups_path: it.path("/groups"),
         acts,

@@ -44,10 +44,12 @@ pub struct PeriodForm {
 }
 
 impl PeriodForm {
-    fn fields(&self) -> PeriodFields {
+    /// Of a key that is there, whose own period is kept where the form leaves it.
+    fn fields(&self, kind: Kind, key: &KeyInstance) -> PeriodFields {
         let base = self.base.parse().ok().and_then(DateTime::from_timestamp_millis);
+        let kept = (kind == Kind::Edit).then(|| key.facts().period);
         let typed = PeriodFields::typed(&self.preset, &self.from, &self.until, &self.offered);
-        PeriodFields { base, ..typed }
+        PeriodFields { base, kept, ..typed }
     }
 }
 
@@ -104,10 +106,10 @@ async fn show(
     others.retain(|it| it.id != key.id);
     let subscription = admin.scope.subscription();
     let fields = match (form, kind) {
-        (Some(form), _) => form.fields(),
+        (Some(form), _) => form.fields(kind, &key),
         (None, Kind::Edit) => PeriodFields {
             base: base(kind, &key, here.now),
-            ..PeriodFields::of(&key.facts().period, here)
+            ..PeriodFields::of(key.facts().period, here)
         },
         (None, Kind::Reactivate) => PeriodFields::suggested(here, subscription),
     };
@@ -170,7 +172,7 @@ pub async fn edit_form(
     let mut form = draft.0;
     if form.is_none() && !proposal.from.is_empty() {
         let key = key_instances::find(&admin.act(), path.ids()).await?;
-        let fields = PeriodFields::of(&key.facts().period, &admin.me.here);
+        let fields = PeriodFields::of(key.facts().period, &admin.me.here);
         let PeriodFields { preset, until, .. } = fields;
         let from = proposal.into_inner().from;
         form = Some(PeriodForm { preset, from, until, ..Default::default() });
@@ -215,7 +217,8 @@ async fn save(
         return show(admin, kind, ids, Some(form), Errors::none()).await;
     }
     let act = admin.act();
-    let saved = match (form.fields().read(&admin.me.here), kind) {
+    let fields = form.fields(kind, &key_instances::find(&act, ids).await?);
+    let saved = match (fields.read(&admin.me.here), kind) {
         (Ok(period), Kind::Edit) => key_instances::change_period(&act, ids, period).await,
         (Ok(period), Kind::Reactivate) => key_instances::reactivate(&act, ids, period).await,
         (Err(error), _) => Err(error),

@@ -17,6 +17,8 @@ pub struct PeriodFields {
     pub until: String,
     /// From when a number of days counts, if not from the start: of a key that is there already it is that much more.
     pub base: Option<DateTime<Utc>>,
+    /// The period that a form shows to the minute: what is left as it was stays exactly that.
+    pub kept: Option<ActivePeriod>,
 }
 
 impl PeriodFields {
@@ -24,7 +26,7 @@ impl PeriodFields {
     /// script chooses `dates` then, and not every browser runs it.
     pub fn typed(preset: &str, from: &str, until: &str, offered: &str) -> Self {
         let [preset, from, until] = [preset, from, until].map(str::to_owned);
-        Self { preset: chosen_preset(preset, &until, offered), from, until, base: None }
+        Self { preset: chosen_preset(preset, &until, offered), from, until, base: None, kept: None }
     }
 
     /// From now on, for the subscription's default lifetime.
@@ -36,33 +38,45 @@ impl PeriodFields {
             from: here.input(from),
             until: here.input(from + TimeDelta::days(days.into())),
             base: None,
+            kept: None,
         }
     }
 
-    /// A period that is there already.
-    pub fn of(period: &ActivePeriod, here: &Here) -> Self {
+    /// A period that is there already, as a form shows it.
+    pub fn of(period: ActivePeriod, here: &Here) -> Self {
+        Self { kept: Some(period), ..Self::written(&period, |at| here.input(at)) }
+    }
+
+    /// The same for fields that nobody sees.
+    pub fn exactly(period: &ActivePeriod, here: &Here) -> Self {
+        Self::written(period, |at| here.exact_input(at))
+    }
+
+    fn written(period: &ActivePeriod, text: impl Fn(DateTime<Utc>) -> String) -> Self {
         Self {
             preset: if period.until().is_none() { "never" } else { "dates" }.to_owned(),
-            from: here.input(period.from()),
-            until: period.until().map(|it| here.input(it)).unwrap_or_default(),
+            from: text(period.from()),
+            until: period.until().map(text).unwrap_or_default(),
             base: None,
+            kept: None,
         }
     }
 
     pub fn read(&self, here: &Here) -> Result<ActivePeriod> {
         let mut errors = Vec::new();
-        let mut date = |field, text: &str| {
-            let read = here.parse_input(text);
+        let mut date = |field, text: &str, kept: Option<DateTime<Utc>>| {
+            let kept = kept.filter(|it| here.input(*it) == text.trim());
+            let read = kept.map_or_else(|| here.parse_input(text), Ok);
             read.map_err(|message| errors.push(FieldError::new(field, message))).ok()
         };
         let from = match self.from.trim() {
             "" if self.preset != "dates" => Some(here.now),
-            text => date("from", text),
+            text => date("from", text, self.kept.map(|it| it.from())),
         };
         let until = match (self.preset.as_str(), self.preset.parse::<i64>()) {
             ("never", _) => None,
             (_, Ok(days @ 1..=3_650)) => self.base.or(from).map(|it| it + TimeDelta::days(days)),
-            ("dates" | "", _) => date("until", &self.until),
+            ("dates" | "", _) => date("until", &self.until, self.kept.and_then(|it| it.until())),
             _ => {
                 errors.push(FieldError::new("until", "Choose for how long the key is active."));
                 None
@@ -136,7 +150,7 @@ mod tests {
 
     fn read(preset: &str, from: &str, until: &str) -> Result<ActivePeriod> {
         let [preset, from, until] = [preset, from, until].map(str::to_owned);
-        PeriodFields { preset, from, until, base: None }.read(&here())
+        PeriodFields { preset, from, until, ..Default::default() }.read(&here())
     }
 
     #[test]
@@ -148,6 +162,22 @@ mod tests {
         );
         assert_eq!(period.duration(), Some(TimeDelta::days(30)));
         assert_eq!(read("never", "2026-12-01T00:00", "").unwrap().until(), None);
+    }
+
+    #[test]
+    fn what_is_left_as_it_was_keeps_its_seconds_and_what_is_typed_has_none() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        // In the hour that comes twice: the second of the two.
+        let (from, until) = (at("2026-10-25T01:30:27.123Z"), at("2026-12-24T10:00:05.004Z"));
+        let period = ActivePeriod::new(from, Some(until)).unwrap();
+        let shown = PeriodFields::of(period, &here());
+        assert_eq!((&*shown.from, &*shown.until), ("2026-10-25T02:30", "2026-12-24T11:00"));
+        assert_eq!(shown.read(&here()).unwrap(), period);
+        let later = PeriodFields { until: "2026-12-24T11:01".to_owned(), ..shown.clone() };
+        let later = later.read(&here()).unwrap();
+        assert_eq!((later.from(), later.until()), (from, Some(at("2026-12-24T10:01:00Z"))));
+        let hidden = PeriodFields::exactly(&period, &here());
+        assert_eq!(hidden.read(&here()).unwrap().until(), Some(until));
     }
 
     #[test]

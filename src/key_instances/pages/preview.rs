@@ -28,6 +28,9 @@ pub struct Bar {
     pub label: String,
 }
 
+/// Of the other keys.
+const DRAWN: usize = 2;
+
 struct Window {
     from: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -62,7 +65,12 @@ impl Preview {
         // The one that the sentence is about is among them.
         let named = |it: &&KeyInstance| text.contains(&format!("{} ", it.name()));
         let (first, rest): (Vec<_>, Vec<_>) = others.iter().partition(named);
-        let shown = first.into_iter().chain(rest).take(2);
+        let left = match others.len().saturating_sub(DRAWN) {
+            0 => String::new(),
+            1 => " One more key is not drawn.".to_owned(),
+            n => format!(" {n} more keys are not drawn."),
+        };
+        let shown = first.into_iter().chain(rest).take(DRAWN);
         let mut bars: Vec<Bar> = shown
             .enumerate()
             .map(|(lane, it)| {
@@ -90,13 +98,13 @@ impl Preview {
             now: window.percent(here.now),
             icon,
             class,
-            text: format!("{text} Times in {}.", here.zone),
+            text: format!("{text}{left} Times in {}.", here.zone),
         }
     }
 }
 
 fn window(period: Option<&ActivePeriod>, others: &[Facts], now: DateTime<Utc>) -> Window {
-    let all = period.into_iter().copied().chain(others.iter().take(2).map(|it| it.period));
+    let all = period.into_iter().copied().chain(others.iter().take(DRAWN).map(|it| it.period));
     let (mut from, mut until) = (now, now + TimeDelta::days(30));
     for it in all {
         from = from.min(it.from().max(now - TimeDelta::days(14)));
