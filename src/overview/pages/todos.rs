@@ -125,7 +125,7 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
             ("hourglass", what, action)
         }
         Attention::Waiting => {
-            let next = it.group.next_start.map(|at| here.minute(instant(at)).text);
+            let next = it.group.next_start.map(|at| here.day(instant(at)).text);
             let what = format!("has no active key until {}", next.unwrap_or_default());
             ("calendar-clock", what, start_now())
         }

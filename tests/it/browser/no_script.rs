@@ -136,9 +136,11 @@ async fn without_scripts_search_and_filters_narrow_a_list(app: &TestApp) {
         it.click("details.panel button.primary").await?;
         it.says("Never used").await?;
         let address = it.current_url().await?;
-        assert_eq!(address.query(), Some("status=expired&used=never&from=&until="));
+        assert_eq!(address.query(), Some("status=expired&used=never&sort=&from=&until="));
         it.click(".chip").await?;
         it.until("location.search === '?status=expired'").await?;
+        it.click("th[aria-sort=descending] a").await?;
+        it.wait("th[aria-sort=ascending] a[href$='?status=expired&sort=-until']").await?;
         let key = issued.secret.expose();
         it.wait("input[type=search]").await?.send_keys(key.to_owned() + Key::Enter).await?;
         it.says("The key you searched for is k-1.").await?;
