@@ -58,9 +58,11 @@ pub fn changed(req: &HttpRequest) -> impl Fn(Error) -> Cause {
     let names = |it: &HeaderValue| it.to_str().is_ok_and(|it| !it.contains('*'));
     let is_named = req.headers().get_all(IF_MATCH).any(names);
     move |error| match error {
-        Error::Refused(
-            Refusal::ChangedMeanwhile | Refusal::GroupChanged | Refusal::KeyChanged,
-        ) if is_named => Cause::Changed,
+        Error::Refused(Refusal::ChangedMeanwhile | Refusal::GroupChanged | Refusal::KeyChanged)
+            if is_named =>
+        {
+            Cause::Changed
+        }
         other => other.into(),
     }
 }

@@ -1,8 +1,9 @@
 //! Finding an instance by its whole secret, as somebody pastes it who wants to know whose it is.
-use super::{KeyInstance, store};
+use super::{KeyInstance, full_name, store};
 use crate::{
     domain::secret::{Shape, shape},
     error::Result,
+    key_groups,
     subscriptions::Act,
     throttle,
 };
@@ -11,13 +12,15 @@ use crate::{
 /// nothing was found; never what was typed.
 pub async fn search_by_key(act: &Act<'_>, typed: &str) -> Result<Option<KeyInstance>> {
     let found = by_secret(act, typed).await?;
-    let tx = act.app.db.write().await?;
     let event = act.event("key_instance.searched_by_key");
     let event = match &found {
-        Some(it) => event.on("key_instance", it.id, it.name()),
+        Some(it) => {
+            let group = key_groups::find(act, it.key_group_id).await?;
+            event.on("key_instance", it.id, full_name(&group, it))
+        }
         None => event.refused(),
     };
-    act.finish(tx, event).await?;
+    act.finish(act.app.db.write().await?, event).await?;
     Ok(found)
 }
 

@@ -97,7 +97,7 @@ async fn the_key_that_was_searched_reaches_no_url_and_no_table(app: &TestApp) {
     let rows = app.query(sql).await;
     assert_eq!(rows.len(), keys.all.len() + 1);
     let told: Vec<_> = rows.iter().map(|it| (&it["outcome"], &it["object"])).collect();
-    let names = keys.all.iter().map(|it| it.instance.name());
+    let names = keys.all.iter().map(|it| format!("{} / {}", it.group.name, it.instance.name()));
     for (row, name) in told.iter().zip(names) {
         assert_eq!((row.0.as_str(), row.1.as_str()), (Some("done"), Some(&*name)));
     }

@@ -169,12 +169,12 @@ async fn the_overview_and_the_list_lead_to_the_token_that_takes_its_place(app: &
     let admin = app.signed_in("admin@acme.example").await;
     let overview = async || admin.get("/s/acme").await.expect(200).plain();
     assert!(overview().await.contains("Nothing needs attention."));
-    assert!(!admin.get(PAGE).await.expect(200).plain().contains("Ends soon"));
+    assert!(!admin.get(PAGE).await.expect(200).plain().contains("Expires soon"));
     app.clock.advance(TimeDelta::milliseconds(1));
     let told = overview().await;
     assert!(told.contains("1 automation token ends soon."), "{told}");
     assert!(told.contains("Token pipeline ends in 14 days"), "{told}");
-    assert!(admin.get(PAGE).await.expect(200).plain().contains("Ends soon"));
+    assert!(admin.get(PAGE).await.expect(200).plain().contains("Expires soon"));
     // The form knows what the one before was called and could do.
     let form = admin.open(&format!("{PAGE}/new?like={id}")).await.expect(200);
     assert_eq!(form.field("name"), "pipeline");
@@ -186,5 +186,5 @@ async fn the_overview_and_the_list_lead_to_the_token_that_takes_its_place(app: &
     }
     token(&desk, "pipeline", 90).await;
     assert!(overview().await.contains("Nothing needs attention."));
-    assert!(!admin.get(PAGE).await.expect(200).plain().contains("Ends soon"));
+    assert!(!admin.get(PAGE).await.expect(200).plain().contains("Expires soon"));
 }

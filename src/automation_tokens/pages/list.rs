@@ -55,7 +55,7 @@ impl State {
     pub fn icon(self) -> &'static str {
         match self {
             Self::Live => "circle-check",
-            Self::EndsSoon => "triangle-alert",
+            Self::EndsSoon => "hourglass",
             Self::Ended | Self::Revoked => "calendar-x-2",
         }
     }
@@ -63,8 +63,8 @@ impl State {
     pub fn text(self) -> &'static str {
         match self {
             Self::Live => "Active",
-            Self::EndsSoon => "Ends soon",
-            Self::Ended => "Ended",
+            Self::EndsSoon => "Expires soon",
+            Self::Ended => "Expired",
             Self::Revoked => "Revoked",
         }
     }
@@ -108,7 +108,8 @@ pub async fn view(admin: &Admin) -> Result<TokenList> {
         made: here.relative(instant(it.created_at)),
         by: names.get(&it.created_by).cloned().unwrap_or_default(),
         last_used: it.last_used_at.map(|at| here.relative(instant(at))),
-        ends: here.day(it.ends()),
+        // Its end, which a revocation has brought forward.
+        ends: here.day(it.revoked_at.map_or(it.ends(), instant)),
         state: state(it),
         replacement: (state(it) == State::EndsSoon)
             .then(|| admin.path(&format!("/settings/tokens/new?like={}", it.id))),
