@@ -16,7 +16,8 @@ use super::{
     paging,
     reader::Reader,
     voice::{Native, Problem},
-    wire::{self, GroupBody, MadeBody, MadeGroup, PeriodChange},
+    wire::{self, GroupBody, MadeBody, MadeGroup},
+    wire_period::{PeriodChange, Reactivation},
 };
 use crate::{
     error::{Error, Result},
@@ -223,9 +224,9 @@ pub async fn reactivate(
     req: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let change: PeriodChange = fault::json(&req, payload).await?;
+    let change: Reactivation = fault::json(&req, payload).await?;
     let (act, it, _) = begin(&caller, &id, &req).await?;
-    let period = change.applied_to(&it)?;
+    let period = PeriodChange::from(change).applied_to(&it)?;
     let after =
         key_instances::reactivate(&act, it.as_seen(), period).await.map_err(etag::changed(&req))?;
     shown(&act, &after).await

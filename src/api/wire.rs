@@ -32,7 +32,7 @@ pub fn id(text: &str) -> Uuid {
 }
 
 /// Tells null from nothing.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     it: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(it).map(Some)
@@ -154,29 +154,13 @@ impl NewInstance {
     }
 }
 
-fn period(from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Result<ActivePeriod, Cause> {
+pub(super) fn period(
+    from: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+) -> Result<ActivePeriod, Cause> {
     let field = if can_be_told(from) { "until" } else { "from" };
     let it = ActivePeriod::new(from, until).and_then(|it| it.check_years().map(|()| it));
     it.map_err(|refusal| Error::refused_at(field, refusal).into())
-}
-
-/// Another active period. What is not there stays; an `until` of null takes the end away.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PeriodChange {
-    pub from: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    pub until: Option<Option<DateTime<Utc>>>,
-}
-
-impl PeriodChange {
-    pub fn applied_to(&self, it: &KeyInstance) -> Result<ActivePeriod, Cause> {
-        let now = it.facts().period;
-        let from = self.from.map_or(now.from(), |it| it.trunc_subsecs(3));
-        let until = self.until.map_or(now.until(), |it| it.map(|it| it.trunc_subsecs(3)));
-        period(from, until)
-    }
 }
 
 /// A new key takes the place of another one.
@@ -185,7 +169,8 @@ impl PeriodChange {
 pub struct Rotation {
     /// The key that gives way: the newest active one, if none is named.
     pub instance: Option<Uuid>,
-    /// How long that one still works: a day, if it is null or not there.
+    /// How long that one still works beside the new one, so from when that starts: a day, if it is null or not
+    /// there. `now` ends it at once, whenever the new one starts.
     #[schema(value_type = Option<OverlapWord>)]
     pub overlap: Option<String>,
     #[serde(default)]

@@ -7,6 +7,7 @@ mod history;
 mod joined;
 pub mod nodes;
 mod pace;
+mod reading;
 mod together;
 mod tx;
 mod writer;

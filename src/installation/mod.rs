@@ -70,6 +70,26 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
     Ok(keyring)
 }
 
+/// The same of a database that has been started on before, which is only read.
+pub async fn known_pepper(db: &Db, file: &Path) -> anyhow::Result<Keyring> {
+    let row = entity::Entity::find_by_id(1).one(db.read()).await;
+    let row = row.context("this is no database of Keyward, or of another version")?;
+    let row = row.context("nobody has started Keyward on this database yet")?;
+    ensure!(
+        file.exists(),
+        "the pepper file {} is missing: name it with --pepper-file",
+        file.display()
+    );
+    let keyring = Keyring::read(file)?;
+    let known: BTreeMap<i16, String> =
+        serde_json::from_str(&row.canaries).context("the canaries are damaged")?;
+    let canaries = keyring.canaries();
+    let is_known = |(version, canary): (&i16, &String)| canaries.get(version) == Some(canary);
+    let shown = file.display();
+    ensure!(known.iter().all(is_known), "the pepper file {shown} does not belong to this database");
+    Ok(keyring)
+}
+
 /// The very first start writes which peppers the database belongs to. Of several that start at
 /// once, one does; what it wrote holds for all.
 async fn claim(

@@ -78,11 +78,11 @@ impl<'a> What<'a> {
     fn authorization(value: &'a str) -> Self {
         let of = |scheme: &str| {
             let (start, rest) = value.split_at_checked(scheme.len())?;
-            // One space or more (RFC 9110, section 11.4).
-            start.eq_ignore_ascii_case(scheme).then(|| rest.trim_start_matches(' '))
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
         };
         match (of("bearer "), of("basic ")) {
-            (Some(token), _) => Self::Bearer(token),
+            // After one space or more (RFC 9110, section 11.4).
+            (Some(token), _) => Self::Bearer(token.trim_start_matches(' ')),
             (_, Some(pair)) => Self::Basic(basic_pair(pair)),
             _ => Self::Nothing,
         }
@@ -136,8 +136,7 @@ mod tests {
             assert_eq!(of(wrong), None, "{wrong:?}");
         }
         assert_eq!(shown("bASIC aWQ6c2VjcmV0"), both("id", "secret"));
-        assert_eq!(shown("Basic  aWQ6c2VjcmV0"), both("id", "secret"));
-        for wrong in ["Basic aWQ6c2VjcmV", "Basic aWQ6c2VjcmV0 ", "Basic\taWQ6c2VjcmV0", "Basic"] {
+        for wrong in ["Basic aWQ6c2VjcmV", "Basic  aWQ6c2VjcmV0", "Basic aWQ6c2VjcmV0 ", "Basic"] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
     }

@@ -112,6 +112,9 @@ async fn a_key_is_rotated_deactivated_reactivated_and_revoked(app: &TestApp) {
     app.service().bearer(text(&second["secret"])).await.expect(401);
     let again = program.post(&format!("{key}/deactivation"), Value::Null).await.expect(409);
     assert!(text(&again.json()["detail"]).contains("already deactivated"));
+    // It comes back with a period that somebody has thought of (document 004).
+    let none = program.post(&format!("{key}/reactivation"), json!({})).await.expect(422);
+    assert!(none.text().contains("missing field `until`"), "{}", none.text());
     let on = program.post(&format!("{key}/reactivation"), json!({ "until": null })).await;
     let on = on.expect(200).json();
     assert_eq!((&on["status"], &on["until"]), (&json!("active"), &Value::Null));

@@ -1,6 +1,7 @@
 //! The program as operators run it: stopping under load (O26), and what its log never says.
 use std::{
     fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -19,6 +20,7 @@ use crate::support::{
 
 on_both! {
     stopping_under_load_breaks_no_answer_and_loses_no_use,
+    the_audit_log_is_verified_without_a_trace,
     keys_passwords_and_sessions_reach_no_log,
 }
 
@@ -92,6 +94,40 @@ async fn stopping_under_load_breaks_no_answer_and_loses_no_use(database: &Databa
     db.close().await.unwrap();
     let verified = command(&home).args(["audit", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
+    home.clean_up().await;
+}
+
+/// It may be the only copy of what happened.
+async fn the_audit_log_is_verified_without_a_trace(database: &Database) {
+    let home = Home::new(*database).await;
+    Program::set_up(&home);
+    let verify = |url: &str| {
+        let mut verify = command(&home);
+        verify.args(["audit", "verify"]).env("KEYWARD_DATABASE_URL", url);
+        verify.output().unwrap()
+    };
+    let told = verify(&home.database_url);
+    assert!(told.status.success(), "{told:?}");
+    let Some(file) = keyward::db::sqlite_file(&home.database_url) else {
+        return home.clean_up().await;
+    };
+    let folder = home.folder().join("copies");
+    fs::create_dir(&folder).unwrap();
+    let (copy, nothing) = (folder.join("copy.db"), folder.join("nothing.db"));
+    fs::copy(&file, &copy).unwrap();
+    fs::write(&nothing, "").unwrap();
+    let url = |file: &Path| format!("sqlite://{}?mode=rwc", file.display());
+    let told = verify(&url(&copy));
+    assert!(told.status.success(), "{told:?}");
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&file).unwrap());
+    let told = verify(&url(&nothing));
+    let text = String::from_utf8(told.stderr).unwrap();
+    assert!(!told.status.success() && text.contains("this is no database of Keyward"), "{text}");
+    assert_eq!(fs::read(&nothing).unwrap(), b"");
+    let mut left: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["copy.db", "nothing.db"]);
     home.clean_up().await;
 }
 

@@ -144,7 +144,7 @@ async fn calls_are_counted_per_day_and_hour(app: &TestApp) {
     assert_eq!((month.accepted, month.refused), (35, 1), "of 40 calls, 20 hours apart");
     let admin = app.signed_in("admin@acme.example").await;
     let page = admin.get(&format!("/s/acme/groups/{group}")).await.expect(200).plain();
-    assert!(page.contains("Calls, last 30 days 35 · 2.78% refused"), "{page}");
+    assert!(page.contains("Calls, last 30 days 35 · 1 refused (2.78%)"), "{page}");
     usage::prune(&app.db, now).await.unwrap();
     assert_eq!(counts(app, "usage_hours").await, 2, "hours are kept for two days");
     assert_eq!(counts(app, "usage_days").await, 40, "days stay");

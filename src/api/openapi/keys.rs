@@ -4,8 +4,9 @@ use crate::api::{
     instances, key_groups,
     wire::{
         AccessBody, GroupBody, GroupChange, InstanceBody, MadeBody, MadeGroup, NewInstance,
-        NewKeyGroup, PeriodChange, Rotation, WantedAccess,
+        NewKeyGroup, Rotation, WantedAccess,
     },
+    wire_period::{PeriodChange, Reactivation},
 };
 
 const GROUPS: &str = "Key groups";
@@ -88,7 +89,7 @@ fn keys() -> Vec<Operation> {
             .may_take::<instances::Ending>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/reactivation", "reactivateKey"), KEYS, ("Reactivate a key",
             "One that was deactivated or has ended, with a new active period."))
-            .takes::<PeriodChange>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
+            .takes::<Reactivation>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/revocation", "revokeKey"), KEYS, ("Revoke a key",
             "It is refused at once and for good. This cannot be undone."))
             .may_take::<instances::Ending>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),

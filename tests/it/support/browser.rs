@@ -3,7 +3,11 @@
 use std::{ops::Deref, time::Duration};
 
 use serde_json::{Value, json};
-use thirtyfour::{prelude::*, testing::run_browser_test};
+use thirtyfour::{
+    error::{WebDriverError, WebDriverErrorInner},
+    prelude::*,
+    testing::run_browser_test,
+};
 
 pub(crate) use super::chromium::Build;
 use super::{PASSWORD, TestApp, chromium::Chromium, plain_client};
@@ -111,7 +115,16 @@ impl Browser {
     }
 
     pub(crate) async fn click(&self, selector: &str) -> WebDriverResult<()> {
-        self.wait(selector).await?.click().await
+        loop {
+            let clicked = self.wait(selector).await?.click().await;
+            // A page that is just left had such an element as well.
+            let is_gone = |it: &WebDriverError| {
+                matches!(it.as_inner(), WebDriverErrorInner::StaleElementReference(_))
+            };
+            if !clicked.as_ref().is_err_and(is_gone) {
+                return clicked;
+            }
+        }
     }
 
     pub(crate) async fn fill(&self, field: &str, text: &str) -> WebDriverResult<()> {

@@ -1,0 +1,38 @@
+//! A database that is only looked at and stays as it is: evidence, or a copy of it in a folder of its own.
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{ConnectOptions, DbErr};
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use super::{Db, pace::Pace, sqlite_file};
+
+impl Db {
+    /// Nothing is made, brought to another schema or written, also not beside it. What would write fails.
+    pub async fn open_to_read(url: &str) -> Result<Self, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(1)
+            .connect_timeout(Duration::from_secs(5))
+            .sqlx_logging_level(tracing::log::LevelFilter::Trace)
+            .set_application_name("keyward");
+        if let Some(file) = sqlite_file(url) {
+            let mut log = file.into_os_string();
+            log.push("-wal");
+            // Who has it open has a log beside it. Without one it is read as it lies there, from a place that
+            // takes no other file too.
+            let is_at_rest = !std::path::Path::new(&log).exists();
+            options.map_sqlx_sqlite_opts(move |it| {
+                it.read_only(true).create_if_missing(false).immutable(is_at_rest)
+            });
+        }
+        Ok(Self {
+            pool: super::connect(options).await?,
+            writer: None,
+            runtime: Handle::current(),
+            follower: Arc::default(),
+            alive: Arc::default(),
+            turns: Arc::new(Semaphore::new(0)),
+            pace: Pace::default(),
+        })
+    }
+}
