@@ -364,7 +364,7 @@ async fn create_owner(config: Config, it: CreateOwner) -> anyhow::Result<()> {
         "{} owns this installation and is admin of {}. Start `keyward serve` and sign in.",
         user.email, subscription.name
     );
-    Ok(())
+    Ok(app.db.close().await?) // so that the file is whole without its log
 }
 
 /// Errors of fields, one a line.
@@ -392,7 +392,7 @@ async fn declare(config: Config, subscription: &str, file: &Path) -> anyhow::Res
     let act = Act { app: &app, scope: &scope, actor: Actor::command_line(), now };
     let changes = permissions::declare(&act, &declaration, None).await.map_err(in_lines)?;
     println!("{}", permissions::pages::told(&declaration.service, changes));
-    Ok(())
+    Ok(app.db.clone().close().await?)
 }
 
 fn ask_password() -> anyhow::Result<Zeroizing<String>> {

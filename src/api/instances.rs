@@ -17,7 +17,7 @@ use super::{
     reader::Reader,
     voice::{Native, Problem},
     wire::{self, GroupBody, MadeBody, MadeGroup},
-    wire_period::{PeriodChange, Reactivation},
+    wire_change::{KeyChange, Reactivation},
 };
 use crate::{
     error::{Error, Result},
@@ -173,23 +173,25 @@ pub async fn show(caller: Token<KeysRead>, id: Path<String>) -> Result<HttpRespo
     shown(&act, &it).await
 }
 
-/// `PATCH /api/v1/instances/{id}`: another active period.
+/// `PATCH /api/v1/instances/{id}`: another active period, another note.
 pub async fn change(
     caller: Token<KeysWrite>,
     id: Path<String>,
     req: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let change: PeriodChange = fault::json(&req, payload).await?;
+    let change: KeyChange = fault::json(&req, payload).await?;
     let (act, it, _) = begin(&caller, &id, &req).await?;
     let period = change.applied_to(&it)?;
-    if period == it.facts().period {
-        return shown(&act, &it).await;
-    }
+    let note = change.note.as_deref().filter(|note| *note != it.note);
     // One end of the period may be what it was.
-    let after = key_instances::change_period(&act, it.as_seen(), period)
-        .await
-        .map_err(etag::changed(&req))?;
+    let seen = it.as_seen().noting(note);
+    let changed = match (period == it.facts().period, note) {
+        (true, None) => return shown(&act, &it).await,
+        (true, Some(note)) => key_instances::set_note(&act, seen, note).await,
+        (false, _) => key_instances::change_period(&act, seen, period).await,
+    };
+    let after = changed.map_err(etag::changed(&req))?;
     shown(&act, &after).await
 }
 
@@ -226,7 +228,7 @@ pub async fn reactivate(
 ) -> Result<HttpResponse, Problem> {
     let change: Reactivation = fault::json(&req, payload).await?;
     let (act, it, _) = begin(&caller, &id, &req).await?;
-    let period = PeriodChange::from(change).applied_to(&it)?;
+    let period = change.applied_to(&it)?;
     let after =
         key_instances::reactivate(&act, it.as_seen(), period).await.map_err(etag::changed(&req))?;
     shown(&act, &after).await

@@ -20,7 +20,7 @@ mod voice;
 mod whole;
 pub(crate) mod wire;
 mod wire_access;
-mod wire_period;
+mod wire_change;
 mod wire_verify;
 pub mod workspaces;
 

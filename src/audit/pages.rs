@@ -70,7 +70,7 @@ impl AuditQuery {
 }
 
 /// Every action that is recorded, and how it reads.
-pub const ACTIONS: [(&str, &str); 64] = [
+pub const ACTIONS: [(&str, &str); 65] = [
     ("key_group.created", "Key group created"),
     ("key_group.edited", "Key group edited"),
     ("key_group.deleted", "Key group deleted"),
@@ -82,6 +82,7 @@ pub const ACTIONS: [(&str, &str); 64] = [
     ("key_instance.rotated", "Key rotated out"),
     ("key_instance.replaced", "Key replaced"),
     ("key_instance.period_changed", "Active period changed"),
+    ("key_instance.note_changed", "Note of a key changed"),
     ("key_instance.deactivated", "Key deactivated"),
     ("key_instance.reactivated", "Key reactivated"),
     ("key_instance.revoked", "Key revoked"),
@@ -268,18 +269,27 @@ fn changes((before, after): (&str, &str), here: &Here) -> Vec<(String, String, S
         serde_json::from_str(text).unwrap_or_default()
     };
     let (before, after) = (map(before), map(after));
-    let text = |it: Option<&serde_json::Value>| match it {
+    let raw = |it: Option<&serde_json::Value>| match it {
         None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => match DateTime::parse_from_rfc3339(text) {
-            Ok(at) => here.second(at.to_utc()),
-            Err(_) => text.clone(),
-        },
+        Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
+    };
+    let shown = |it: &str| match DateTime::parse_from_rfc3339(it) {
+        Ok(at) => here.second(at.to_utc()),
+        Err(_) => it.to_owned(),
     };
     let mut names: Vec<&String> = before.keys().collect();
     names.extend(after.keys().filter(|it| !before.contains_key(*it)));
     let differs = |it: &&&String| before.get(**it) != after.get(**it);
-    let change = |it: &String| (it.replace('_', " "), text(before.get(it)), text(after.get(it)));
+    let change = |it: &String| {
+        let (before, after) = (raw(before.get(it)), raw(after.get(it)));
+        let name = it.replace('_', " ");
+        match (shown(&before), shown(&after)) {
+            // Within one second.
+            (one, other) if one == other => (name, before, after),
+            (one, other) => (name, one, other),
+        }
+    };
     let is_said = |it: &(String, String, String)| !it.1.is_empty() || !it.2.is_empty();
     names.iter().filter(differs).map(|it| change(it)).filter(is_said).collect()
 }

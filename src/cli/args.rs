@@ -157,7 +157,7 @@ pub struct Rotate {
     /// The key that gives way: k-3 or its id. Without it, the newest active one.
     #[arg(long, value_parser = key)]
     pub key: Option<Key>,
-    /// How long the old key still works: own is until its own end.
+    /// How long the old key still works from the start of the new one on: own is until its own end.
     #[arg(long, default_value = "24h")]
     pub overlap: Overlap,
     #[command(flatten)]
@@ -181,6 +181,10 @@ pub enum Overlap {
 }
 
 impl Overlap {
+    pub fn is_span(self) -> bool {
+        matches!(self, Self::Hour | Self::Day | Self::Week)
+    }
+
     /// What happens to the old key.
     pub fn told(self) -> &'static str {
         match self {

@@ -218,11 +218,15 @@ impl Run {
             false => print(secret.as_bytes()).and_then(|()| print(b"\n")),
         };
         tell(&format!("Made {} ({}), {}.", it.name(), plain(&it.id), it.end(self.now)));
-        if it.from > self.now && it.status == "active_in_the_future" {
+        let waits = it.from > self.now && it.status == "active_in_the_future";
+        if waits {
             tell("It does not work before its start.");
         }
         if let Some(overlap) = overlap {
             tell(overlap.told());
+        }
+        if waits && overlap.is_some_and(Overlap::is_span) {
+            tell("That counts from the start of the new one.");
         }
         printed.map_err(|error| {
             let told = format!("The secret could not be written: {error}");

@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use super::{Db, pace::Pace, sqlite_file};
 
 impl Db {
-    /// Nothing is made, brought to another schema or written, also not beside it. What would write fails.
+    /// No row is written, and no other schema made. What would write fails.
     pub async fn open_to_read(url: &str) -> Result<Self, DbErr> {
         let mut options = ConnectOptions::new(url);
         options
@@ -16,11 +16,14 @@ impl Db {
             .sqlx_logging_level(tracing::log::LevelFilter::Trace)
             .set_application_name("keyward");
         if let Some(file) = sqlite_file(url) {
-            let mut log = file.into_os_string();
-            log.push("-wal");
-            // Who has it open has a log beside it. Without one it is read as it lies there, from a place that
-            // takes no other file too.
-            let is_at_rest = !std::path::Path::new(&log).exists();
+            let has = |suffix: &str| {
+                let mut beside = file.clone().into_os_string();
+                beside.push(suffix);
+                std::path::Path::new(&beside).exists()
+            };
+            // Who has it open, or was killed, has left one of these; SQLite then makes an index of the log where there
+            // is none. Without them it is read as it lies there, from a place that takes no other file too.
+            let is_at_rest = !has("-wal") && !has("-journal");
             options.map_sqlx_sqlite_opts(move |it| {
                 it.read_only(true).create_if_missing(false).immutable(is_at_rest)
             });

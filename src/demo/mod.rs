@@ -9,12 +9,12 @@ mod tokens;
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     net::IpAddr,
     path::Path,
 };
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -73,10 +73,9 @@ pub fn config(config: Config, folder: &Path) -> anyhow::Result<(Config, File)> {
     }
     // What is emptied under a running one is lost to it.
     let marker = File::options().create(true).append(true).open(folder.join(MARKER))?;
-    let is_free = marker.try_lock();
-    is_free.map_err(|_| {
-        anyhow!("a demonstration runs in {shown}; stop it, or name another --folder")
-    })?;
+    if let Err(TryLockError::WouldBlock) = marker.try_lock() {
+        bail!("a demonstration runs in {shown}; stop it, or name another --folder");
+    }
     // Another database than a file stays as it is, and so does its pepper.
     let own: &[&str] = match db::is_sqlite(&config.database_url) {
         true => &[

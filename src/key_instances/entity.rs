@@ -162,6 +162,14 @@ impl ActiveModel {
         row
     }
 
+    /// Of the row that `before` was, which is changed now.
+    pub(crate) fn set_note(&mut self, note: String, before: &Model, now: DateTime<Utc>) {
+        self.note_folded = Set(note.to_lowercase());
+        self.note = Set(note);
+        self.revision = Set(before.revision.saturating_add(1));
+        self.changed_at = Set(millis(now));
+    }
+
     fn set_facts(&mut self, facts: &Facts) {
         let until = facts.period.until();
         let end = match (until, facts.revoked_at) {

@@ -125,6 +125,7 @@ pub(super) async fn list(act: &Act<'_>, filter: &Filter, limit: u64) -> Result<L
             Order::Desc => both.sort_unstable_by_key(|it| Reverse((it.ends_at, it.id))),
             _ => both.sort_unstable_by_key(|it| (it.ends_at, it.id)),
         }
+        both.dedup_by_key(|it| it.id); // one that changed sides in between
         both
     } else {
         rows(narrowed).await?

@@ -59,25 +59,31 @@ pub struct Target<'a> {
     revision: Option<i32>,
     /// Why it is taken out of use, for the audit log: a line, perhaps empty.
     reason: &'a str,
+    /// Its note from then on, if that changes as well.
+    note: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
     pub fn because(self, reason: &'a str) -> Self {
         Self { reason, ..self }
     }
+
+    pub fn noting(self, note: Option<&'a str>) -> Self {
+        Self { note, ..self }
+    }
 }
 
 impl From<(Uuid, Uuid)> for Target<'_> {
     /// Whatever it is by then.
     fn from((group, id): (Uuid, Uuid)) -> Self {
-        Self { group, id, revision: None, reason: "" }
+        Self { group, id, revision: None, reason: "", note: None }
     }
 }
 
 impl KeyInstance {
     pub fn as_seen(&self) -> Target<'static> {
         let revision = Some(self.revision);
-        Target { group: self.key_group_id, id: self.id, revision, reason: "" }
+        Target { group: self.key_group_id, id: self.id, revision, reason: "", note: None }
     }
 }
 
@@ -89,6 +95,12 @@ pub async fn change_period(
 ) -> Result<KeyInstance> {
     let change = |kind, it: &Facts| lifecycle::change_period(kind, it, period, act.now);
     transition(act, id.into(), "key_instance.period_changed", change).await
+}
+
+/// Another note, whatever has become of the key.
+pub async fn set_note(act: &Act<'_>, id: impl Into<Target<'_>>, note: &str) -> Result<KeyInstance> {
+    let target = id.into().noting(Some(note));
+    transition(act, target, "key_instance.note_changed", |_, it: &Facts| Ok(*it)).await
 }
 
 /// Out of use until it is reactivated.
@@ -119,11 +131,13 @@ fn at_until(refusal: Refusal) -> Error {
 
 async fn transition(
     act: &Act<'_>,
-    Target { group, id, revision, reason }: Target<'_>,
+    Target { group, id, revision, reason, note }: Target<'_>,
     action: &'static str,
     change: impl Fn(GroupKind, &Facts) -> std::result::Result<Facts, Refusal>,
 ) -> Result<KeyInstance> {
     let reason = text::line(reason, 200).map_err(|it| Error::field("reason", it))?;
+    let note = note.map(|it| text::line(it, 200)).transpose();
+    let note = note.map_err(|it| Error::field("note", it))?;
     let (tx, subscription, (group, instance, mut parts)) = act
         .begin_asking(async |db| {
             let instance = store::find_to_change(db, act.scope, (group, id));
@@ -146,7 +160,8 @@ async fn transition(
         // While it waited for its turn, by a clock that is behind, another one can have taken the place.
         issuing::admit(act, &tx, &group, instance.id).await?;
     }
-    let (after, mut event) = save(act, &tx, &group, (&instance, &facts), action)?;
+    let change = (&instance, &facts);
+    let (after, mut event) = save_noting(act, &tx, &group, change, (action, note))?;
     if !reason.is_empty() {
         event.after["reason"] = reason.into();
     }
@@ -162,10 +177,25 @@ fn save(
     act: &Act<'_>,
     tx: &Tx,
     group: &KeyGroup,
-    (instance, facts): (&KeyInstance, &Facts),
+    change: (&KeyInstance, &Facts),
     action: &'static str,
 ) -> Result<(KeyInstance, Event)> {
-    let after = store::change(tx, instance.with_facts(facts, act.now))?;
+    save_noting(act, tx, group, change, (action, None))
+}
+
+/// And another note, if there is one.
+fn save_noting(
+    act: &Act<'_>,
+    tx: &Tx,
+    group: &KeyGroup,
+    (instance, facts): (&KeyInstance, &Facts),
+    (action, note): (&'static str, Option<String>),
+) -> Result<(KeyInstance, Event)> {
+    let mut row = instance.with_facts(facts, act.now);
+    if let Some(note) = note.filter(|it| *it != instance.note) {
+        row.set_note(note, instance, act.now);
+    }
+    let after = store::change(tx, row)?;
     let event = act
         .event(action)
         .on("key_instance", instance.id, full_name(group, instance))

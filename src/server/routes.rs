@@ -329,6 +329,8 @@ pub static ROUTES: &[Route] = &[
     post("/s/{slug}/groups/{group}/keys/{key}/replacement",     Admin,       || web::to(key_instances::pages::issue::replace)).fresh(),
     get ("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit_form)),
     post("/s/{slug}/groups/{group}/keys/{key}/period",          Admin,       || web::to(key_instances::pages::period::edit)),
+    get ("/s/{slug}/groups/{group}/keys/{key}/note",            Admin,       || web::to(key_instances::pages::note::form)),
+    post("/s/{slug}/groups/{group}/keys/{key}/note",            Admin,       || web::to(key_instances::pages::note::save)),
     get ("/s/{slug}/groups/{group}/keys/{key}/reactivation",    Admin,       || web::to(key_instances::pages::period::reactivation_form)),
     post("/s/{slug}/groups/{group}/keys/{key}/reactivation",    Admin,       || web::to(key_instances::pages::period::reactivate)),
     get ("/s/{slug}/groups/{group}/keys/{key}/deactivation",    Admin,       || web::to(key_instances::pages::ending::deactivation_form)),

@@ -95,10 +95,12 @@ impl ClientSecrets {
         until.map(|it| *it = millis(now + PROVED_FOR)).is_some()
     }
 
-    fn refute(&self, proof: Digest32, now: DateTime<Utc>) {
+    /// Gives whether that is news: of several that ask at once, one counts.
+    fn refute(&self, proof: Digest32, now: DateTime<Utc>) -> bool {
         let mut memory = self.memory.lock().expect("no holder of this lock panics");
         make_room(&mut memory.refuted, |it| millis(now) < *it);
-        memory.refuted.insert(proof, millis(now + PROVED_FOR));
+        let known = memory.refuted.insert(proof, millis(now + PROVED_FOR));
+        known.is_none_or(|until| until <= millis(now))
     }
 
     /// Refuses to look where too much was wrong.
@@ -181,8 +183,9 @@ pub(super) async fn find(
     hashes.resize(TRIED, None);
     let typed = Password::new(secret.to_owned());
     let Some(n) = ours.pool.which(hashes, typed).await? else {
-        ours.refute(proof(&digests), now);
-        ours.count_failure(who, now);
+        if ours.refute(proof(&digests), now) {
+            ours.count_failure(who, now);
+        }
         return Ok(None);
     };
     ours.remember(proof(&digests), n, now);
@@ -253,6 +256,7 @@ mod tests {
     fn what_was_wrong_stays_wrong_for_a_minute_after_its_last_use() {
         let (it, start) = (secrets(), DateTime::UNIX_EPOCH);
         let after = |seconds| start + TimeDelta::seconds(seconds);
+        assert_eq!([0, 59].map(|seconds| it.refute([1; 32], after(seconds))), [true, false]);
         it.refute([1; 32], start);
         let refuted = [59, 118, 178].map(|seconds| it.is_refuted([1; 32], after(seconds)));
         assert_eq!(refuted, [true, true, false]);

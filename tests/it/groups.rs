@@ -294,6 +294,7 @@ async fn a_suspended_subscription_refuses_every_change(app: &TestApp) {
         format!("{path}/rotation"),
         format!("{path}/replacement"),
         format!("{path}/period"),
+        format!("{path}/note"),
         format!("{path}/reactivation"),
         format!("{path}/deactivation"),
         format!("{path}/revocation"),

@@ -185,8 +185,9 @@ impl<'a> Walk<'a> {
         // What is not there is told only to who sends what could be read.
         let is_ours = path.starts_with("/api/v1") || path.starts_with("/rpc");
         let takes_json = is_ours && !method.is_safe();
+        let body = if path.ends_with("/reactivation") { r#"{"until":null}"# } else { "{}" };
         let to = (method.clone(), path);
-        self.app.service().send(to, &headers, takes_json.then_some("{}")).await
+        self.app.service().send(to, &headers, takes_json.then_some(body)).await
     }
 }
 

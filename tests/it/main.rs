@@ -56,6 +56,7 @@ mod members;
 mod metrics;
 mod migrating;
 mod moved;
+mod notes;
 mod notices;
 mod notices_mail;
 mod notices_nodes;

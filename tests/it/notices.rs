@@ -270,8 +270,15 @@ async fn what_was_done_about_an_end_settles_its_notice(app: &TestApp) {
     ] {
         assert!(text.contains(settled), "{settled} is not in {text}");
     }
-    // And not where the other one is gone again.
-    key_instances::revoke(&act, ids(&extended)).await.unwrap();
+    // Also when the time has come that was said.
+    told.after(days(8)).await;
     let text = page().await;
-    assert!(text.contains("k-1 ends in 7 days") && text.contains("No other key"), "{text}");
+    let settled = "k-2 was to end 24 hours ago 7 days before New Settled. It ends Wed 3 Mar 2027 10:30 UTC now.";
+    assert!(text.contains(settled), "{text}");
+    let settled = "k-3 was to end 24 hours ago 7 days before New Settled. It was revoked.";
+    assert!(text.contains(settled), "{text}");
+    // And not where the other one is gone again.
+    key_instances::revoke(&told.desk.act(), ids(&extended)).await.unwrap();
+    let text = page().await;
+    assert!(text.contains("k-1 ended 24 hours ago") && text.contains("No other key"), "{text}");
 }

@@ -59,6 +59,7 @@ async fn whoever_reads_only_is_offered_no_act(app: &TestApp) {
         "/rotation",
         "/replacement",
         "/period",
+        "/note",
         "/reactivation",
         "/deactivation",
         "/revocation",
@@ -78,7 +79,7 @@ async fn whoever_reads_only_is_offered_no_act(app: &TestApp) {
             person.get(&format!("{path}{act}")).await.expect(403);
             person.post(&format!("{path}{act}"), &[]).await.expect(403);
         }
-        assert_eq!(app.count("audit_events").await, before + 12, "each refusal is told");
+        assert_eq!(app.count("audit_events").await, before + 14, "each refusal is told");
     }
     app.service().bearer(key.secret.expose()).await.expect(204);
 }

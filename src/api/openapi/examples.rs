@@ -34,7 +34,7 @@ pub fn of(schema: &str) -> Option<Value> {
         }
         "NewInstance" => json!({ "until": "2027-02-18T10:30:00Z", "note": "Prague cluster, blue" }),
         "Ending" => json!({ "reason": "Its caller was shut down on Friday" }),
-        "PeriodChange" | "Reactivation" => json!({ "until": "2027-03-31T22:00:00Z" }),
+        "KeyChange" | "Reactivation" => json!({ "until": "2027-03-31T22:00:00Z" }),
         "Rotation" => {
             json!({ "instance": OLD_KEY, "overlap": "24h", "new": { "until": "2027-02-18T10:30:00Z" } })
         }

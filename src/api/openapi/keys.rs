@@ -6,7 +6,7 @@ use crate::api::{
         AccessBody, GroupBody, GroupChange, InstanceBody, MadeBody, MadeGroup, NewInstance,
         NewKeyGroup, Rotation, WantedAccess,
     },
-    wire_period::{PeriodChange, Reactivation},
+    wire_change::{KeyChange, Reactivation},
 };
 
 const GROUPS: &str = "Key groups";
@@ -81,9 +81,9 @@ fn keys() -> Vec<Operation> {
             .asks::<instances::Asked>().refuses(429, "Too many wrong client secrets came from this address.").page::<InstanceBody>().leads("key", "/data/0/id"),
         operation(get("/api/v1/instances/{key}", "getKey"), KEYS, ("Read a key", "Without its secret, which nothing gives again."))
             .gives::<InstanceBody>(200, "The key.", &["ETag"]),
-        operation(patch("/api/v1/instances/{key}", "changeKey"), KEYS, ("Change the active period",
-            "Of a key that is alive."))
-            .takes::<PeriodChange>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
+        operation(patch("/api/v1/instances/{key}", "changeKey"), KEYS, ("Change the active period or the note",
+            "The period only of a key that is alive."))
+            .takes::<KeyChange>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),
         operation(post("/api/v1/instances/{key}/deactivation", "deactivateKey"), KEYS, ("Deactivate a key",
             "It is refused at once, until it is reactivated. A client secret is revoked instead."))
             .may_take::<instances::Ending>().conditional().gives::<InstanceBody>(200, NOW, &["ETag"]),

@@ -6,6 +6,7 @@ pub mod head;
 pub mod issue;
 pub mod lanes;
 pub mod list;
+pub mod note;
 pub mod period;
 pub(crate) mod period_form;
 mod preview;

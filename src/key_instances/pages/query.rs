@@ -119,6 +119,8 @@ impl ListQuery {
         }
         match (self.status.as_str(), self.used.as_str()) {
             ("expired" | "deactivated", _) => ("until", true),
+            ("future", _) => ("", false), // by their starts
+            ("live", "never") => ("name", false),
             ("live", used) if !used.is_empty() => ("used", false),
             ("", "" | "never") => ("name", true),
             ("", used) => ("used", !used.starts_with("not")),

@@ -103,10 +103,11 @@ pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<M
     };
     let activity = item("Details and activity", "activity", "", false);
     let may = item("May it do that?", "shield-check", "/access", false);
+    let note = item("Edit note…", "pencil", "/note", false);
     let revoke = item("Revoke…", "shield-alert", "/revocation", true);
     let is_active = it.status(here.now) == Status::Active;
     let mut items = match it.status(here.now) {
-        _ if it.is_revoked() => return vec![activity, may],
+        _ if it.is_revoked() => return vec![activity, may, note],
         Status::Active | Status::ActiveInTheFuture => {
             let rotate = is_active.then(|| item("Rotate…", "rotate-cw", "/rotation", false));
             let replace = it.is_replaceable(here.now);
@@ -115,7 +116,7 @@ pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<M
                 GroupKind::Token => item("Edit active period…", "pencil", "/period", false),
                 GroupKind::ClientCredentials => {
                     let edit = item("Set expiry…", "pencil", "/period", false);
-                    let all = [rotate, Some(edit), replace, Some(activity), Some(may)];
+                    let all = [rotate, Some(edit), replace, Some(activity), Some(may), Some(note)];
                     return all.into_iter().flatten().chain([revoke]).collect();
                 }
             };
@@ -131,13 +132,15 @@ pub fn menu(it: &KeyInstance, kind: GroupKind, path: &str, here: &Here) -> Vec<M
             if off.acts {
                 off.label = "Deactivate";
             }
-            let all = [rotate, start, Some(edit), replace, Some(activity), Some(may), Some(off)];
-            all.into_iter().flatten().collect()
+            let all = [rotate, start, Some(edit), replace, Some(activity), Some(may), Some(note)];
+            all.into_iter().flatten().chain([off]).collect()
         }
         // The end of a client secret is final.
-        Status::Expired | Status::Deactivated if kind.is_client() => return vec![activity, may],
+        Status::Expired | Status::Deactivated if kind.is_client() => {
+            return vec![activity, may, note];
+        }
         Status::Expired | Status::Deactivated => {
-            vec![item("Reactivate…", "power", "/reactivation", false), activity, may]
+            vec![item("Reactivate…", "power", "/reactivation", false), activity, may, note]
         }
     };
     items.push(revoke);

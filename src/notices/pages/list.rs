@@ -64,6 +64,9 @@ impl Present {
         }
         if key.ends_at > it.ends_at {
             return Some(match key.facts().period.until() {
+                Some(until) if until <= here.now => {
+                    format!("It ended {}.", here.minute(until).text)
+                }
                 Some(until) => format!("It ends {} now.", here.minute(until).text),
                 None => "It has no end any more.".to_owned(),
             });
@@ -93,10 +96,11 @@ impl NoticeRow {
         Self {
             key: it.name(),
             path: it.path(&viewer.scope.subscription().slug),
-            ends: match it.ends() <= here.now {
-                true => "ended",
-                false if settled.is_some() => "was to end",
-                false => "ends",
+            ends: match (it.ends() <= here.now, it.threshold()) {
+                // What was said before it happened need not have happened.
+                (_, before) if settled.is_some() && before != Threshold::End => "was to end",
+                (true, _) => "ended",
+                (false, _) => "ends",
             },
             end: here.relative(it.ends()),
             reason: text::reason(it.threshold()),

@@ -125,7 +125,10 @@ pub fn todo(it: &Matter, viewer: &InPlace) -> Todo {
             ("hourglass", what, action)
         }
         Attention::Waiting => {
-            let next = it.group.next_start.map(|at| here.day(instant(at)).text);
+            let is_near = |at| instant(at) - here.now < chrono::TimeDelta::days(1);
+            let text =
+                |at| if is_near(at) { here.minute(instant(at)) } else { here.day(instant(at)) };
+            let next = it.group.next_start.map(|at| text(at).text);
             let what = format!("has no active key until {}", next.unwrap_or_default());
             ("calendar-clock", what, start_now())
         }

@@ -83,7 +83,15 @@ async fn a_menu_opens_by_mouse_and_by_keyboard_and_gives_the_focus_back(app: &Te
         it.until("document.querySelector('dialog:modal')").await?;
         it.press(Key::Escape).await?;
         it.arrive(&group_path(&issued)).await?;
-        it.focused(button).await
+        it.focused(button).await?;
+        // And from a link of the page, by Cancel.
+        let opener = ".pagehead a[href$='/keys/new']";
+        it.click(opener).await?;
+        it.click("dialog:modal .foot a.btn").await?;
+        it.arrive(&group_path(&issued)).await?;
+        it.focused(opener).await?;
+        it.click("thead th a[href$='sort=until']").await?;
+        it.focused("th[aria-sort=ascending] a").await
     })
     .await;
 }
@@ -275,7 +283,7 @@ async fn a_key_is_revoked_for_good(app: &TestApp) {
         app.service().bearer(issued.secret.expose()).await.expect(401);
         it.open_menu("k-1").await?;
         let menu = it.words(".menu:popover-open").await?;
-        assert_eq!(menu, "Details and activity\nMay it do that?");
+        assert_eq!(menu, "Details and activity\nMay it do that?\nEdit note…");
         Ok(())
     })
     .await;
