@@ -2,6 +2,7 @@
 //! uses.
 use chrono::TimeDelta;
 use keyward::{domain::ActivePeriod, key_instances, key_instances::Issued};
+use serde_json::json;
 
 use crate::support::{Desk, PASSWORD, Person, TestApp, ids, on_both, path_of};
 
@@ -12,6 +13,7 @@ on_both! {
     a_rotation_goes_to_a_newer_key_and_says_when_it_is_not_active_yet,
     a_key_without_a_successor_or_without_a_life_has_no_rotation,
     unused_keys_that_still_work_are_listed_the_longest_idle_first,
+    an_overlap_begins_with_a_key_that_starts_later,
 }
 
 struct Rotation<'a> {
@@ -223,4 +225,25 @@ async fn a_rotation_goes_to_a_newer_key_and_says_when_it_is_not_active_yet(app: 
     let dialog = admin.get(&format!("{page}/revocation")).await.expect(200).plain();
     has(&dialog, &["Its successor k-3 is not active before"]);
     assert!(!dialog.contains("k-3 is active"), "{dialog}");
+}
+
+/// Nothing is ever without a key, also where a program rotates ahead.
+async fn an_overlap_begins_with_a_key_that_starts_later(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let old = desk.group("quote-engine", desk.days(90)).await;
+    let program = app.program(&["keys:write", "keys:read"]).await;
+    let start = app.clock.now() + TimeDelta::days(5);
+    let path = format!("/key-groups/{}/rotation", old.instance.key_group_id);
+    let new = json!({ "overlap": "1h", "new": { "from": start } });
+    let new = program.post(&path, new).await.expect(201).json();
+    let secret = new["secret"].as_str().unwrap();
+    let verdicts = async || {
+        let of = async |secret: &str| app.service().bearer(secret).await.status;
+        (of(old.secret.expose()).await, of(secret).await)
+    };
+    assert_eq!(verdicts().await, (204, 401));
+    app.clock.advance(TimeDelta::days(5));
+    assert_eq!(verdicts().await, (204, 204));
+    app.clock.advance(TimeDelta::hours(1));
+    assert_eq!(verdicts().await, (401, 204));
 }
