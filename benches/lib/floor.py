@@ -30,6 +30,45 @@ def sqlite(folder, waiting, seconds):
             file.unlink()
 
 
+def own_tables(database, folder, waiting, seconds):
+    """The same with the two rows in a copy of Keyward's tables, whose indexes and triggers lists and nodes need: more
+    than that no program can make."""
+    path = folder / "tables.db"
+    it, source = sqlite3.connect(path, isolation_level=None), sqlite3.connect(database)
+    try:
+        source.backup(it)
+        it.row_factory = sqlite3.Row
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY",
+                       "cache_size = -32768"):
+            it.execute(f"PRAGMA {pragma}")
+        keys = it.execute("SELECT * FROM key_instances WHERE last_used_at IS NULL LIMIT 100").fetchall()
+        event = dict(it.execute("SELECT * FROM audit_events ORDER BY scope, seq DESC LIMIT 1").fetchone())
+        add_key, add_event = _insert("key_instances", keys[0].keys()), _insert("audit_events", event)
+        made, label = 0, 1_000_000
+        began = time.monotonic()
+        while time.monotonic() < began + seconds:
+            it.execute("BEGIN IMMEDIATE")
+            for _ in range(waiting):
+                label, now = label + 1, time.time_ns() // 1_000_000
+                key = dict(keys[label % len(keys)], id=now.to_bytes(6) + b"\x70" + os.urandom(9), label=label,
+                           digest=os.urandom(32), created_at=now, idle_since=now)
+                it.execute(add_key, key)
+                event["seq"] += 1
+                it.execute(add_event, event)
+            it.execute("COMMIT")
+            made += waiting
+        return made / (time.monotonic() - began)
+    finally:
+        it.close()
+        source.close()
+        for file in folder.glob("tables.db*"):
+            file.unlink()
+
+
+def _insert(table, columns):
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(':' + it for it in columns)})"
+
+
 TABLES = """
 DROP TABLE IF EXISTS floor_rows, floor_audit;
 CREATE TABLE floor_rows (id uuid PRIMARY KEY, digest uuid NOT NULL UNIQUE, rest bytea);

@@ -20,9 +20,13 @@ def run(bench, server):
     lua = script(server)
     n, add = server.place.instances, bench.table.add
     for clients in (16, 1):
-        ratios, floors, made = [], [], []
+        ratios, floors, made, bare = [], [], [], []
         for _ in range(bench.rounds):
             least = floor.rows(server.place, clients, bench.seconds)
+            if clients > 1 and not server.place.postgres:
+                database = server.place.demo / "keyward.db"
+                most = floor.own_tables(database, server.place.folder, clients, bench.seconds)
+                bare.append(most / least)
             it = load.measure(server, lua, clients, bench.seconds)
             floors.append(least)
             made.append(it)
@@ -32,6 +36,8 @@ def run(bench, server):
             add("C1", f"creations, {by}, vs shared commits", n, median(ratios), "", 0.3, 0.7, least=True)
         else:
             add("", f"creations, {by}, vs commits one by one", n, median(ratios))
+        if bare:
+            add("", f"the two rows alone in our tables, {by}, vs shared commits", n, median(bare))
         add("", f"creations, {by}", n, median(it["rate"] for it in made), "/s")
         add("", f"the floor, {by}", n, median(floors), "/s")
         add("", f"creation, {by}, p99", n, median(it["p99"] for it in made), "ms")
