@@ -34,7 +34,7 @@ def made(api, name, **period):
 
 def suspend(server, yes):
     path = f"/subscriptions/{OTHER}/{'suspension' if yes else 'resumption'}"
-    answer, _ = web.form(server.port, path, {}, web.sign_in(server.port))
+    answer, _ = web.form(server.port, path, {"confirm": OTHER}, web.sign_in(server.port))
     if answer.status != 303:
         raise SystemExit(f"{path}: {answer.status}")
 
