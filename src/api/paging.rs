@@ -44,14 +44,10 @@ fn told(known: Option<&str>, text: &str, names: &str) -> String {
     if text.contains("digit") || text.contains("number") || text.contains("empty string") {
         return format!("{name} is a whole number.");
     }
-    match fault::in_words(text) {
-        told if told.contains("an instant") => {
-            format!(
-                "{name} is an instant, such as 2027-02-18T10:30:00Z; of an offset, + is written %2B."
-            )
-        }
-        _ => format!("{name} has no such value."),
+    if fault::is_of_instant(text) {
+        return format!("{name} is {}; of an offset, + is written %2B.", fault::INSTANT);
     }
+    format!("{name} has no such value.")
 }
 
 pub fn limit(given: Option<u64>) -> Result<u64, Cause> {
@@ -103,4 +99,46 @@ pub fn link(req: &HttpRequest, cursor: &str) -> String {
     let fields = form_urlencoded::parse(req.query_string().as_bytes());
     query.extend_pairs(fields.filter(|it| it.0 != "cursor")).append_pair("cursor", cursor);
     format!("<{}?{}>; rel=\"next\"", req.path(), query.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use chrono::{DateTime, Utc};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        Red,
+        Green,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Asked {
+        limit: Option<u64>,
+        color: Option<Color>,
+        since: Option<DateTime<Utc>>,
+    }
+
+    #[test]
+    fn a_refused_parameter_is_named_with_what_it_takes_and_not_what_was_sent() {
+        for (sent, expected) in [
+            ("limit=-1", "limit is a whole number."),
+            ("color=pink", "color is red or green."),
+            ("since=2027-01-01", "since is an instant, such as 2027-02-18T10:30:00Z"),
+            ("since=2027-01-01T00:00:00+01:00", "of an offset, + is written %2B."),
+            ("limit=1&limit=2", "Each parameter stands once"),
+            ("kw_secret=1", "They are: limit, color, since."),
+        ] {
+            let req = TestRequest::with_uri(&format!("/?{sent}")).to_http_request();
+            let refused = query::<Asked>(&req, "limit, color, since").unwrap_err();
+            let Cause::Malformed(_, told) = refused else { panic!("{refused:?}") };
+            assert!(told.contains(expected) && !told.contains("secret"), "{sent}: {told}");
+        }
+    }
 }

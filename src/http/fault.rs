@@ -347,12 +347,17 @@ fn unreadable(path: String, error: serde_json::Error) -> Cause {
     }
 }
 
+pub const INSTANT: &str = "an instant, such as 2027-02-18T10:30:00Z";
+
+/// Whether it is chrono that says so.
+pub fn is_of_instant(text: &str) -> bool {
+    let words = ["input ", "premature end of input", "trailing input", "no possible date"];
+    words.iter().any(|it| text.starts_with(it))
+}
+
 /// What serde says of a value, without the value itself.
-pub fn in_words(text: &str) -> String {
-    const INSTANT: &str = "an instant, such as 2027-02-18T10:30:00Z";
-    // As chrono says it, in some of its words.
-    let dates = ["input ", "premature end of input", "trailing input", "no possible date"];
-    if dates.iter().any(|it| text.starts_with(it)) {
+fn in_words(text: &str) -> String {
+    if is_of_instant(text) {
         return format!("This is not {INSTANT}.");
     }
     if !text.starts_with("invalid type") && !text.starts_with("invalid value") {

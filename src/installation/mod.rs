@@ -44,15 +44,7 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
         Some(row) => row,
         None => claim(db, &canaries, now).await?,
     };
-    let known: BTreeMap<i16, String> =
-        serde_json::from_str(&row.canaries).context("the canaries are damaged")?;
-    for (version, canary) in &known {
-        ensure!(
-            canaries.get(version) == Some(canary),
-            "the pepper file {shown} does not belong to this database: version {version} is \
-             missing or another one. Restore the right file, or name it with --pepper-file"
-        );
-    }
+    let known = check_belongs(&row, &canaries, file)?;
     // Some keys come from the oldest version, and the newest digests new secrets.
     let newest = known.keys().next_back().copied().unwrap_or_default();
     for version in canaries.keys().filter(|it| !known.contains_key(it)) {
@@ -70,6 +62,25 @@ pub async fn open_pepper(db: &Db, file: &Path, now: DateTime<Utc>) -> anyhow::Re
     Ok(keyring)
 }
 
+/// Gives what the database knows of its pepper, all of which must be in the file.
+fn check_belongs(
+    row: &entity::Model,
+    canaries: &BTreeMap<i16, String>,
+    file: &Path,
+) -> anyhow::Result<BTreeMap<i16, String>> {
+    let shown = file.display();
+    let known: BTreeMap<i16, String> =
+        serde_json::from_str(&row.canaries).context("the canaries are damaged")?;
+    for (version, canary) in &known {
+        ensure!(
+            canaries.get(version) == Some(canary),
+            "the pepper file {shown} does not belong to this database: version {version} is \
+             missing or another one. Restore the right file, or name it with --pepper-file"
+        );
+    }
+    Ok(known)
+}
+
 /// The same of a database that has been started on before, which is only read.
 pub async fn known_pepper(db: &Db, file: &Path) -> anyhow::Result<Keyring> {
     let row = entity::Entity::find_by_id(1).one(db.read()).await;
@@ -81,12 +92,7 @@ pub async fn known_pepper(db: &Db, file: &Path) -> anyhow::Result<Keyring> {
         file.display()
     );
     let keyring = Keyring::read(file)?;
-    let known: BTreeMap<i16, String> =
-        serde_json::from_str(&row.canaries).context("the canaries are damaged")?;
-    let canaries = keyring.canaries();
-    let is_known = |(version, canary): (&i16, &String)| canaries.get(version) == Some(canary);
-    let shown = file.display();
-    ensure!(known.iter().all(is_known), "the pepper file {shown} does not belong to this database");
+    check_belongs(&row, &keyring.canaries(), file)?;
     Ok(keyring)
 }
 

@@ -150,6 +150,9 @@ async fn transition(
     }
     let before = instance.facts();
     let facts = change(group.kind(), &before)?;
+    if facts == before && note.as_ref() == Some(&instance.note) {
+        return Ok(instance); // nothing to write
+    }
     // What comes back to life needs what a new key needs.
     if facts.is_live() && (!before.is_live() || before.period.has_ended(act.now)) {
         access::demand_policy(act, &tx, &subscription, group.id).await?;

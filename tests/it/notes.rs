@@ -26,6 +26,9 @@ async fn a_note_is_changed_on_a_page_and_found_by_its_new_words(app: &TestApp) {
     assert_eq!(app.snapshot().await, before);
     let saved = admin.post(&note, &[("note", " Billing <WORKER> ")]).await.expect(303);
     assert_eq!(admin.follow(&saved).await.flash(), "The note of k-1 is saved.");
+    let events = app.count("audit_events").await;
+    admin.post(&note, &[("note", "Billing <WORKER>")]).await.expect(303);
+    assert_eq!(app.count("audit_events").await, events, "nothing has changed");
     let found = admin.get("/s/acme/keys?q=worker").await.expect(200);
     assert_eq!(found.names(), ["k-1"]);
     let log = admin.get("/s/acme/audit?action=key_instance.note_changed").await.plain();

@@ -69,7 +69,10 @@ impl GroupQuery {
         let Some((_, show, _)) = SHOWS.iter().find(|it| it.0 == self.show) else {
             return Err(wrong());
         };
-        let sort = self.sort().ok_or_else(wrong)?;
+        if !self.sort.is_empty() && SORTS.iter().all(|it| it.0 != self.sort) {
+            return Err(wrong());
+        }
+        let sort = self.sort();
         let by_name = sort.is_some_and(|it| it.by == SortBy::Name);
         let after = match self.after.as_str() {
             "" => None,
@@ -90,18 +93,15 @@ impl GroupQuery {
         })
     }
 
-    /// `None`: there is no such order. The unused ones have one of their own.
-    fn sort(&self) -> Option<Option<Sort>> {
-        if self.sort.is_empty() {
-            return Some(None);
-        }
-        let (_, sort, _) = SORTS.iter().find(|it| it.0 == self.sort)?;
-        Some(Some(*sort).filter(|_| self.show != "unused"))
+    /// The chosen order. The unused ones have one of their own.
+    fn sort(&self) -> Option<Sort> {
+        let chosen = SORTS.iter().find(|it| it.0 == self.sort && self.show != "unused");
+        chosen.map(|it| it.1)
     }
 
     /// The column that the list is sorted by, and whether that is descending.
     fn sorted(&self) -> (&'static str, bool) {
-        match self.sort().flatten() {
+        match self.sort() {
             _ if self.show == "unused" => ("used", false),
             Some(it) if it.by == SortBy::Name => ("name", it.descending),
             it => ("coverage", it.is_some_and(|it| it.descending)),
