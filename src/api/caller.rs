@@ -20,6 +20,7 @@ use crate::{
         App, Client,
         caller::note_wish,
         fault::{Cause, Fault, Voice},
+        headers::Headers,
     },
     key_groups,
     personal_keys::token,
@@ -143,7 +144,7 @@ pub(crate) fn refuse_in_url(req: &HttpRequest) -> Result<(), Cause> {
 pub(super) fn shown<'a>(req: &'a HttpRequest, app: &App) -> Result<Shown<'a>, Cause> {
     refuse_in_url(req)?;
     let has_session = req.cookie(cookie_name(app.site.cookies)).is_some();
-    match Shown::read(req.headers()) {
+    match Shown::read(Headers::Map(req.headers())) {
         Ok(it) if !(it.is_something && has_session) => Ok(it),
         Ok(_) | Err(Ambiguous) => {
             let told = "Show one credential, not several.";

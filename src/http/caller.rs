@@ -1,14 +1,15 @@
 //! Who is asking. A handler says in its arguments who may call it; roles are read at each request.
-use std::{marker::PhantomData, net::IpAddr, ops::Deref};
+use std::{
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+};
 
 use actix_session::SessionExt;
 use actix_web::{
     FromRequest, HttpRequest,
-    dev::{Payload, RequestHead},
-    http::{
-        Method,
-        header::{HeaderMap, USER_AGENT},
-    },
+    dev::Payload,
+    http::{Method, header::USER_AGENT},
     web::Data,
 };
 use chrono::{DateTime, Utc};
@@ -17,7 +18,7 @@ use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::{App, Flash, PageError, guard, words::Here};
+use super::{App, Flash, PageError, guard, headers::Headers, words::Here};
 use crate::{
     audit::{Actor, Client},
     clock::millis,
@@ -34,7 +35,7 @@ fn client(req: &HttpRequest, app: &App) -> Client {
     let agent = req.headers().get(USER_AGENT).map(|it| it.as_bytes());
     let agent = String::from_utf8_lossy(agent.unwrap_or_default());
     Client {
-        address: address(req.head(), &app.config.trusted_proxies),
+        address: address(req.peer_addr(), Headers::Map(req.headers()), &app.config.trusted_proxies),
         agent: agent.chars().filter(|it| !it.is_control()).take(200).collect(),
         request_id: guard::current_request_id(),
     }
@@ -51,17 +52,13 @@ impl FromRequest for Client {
 
 /// The caller's address. `X-Forwarded-For` counts only behind proxies that the operator named:
 /// from right to left, the first address that is none of them.
-pub fn address(req: &RequestHead, proxies: &[IpNet]) -> IpAddr {
-    let peer = req.peer_addr.map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip().to_canonical());
-    forwarded(peer, req.headers(), proxies)
-}
-
-fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+pub fn address(peer: Option<SocketAddr>, headers: Headers<'_>, proxies: &[IpNet]) -> IpAddr {
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |it| it.ip().to_canonical());
     let trusted = |it: &IpAddr| proxies.iter().any(|net| net.contains(it));
     if !trusted(&peer) {
         return peer;
     }
-    let lines = headers.get_all("x-forwarded-for").filter_map(|it| it.to_str().ok());
+    let lines = headers.named("x-forwarded-for").filter_map(|it| str::from_utf8(it).ok());
     let hops: Vec<&str> = lines.flat_map(|it| it.split(',')).map(str::trim).collect();
     let parsed =
         hops.iter().rev().map_while(|it| it.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
@@ -324,7 +321,7 @@ impl Demand for ToReadAudit {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use httparse::Header;
 
     use super::*;
 
@@ -339,10 +336,9 @@ mod tests {
     fn forwarded_addresses_count_only_behind_named_proxies() {
         let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         let seen = |peer: &str, header: &'static str, proxies: &[IpNet]| {
-            let mut headers = HeaderMap::new();
-            let name = HeaderName::from_static("x-forwarded-for");
-            headers.insert(name, HeaderValue::from_static(header));
-            forwarded(peer.parse().unwrap(), &headers, proxies).to_string()
+            let lines = [Header { name: "X-Forwarded-For", value: header.as_bytes() }];
+            let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+            address(Some(peer), Headers::Lines(&lines), proxies).to_string()
         };
         assert_eq!(seen("192.0.2.1", "198.51.100.7", &proxies), "192.0.2.1");
         assert_eq!(seen("10.0.0.1", "198.51.100.7", &[]), "10.0.0.1");

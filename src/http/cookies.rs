@@ -2,10 +2,9 @@
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, CookieJar, SameSite, time::Duration},
-    http::header::{self, HeaderMap},
 };
 
-use super::App;
+use super::{App, headers::Headers};
 use crate::config::Cookies;
 
 /// Where a cookie is sent, and for how long the browser keeps it.
@@ -31,8 +30,8 @@ pub fn seal(app: &App, terms: Terms<'_>, value: String) -> Cookie<'static> {
 }
 
 /// Whether the browser sent a cookie of this name, whatever is in it.
-pub fn is_there(headers: &HeaderMap, name: &str) -> bool {
-    let lines = headers.get_all(header::COOKIE).filter_map(|it| str::from_utf8(it.as_bytes()).ok());
+pub fn is_there(headers: Headers<'_>, name: &str) -> bool {
+    let lines = headers.named("cookie").filter_map(|it| str::from_utf8(it).ok());
     let cookies = lines.flat_map(|it| it.split(';')).map(str::trim);
     cookies.filter_map(|it| Cookie::parse_encoded(it).ok()).any(|it| it.name() == name)
 }

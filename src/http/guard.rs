@@ -158,9 +158,11 @@ fn with_headers<B: MessageBody>(
 }
 
 /// For a year, where it is served.
+pub const HTTPS_FOR_A_YEAR: &str = "max-age=31536000; includeSubDomains";
+
 pub fn demand_https(app: &App, headers: &mut HeaderMap) {
     if app.site.is_https() {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        let year = HeaderValue::from_static(HTTPS_FOR_A_YEAR);
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
 }

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod flash;
 pub mod form;
 pub mod guard;
+pub mod headers;
 mod icon;
 pub mod listing;
 pub mod once;

@@ -1,12 +1,15 @@
 //! Mounts the site map behind what guards it.
+mod direct;
 mod first;
 mod health;
 mod routes;
 
 use std::{net::TcpListener, rc::Rc, time::Duration};
 
-use actix_http::Request;
-use actix_service::{IntoServiceFactory, ServiceFactory};
+use actix_http::{HttpMessage, HttpService, Request};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
+};
 use actix_session::{
     SessionMiddleware,
     config::{BrowserSession, CookieContentSecurity},
@@ -24,7 +27,10 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, QueryConfig, ServiceConfig},
 };
-use futures_util::future::{Either, FutureExt, ready};
+use futures_util::{
+    TryFutureExt,
+    future::{Either, FutureExt, ready},
+};
 
 pub use self::routes::{
     API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, METRICS_ROUTES, ROUTES, Route,
@@ -36,56 +42,85 @@ use crate::{
     http::{
         App, PageError,
         caller::{Fresh, HasPage},
-        guard, status_code,
+        guard,
+        headers::Headers,
+        status_code,
     },
-    sessions, verify,
+    sessions,
+    verify::gateway,
 };
 
 /// Starts serving. Ending it gracefully lets running requests finish.
 pub fn start(listener: TcpListener, app: Data<App>) -> std::io::Result<Server> {
-    let server = HttpServer::new(move || {
-        let answered = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_some());
-        let machines = |config: &mut ServiceConfig| mount(config, answered(), 0, None);
-        let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
-        let pages = |config: &mut ServiceConfig| mount(config, ROUTES, 0, None);
-        let people = web::scope("")
-            .configure(pages)
-            .default_service(no_such_path(None))
-            .wrap(from_fn(guard::courtesy))
-            .wrap(session(&app))
-            .wrap(from_fn(guard::session_errors))
-            .wrap(from_fn(|req, next| {
-                guard::whole_body(|it| PageError::from(it).into(), req, next)
-            }))
-            .wrap(from_fn(guard::same_origin))
-            .wrap(from_fn(guard::known_host))
-            .wrap(from_fn(guard::deadline))
-            .wrap(from_fn(guard::log));
-        let layered = web::scope("")
-            .configure(machines)
-            .configure(faces)
-            .service(people)
-            .wrap(from_fn(guard::headers));
-        // Of what has no path, as in `OPTIONS *`.
-        let nothing = web::to(not_found).wrap(from_fn(guard::headers));
-        // Of pages; the interfaces read their queries themselves.
-        let queries = QueryConfig::default().error_handler(|_, _| {
-            let told = "This address is not understood. Go back to the page that it is of.";
-            PageError::from(Error::Malformed(told)).into()
-        });
-        let routed = Actix::new().app_data(app.clone()).app_data(queries);
-        let routed = routed.service(layered).default_service(nothing);
-        verifications_first(app.clone(), routed.into_factory())
-    });
-    // The request head: 5 seconds; bodies and answers have deadlines of their own (guard, form).
-    let server = server
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_secs(5))
-        .client_disconnect_timeout(Duration::from_secs(5))
-        .shutdown_timeout(25)
-        .disable_signals()
-        .listen(listener)?;
+    let address = listener.local_addr()?;
+    let server = Server::build().shutdown_timeout(25).disable_signals();
+    let stop = server.graceful_shutdown_signal();
+    let server = server.listen("keyward", listener, move || {
+        let stopping = stop.clone();
+        // Bodies and answers have deadlines of their own (guard, form).
+        let http = HttpService::build()
+            .keep_alive(direct::IDLE_LATEST)
+            .client_request_timeout(direct::HEAD_LATEST)
+            .client_disconnect_timeout(Duration::from_secs(5))
+            .local_addr(address)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .h1(map_config(routed(&app), |()| AppConfig::default()));
+        let (app, stop) = (app.clone(), stop.clone());
+        fn_factory(move || {
+            let worker = Rc::new(direct::Worker::new(app.clone(), stop.clone()));
+            http.new_service(()).map_ok(|http| {
+                let http = Rc::new(http);
+                fn_service(move |io| worker.clone().serve(io, http.clone()))
+            })
+        })
+    })?;
     Ok(server.run())
+}
+
+/// All that is served, behind what guards it.
+fn routed(
+    app: &Data<App>,
+) -> impl ServiceFactory<
+    Request,
+    Config = AppConfig,
+    Response = Response<BoxBody>,
+    Error = HttpResponse,
+    InitError = (),
+> + use<> {
+    let answered = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_some());
+    let machines = |config: &mut ServiceConfig| mount(config, answered(), 0, None);
+    let faces = |config: &mut ServiceConfig| FACES.iter().for_each(|it| mount_face(config, it));
+    let pages = |config: &mut ServiceConfig| mount(config, ROUTES, 0, None);
+    let people = web::scope("")
+        .configure(pages)
+        .default_service(no_such_path(None))
+        .wrap(from_fn(guard::courtesy))
+        .wrap(session(app))
+        .wrap(from_fn(guard::session_errors))
+        .wrap(from_fn(|req, next| guard::whole_body(|it| PageError::from(it).into(), req, next)))
+        .wrap(from_fn(guard::same_origin))
+        .wrap(from_fn(guard::known_host))
+        .wrap(from_fn(guard::deadline))
+        .wrap(from_fn(guard::log));
+    let layered = web::scope("")
+        .configure(machines)
+        .configure(faces)
+        .service(people)
+        .wrap(from_fn(guard::headers));
+    // Of what has no path, as in `OPTIONS *`.
+    let nothing = web::to(not_found).wrap(from_fn(guard::headers));
+    // Of pages; the interfaces read their queries themselves.
+    let queries = QueryConfig::default().error_handler(|_, _| {
+        let told = "This address is not understood. Go back to the page that it is of.";
+        PageError::from(Error::Malformed(told)).into()
+    });
+    let routed = Actix::new().app_data(app.clone()).app_data(queries);
+    let routed = routed.service(layered).default_service(nothing);
+    let all = verifications_first(app.clone(), routed.into_factory());
+    all.map_err(|error| error.error_response())
 }
 
 /// The same for monitoring systems, on a listener of their own: outside of sessions and the log.
@@ -128,7 +163,7 @@ where
     let answer = move |req: Request| {
         let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
         let known = match rows().any(|it| it.method == *method) {
-            true => verify::gateway::check_at_once(&app, req.head()),
+            true => gateway::check_at_once(&app, asked(&req)).map(gateway::Answer::into_response),
             false => {
                 let mut answer = wrong_method(&allowed);
                 guard::add_headers(answer.headers_mut());
@@ -140,10 +175,15 @@ where
             return Either::Left(ready(Ok(answer.into())));
         }
         let app = app.clone();
-        let asking = async move { verify::gateway::check(&app, req.head()).await };
-        Either::Right(asking.map(|it| Ok(it.into())).boxed_local())
+        let asking = async move { gateway::check(&app, asked(&req)).await };
+        Either::Right(asking.map(|it| Ok(it.into_response().into())).boxed_local())
     };
     First { path: VERIFY, answer, rest }
+}
+
+fn asked(req: &Request) -> gateway::Request<'_> {
+    let (query, peer) = (req.uri().query().unwrap_or_default(), req.peer_addr());
+    gateway::Request { query, headers: Headers::Map(req.headers()), peer }
 }
 
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404. Paths that have their

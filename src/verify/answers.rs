@@ -1,18 +1,16 @@
 //! How `/verify` answers, in headers.
 use std::{
     borrow::Cow,
-    cell::{Cell, RefCell},
     fmt::{self, Write},
     time::SystemTime,
 };
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder,
+    HttpResponse,
     http::{
         StatusCode,
-        header::{self, HeaderName, HeaderValue, HttpDate},
+        header::{HeaderName, HeaderValue, HttpDate},
     },
-    web::BytesMut,
 };
 use chrono::{DateTime, Utc};
 
@@ -24,167 +22,147 @@ use crate::{
     metrics::Outcome,
 };
 
-/// Not parsed anew in each answer.
-mod named {
-    use actix_web::http::header::HeaderName;
-
-    pub const EXPIRES: HeaderName = HeaderName::from_static("keyward-expires");
-    pub const KEY_GROUP: HeaderName = HeaderName::from_static("keyward-key-group");
-    pub const KEY_INSTANCE: HeaderName = HeaderName::from_static("keyward-key-instance");
-    pub const PERMISSIONS: HeaderName = HeaderName::from_static("keyward-permissions");
-    pub const REASON: HeaderName = HeaderName::from_static("keyward-reason");
-    pub const SUBSCRIPTION: HeaderName = HeaderName::from_static("keyward-subscription");
-    pub const USER: HeaderName = HeaderName::from_static("keyward-user");
-    pub const WARNING: HeaderName = HeaderName::from_static("keyward-warning");
-    pub const SUNSET: HeaderName = HeaderName::from_static("sunset");
-}
-
 /// Of every answer: it is kept nowhere, and is nothing that a browser could show, run or frame.
-const GUARDED: [(HeaderName, HeaderValue); 3] = [
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
-];
+const GUARDED: &str = "cache-control: no-store\r\n\
+    x-content-type-options: nosniff\r\n\
+    content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n";
 
 /// Bytes of `Keyward-Permissions`: half of what nginx takes as the whole head of an answer.
 const LONGEST_LIST: usize = 2_048;
 
-/// An answer, and what it is counted as.
-pub(super) type Counted = (Outcome, HttpResponse);
-
-/// What room the values of many answers are given at once.
-const ROOM: usize = 8_192;
-
-thread_local! {
-    static VALUES: Cell<BytesMut> = Cell::default();
-    static LISTS: RefCell<Lists> = RefCell::default();
+/// An answer, as whoever sends it needs it: actix, or we ourselves (`server::direct`).
+pub struct Answer {
+    /// What it is counted as.
+    pub(super) outcome: Outcome,
+    status: StatusCode,
+    /// Its headers, each a line with its end.
+    lines: String,
+    /// JSON; nothing where there is no content.
+    body: Cow<'static, str>,
 }
 
-/// Lists of permissions that were told lately, by where they lie in memory, with the value of the header:
-/// many keys share one, and it is the longest by far.
-struct Lists([Option<(Permissions, HeaderValue)>; 64]);
-
-impl Default for Lists {
-    fn default() -> Self {
-        Self([const { None }; 64])
-    }
-}
-
-impl Lists {
-    fn value(&mut self, of: &Permissions) -> Option<HeaderValue> {
-        let slot = of.as_str().as_ptr().addr() / 16 % self.0.len();
-        // It is held here, so that no other can come to lie where it does.
-        if let Some((known, value)) = &self.0[slot]
-            && known.is_shared_with(of)
-        {
-            return Some(value.clone());
+impl Answer {
+    fn new(outcome: Outcome, status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
+        let mut lines = String::with_capacity(512);
+        lines.push_str(GUARDED);
+        let body = body.into();
+        if !body.is_empty() {
+            lines.push_str("content-type: application/json\r\n");
         }
-        let value = HeaderValue::from_str(of.as_str()).ok()?;
-        self.0[slot] = Some((of.clone(), value.clone()));
-        Some(value)
-    }
-}
-
-/// The key is good. The values of its headers lie side by side in a buffer, which the thread uses again
-/// once all of them are sent.
-struct NoContent {
-    answer: HttpResponse,
-    values: BytesMut,
-}
-
-impl NoContent {
-    fn new() -> Self {
-        let mut answer = HttpResponse::new(StatusCode::NO_CONTENT);
-        for (name, value) in GUARDED {
-            answer.headers_mut().insert(name, value);
-        }
-        let mut values = VALUES.take();
-        if values.capacity() < LONGEST_LIST {
-            values.reserve(ROOM);
-        }
-        Self { answer, values }
+        Self { outcome, status, lines, body }
     }
 
-    /// Of visible ASCII and spaces; a header cannot have another value, and is left out.
-    fn tell(&mut self, name: HeaderName, value: &str) {
-        self.values.extend_from_slice(value.as_bytes());
-        self.end(name);
+    /// A header cannot have another value than of visible ASCII and spaces: it is left out then.
+    pub(super) fn tell(&mut self, name: &str, value: &str) {
+        let start = self.begin(name);
+        self.lines.push_str(value);
+        self.end(start);
     }
 
-    fn tell_made(&mut self, name: HeaderName, value: fmt::Arguments<'_>) {
+    fn tell_made(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let start = self.begin(name);
         // It grows as needed.
-        let _ = self.values.write_fmt(value);
-        self.end(name);
+        let _ = self.lines.write_fmt(value);
+        self.end(start);
     }
 
-    fn end(&mut self, name: HeaderName) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(self.values.split().freeze()) {
-            self.answer.headers_mut().insert(name, value);
+    /// Where the line begins, and its value.
+    fn begin(&mut self, name: &str) -> (usize, usize) {
+        let line = self.lines.len();
+        self.lines.push_str(name);
+        self.lines.push_str(": ");
+        (line, self.lines.len())
+    }
+
+    fn end(&mut self, (line, value): (usize, usize)) {
+        let (_, value) = self.lines.split_at(value);
+        if value.bytes().all(|it| (b' '..=b'~').contains(&it)) {
+            self.lines.push_str("\r\n");
+        } else {
+            self.lines.truncate(line);
         }
     }
 
     fn tell_end(&mut self, until: Option<DateTime<Utc>>) {
         match until {
-            Some(until) => self.tell(named::EXPIRES, &iso(until)),
-            None => self.tell(named::EXPIRES, "never"),
+            Some(until) => self.tell("keyward-expires", &iso(until)),
+            None => self.tell("keyward-expires", "never"),
         }
     }
 
     /// Proxies refuse long heads, and half a list would be a wrong one: ask with `permission=` then.
     fn tell_permissions(&mut self, permissions: &Permissions) {
         if permissions.as_str().len() <= LONGEST_LIST {
-            self.tell(named::PERMISSIONS, permissions.as_str());
+            self.tell("keyward-permissions", permissions.as_str());
         }
     }
 
-    /// The same of what memory lends, which will be told again.
-    fn tell_lent_permissions(&mut self, permissions: &Permissions) {
-        if permissions.is_empty() || permissions.as_str().len() > LONGEST_LIST {
-            self.tell_permissions(permissions);
-        } else if let Some(value) = LISTS.with_borrow_mut(|it| it.value(permissions)) {
-            self.answer.headers_mut().insert(named::PERMISSIONS, value);
+    /// For actix to send.
+    pub fn into_response(self) -> HttpResponse {
+        let mut answer = HttpResponse::new(self.status);
+        for line in self.lines.lines() {
+            let parts = line.split_once(": ").map(|(name, value)| {
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            });
+            if let Some((Ok(name), Ok(value))) = parts {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+        match self.body {
+            Cow::Borrowed("") => answer,
+            body => answer.set_body(body.into_owned()).map_into_boxed_body(),
         }
     }
 
-    fn finish(self) -> HttpResponse {
-        VALUES.set(self.values);
-        self.answer
+    /// As HTTP/1.1. `closes`: the connection is closed behind it.
+    pub fn write(&self, date: &str, closes: bool, to: &mut Vec<u8>) {
+        to.extend_from_slice(b"HTTP/1.1 ");
+        to.extend_from_slice(self.status.as_str().as_bytes());
+        to.push(b' ');
+        to.extend_from_slice(self.status.canonical_reason().unwrap_or_default().as_bytes());
+        to.extend_from_slice(b"\r\n");
+        to.extend_from_slice(self.lines.as_bytes());
+        if self.status != StatusCode::NO_CONTENT {
+            to.extend_from_slice(b"content-length: ");
+            to.extend_from_slice(self.body.len().to_string().as_bytes());
+            to.extend_from_slice(b"\r\n");
+        }
+        if closes {
+            to.extend_from_slice(b"connection: close\r\n");
+        }
+        to.extend_from_slice(b"date: ");
+        to.extend_from_slice(date.as_bytes());
+        to.extend_from_slice(b"\r\n\r\n");
+        to.extend_from_slice(self.body.as_bytes());
     }
 }
 
-pub(super) fn accepted(holder: &Holder<'_>, now: DateTime<Utc>) -> HttpResponse {
-    let mut answer = NoContent::new();
+pub(super) fn accepted(holder: &Holder<'_>, now: DateTime<Utc>) -> Answer {
+    let mut answer = Answer::new(Outcome::Accepted, StatusCode::NO_CONTENT, "");
     let until = holder.facts.period.until();
-    answer.tell(named::SUBSCRIPTION, &holder.subscription);
-    answer.tell(named::KEY_GROUP, &header_text(&holder.group_name));
-    answer.tell_made(named::KEY_INSTANCE, format_args!("{}", shown_label(holder.label)));
+    answer.tell("keyward-subscription", &holder.subscription);
+    answer.tell("keyward-key-group", &header_text(&holder.group_name));
+    answer.tell_made("keyward-key-instance", format_args!("{}", shown_label(holder.label)));
     answer.tell_end(until);
-    match &holder.permissions {
-        Cow::Borrowed(lent) => answer.tell_lent_permissions(lent),
-        Cow::Owned(made) => answer.tell_permissions(made),
-    }
+    answer.tell_permissions(&holder.permissions);
     if let (Some(_), Some(until)) = (holder.facts.warning(now), until) {
-        answer.tell(named::WARNING, "expires_soon");
+        answer.tell("keyward-warning", "expires_soon");
         // RFC 8594: the callers' own code can warn its people.
-        answer
-            .tell_made(named::SUNSET, format_args!("{}", HttpDate::from(SystemTime::from(until))));
+        answer.tell_made("sunset", format_args!("{}", HttpDate::from(SystemTime::from(until))));
     }
-    answer.finish()
+    answer
 }
 
-pub(super) fn accepted_person(person: &Person) -> HttpResponse {
-    let mut answer = NoContent::new();
-    answer.tell(named::USER, &header_text(&person.email));
-    answer.tell_made(named::KEY_INSTANCE, format_args!("{}", person.key));
+pub(super) fn accepted_person(person: &Person) -> Answer {
+    let mut answer = Answer::new(Outcome::Accepted, StatusCode::NO_CONTENT, "");
+    answer.tell("keyward-user", &header_text(&person.email));
+    answer.tell_made("keyward-key-instance", format_args!("{}", person.key));
     answer.tell_end(person.until);
     if let Some(slug) = &person.subscription {
-        answer.tell(named::SUBSCRIPTION, slug);
+        answer.tell("keyward-subscription", slug);
     }
     answer.tell_permissions(&person.permissions);
-    answer.finish()
+    answer
 }
 
 /// Names may hold any letter; a header holds ASCII. The rest is percent-encoded.
@@ -204,13 +182,12 @@ fn header_text(name: &str) -> Cow<'_, str> {
 }
 
 /// 401, or 403 where only the permission lacks. Strangers get one constant answer.
-pub(super) fn denied(denial: Denial, is_holder: bool) -> Counted {
+pub(super) fn denied(denial: Denial, is_holder: bool) -> Answer {
     let told = Told::of(if is_holder { denial } else { Denial::Unknown });
-    let answer = problem(told.status, told.code)
-        .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static(told.challenge)))
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
-        .body(told.body);
-    (Outcome::Denied(denial), answer)
+    let mut answer = Answer::new(Outcome::Denied(denial), told.status, told.body);
+    answer.tell("keyward-reason", told.code);
+    answer.tell("www-authenticate", told.challenge);
+    answer
 }
 
 /// What a refused caller is told: the compiler puts it together, so that to refuse costs no more than to
@@ -257,32 +234,29 @@ impl Told {
 }
 
 /// The request makes no sense, and no secret was looked at.
-pub(super) fn malformed(code: &'static str) -> Counted {
-    (Outcome::Malformed, problem(StatusCode::BAD_REQUEST, code).json(code_body(code)))
+pub(super) fn malformed(code: &'static str) -> Answer {
+    problem(Outcome::Malformed, StatusCode::BAD_REQUEST, code)
 }
 
 /// The database is away: neither valid nor invalid. Nor was a chosen secret looked at where too many
 /// are tried at once, or too many were wrong.
-pub(super) fn unanswered(error: &Error) -> Counted {
+pub(super) fn unanswered(error: &Error) -> Answer {
     if let Error::TooMany(seconds) = error {
-        let answer = problem(StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
-            .insert_header((header::RETRY_AFTER, seconds.to_string()))
-            .json(code_body("too_many_requests"));
-        return (Outcome::Throttled, answer);
+        let throttled = StatusCode::TOO_MANY_REQUESTS;
+        let mut answer = problem(Outcome::Throttled, throttled, "too_many_requests");
+        answer.tell_made("retry-after", format_args!("{seconds}"));
+        return answer;
     }
     tracing::error!(?error, "a verification could not be answered");
-    let answer = problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-        .insert_header((header::RETRY_AFTER, "1"))
-        .json(code_body("unavailable"));
-    (Outcome::Unavailable, answer)
+    let away = StatusCode::SERVICE_UNAVAILABLE;
+    let mut answer = problem(Outcome::Unavailable, away, "unavailable");
+    answer.tell("retry-after", "1");
+    answer
 }
 
-fn problem(status: StatusCode, code: &'static str) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
-    for header in GUARDED {
-        answer.insert_header(header);
-    }
-    answer.insert_header((named::REASON, HeaderValue::from_static(code)));
+fn problem(outcome: Outcome, status: StatusCode, code: &'static str) -> Answer {
+    let mut answer = Answer::new(outcome, status, code_body(code).to_string());
+    answer.tell("keyward-reason", code);
     answer
 }
 
@@ -292,6 +266,8 @@ fn code_body(code: &str) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -305,30 +281,54 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_wait_to_be_sent_keep_their_own_values() {
-        let person = |n: u128| Person {
-            key: uuid::Uuid::from_u128(n),
-            email: format!("{n}@example.com").into(),
-            subscription: Some(format!("tenant-{n}")),
+    fn an_answer_is_the_same_whoever_sends_it() {
+        let person = Person {
+            key: uuid::Uuid::from_u128(7),
+            email: "a b@example.com".into(),
+            subscription: Some("acme".to_owned()),
             until: None,
-            permissions: Permissions::stored("orders:read ".repeat(n as usize * 20)),
+            permissions: Permissions::stored("orders:read orders:write".to_owned()),
         };
-        // Two at a time, so that the buffer is used again, and is not.
-        let mut waiting = std::collections::VecDeque::new();
-        for n in 0..100 {
-            waiting.push_back((n % 5, accepted_person(&person(n % 5))));
-            let Some((n, answer)) = (waiting.len() > 2).then(|| waiting.pop_front()).flatten()
-            else {
-                continue;
+        let kinds: [&dyn Fn() -> Answer; 3] =
+            [&|| accepted_person(&person), &|| denied(Denial::Unknown, false), &|| {
+                malformed("empty_parameter")
+            }];
+        for made in kinds {
+            let mut bytes = Vec::new();
+            made().write("Mon, 30 Nov 2026 20:00:00 GMT", false, &mut bytes);
+            let text = String::from_utf8(bytes).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let mut lines = head.lines();
+            let status = lines.next().unwrap();
+            let own = |it: &&str| !it.starts_with("date: ") && !it.starts_with("content-length: ");
+            let mut told: Vec<String> = lines.filter(own).map(str::to_owned).collect();
+            let by_actix = made().into_response();
+            assert_eq!(status, format!("HTTP/1.1 {}", by_actix.status()));
+            let shown = |(name, value): (&HeaderName, &HeaderValue)| {
+                format!("{name}: {}", value.to_str().unwrap())
             };
-            let told = |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok());
-            let person = person(n);
-            assert_eq!(told("keyward-user"), Some(&*person.email));
-            assert_eq!(told("keyward-key-instance"), Some(&*person.key.to_string()));
-            assert_eq!(told("keyward-subscription"), person.subscription.as_deref());
-            assert_eq!(told("keyward-permissions"), Some(person.permissions.as_str()));
-            assert_eq!(told("keyward-expires"), Some("never"));
+            let mut known: Vec<String> = by_actix.headers().iter().map(shown).collect();
+            told.sort();
+            known.sort();
+            assert_eq!(told, known);
+            let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
+            assert_eq!(length.map_or(0, |it| it.parse().unwrap()), body.len());
+            assert_eq!(length.is_none(), by_actix.status() == StatusCode::NO_CONTENT);
+            let by_actix = actix_web::body::to_bytes(by_actix.into_body());
+            assert_eq!(by_actix.now_or_never().unwrap().unwrap(), body.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_value_that_no_header_can_have_is_left_out() {
+        let mut answer = Answer::new(Outcome::Accepted, StatusCode::NO_CONTENT, "");
+        for value in ["a\r\nkeyward-user: root", "\u{e4}", "a\tb", "\u{7f}"] {
+            answer.tell("keyward-user", value);
+        }
+        answer.tell("keyward-key-group", "");
+        answer.tell("keyward-expires", "never");
+        let own = answer.lines.strip_prefix(GUARDED).unwrap();
+        assert_eq!(own, "keyward-key-group: \r\nkeyward-expires: never\r\n");
     }
 
     #[test]

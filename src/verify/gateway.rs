@@ -1,16 +1,20 @@
 //! `/verify`: for gateways, which show nothing but the credential that is checked (API.md). It
 //! stands outside of all layers: of sessions, the request log, compression, and of the headers that tell
 //! browsers how to show a document, of which there is none.
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use actix_web::{HttpResponse, dev::RequestHead};
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
+pub use super::answers::Answer;
 use super::{
     Holder, Presented, Verdict,
-    answers::{Counted, accepted, accepted_person, denied, malformed, unanswered},
+    answers::{accepted, accepted_person, denied, malformed, unanswered},
     personal::{self, Person},
     shown::{Ambiguous, Shown, What},
     told, told_at_once,
@@ -19,34 +23,43 @@ use super::{
 use crate::{
     domain::{Denial, permission, text},
     error::Error,
-    http::{App, caller, cookies, guard},
-    metrics::Outcome,
+    http::{App, caller, cookies, guard, headers::Headers},
     sessions,
 };
 
 /// How long a database may be silent, whose connections stay open: then it is away.
 const LATEST: Duration = Duration::from_secs(5);
 
-/// `GET`, `HEAD` or `POST /verify`, where memory knows the answer. Most calls wait for nothing, and need
-/// no future, which would be copied several times. `None`: see [`check`].
-pub fn check_at_once(app: &App, req: &RequestHead) -> Option<HttpResponse> {
+/// `GET`, `HEAD` or `POST /verify`, whoever took it from the wire.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub query: &'a str,
+    pub headers: Headers<'a>,
+    pub peer: Option<SocketAddr>,
+}
+
+/// The answer, where memory knows it. Most calls wait for nothing, and need no future, which would be copied
+/// several times. `None`: see [`check`].
+pub fn check_at_once(app: &App, req: Request<'_>) -> Option<Answer> {
     answer_at_once(app, req).map(|it| counted(app, it))
 }
 
 /// The same, which asks the database if it must.
-pub async fn check(app: &App, req: &RequestHead) -> HttpResponse {
+pub async fn check(app: &App, req: Request<'_>) -> Answer {
     let answered = timeout(LATEST, app.db.within(answer(app, req))).await;
     let late = |_| unanswered(&Error::Unavailable(anyhow!("the database does not answer")));
     counted(app, answered.unwrap_or_else(late))
 }
 
-fn counted(app: &App, (outcome, mut response): Counted) -> HttpResponse {
-    guard::demand_https(app, response.headers_mut());
-    app.metrics.verified(outcome);
-    response
+fn counted(app: &App, mut answer: Answer) -> Answer {
+    if app.site.is_https() {
+        answer.tell("strict-transport-security", guard::HTTPS_FOR_A_YEAR);
+    }
+    app.metrics.verified(answer.outcome);
+    answer
 }
 
-fn answer_at_once(app: &App, req: &RequestHead) -> Option<Counted> {
+fn answer_at_once(app: &App, req: Request<'_>) -> Option<Answer> {
     let now = app.clock.now();
     let asked = match Asked::read(app, req) {
         Ok(asked) => asked,
@@ -59,7 +72,7 @@ fn answer_at_once(app: &App, req: &RequestHead) -> Option<Counted> {
     told_at_once(app, &presented, now, |it| tell(app, &asked, it, now))
 }
 
-async fn answer(app: &App, req: &RequestHead) -> Counted {
+async fn answer(app: &App, req: Request<'_>) -> Answer {
     let now = app.clock.now();
     let asked = match Asked::read(app, req) {
         Ok(asked) => asked,
@@ -76,12 +89,12 @@ async fn answer(app: &App, req: &RequestHead) -> Counted {
     told.unwrap_or_else(|error| unanswered(&error))
 }
 
-fn tell(app: &App, asked: &Asked<'_>, verdict: Verdict<Holder<'_>>, now: DateTime<Utc>) -> Counted {
+fn tell(app: &App, asked: &Asked<'_>, verdict: Verdict<Holder<'_>>, now: DateTime<Utc>) -> Answer {
     match verdict {
         Verdict::Unknown => denied(Denial::Unknown, false),
         Verdict::Accepted(holder) => {
             app.recorder.note(&holder, asked.call(None), now);
-            (Outcome::Accepted, accepted(&holder, now))
+            accepted(&holder, now)
         }
         Verdict::Denied(holder, denial) => {
             app.recorder.note(&holder, asked.call(Some(denial)), now);
@@ -95,12 +108,12 @@ fn tell_of_person(
     asked: &Asked<'_>,
     verdict: Verdict<Person>,
     now: DateTime<Utc>,
-) -> Counted {
+) -> Answer {
     match verdict {
         Verdict::Unknown => denied(Denial::Unknown, false),
         Verdict::Accepted(person) => {
             app.recorder.note_personal(person.key, asked.call(None), now);
-            (Outcome::Accepted, accepted_person(&person))
+            accepted_person(&person)
         }
         Verdict::Denied(_, denial) => denied(denial, true),
     }
@@ -128,9 +141,9 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(app: &App, req: &'a RequestHead) -> Result<Self, &'static str> {
+    fn read(app: &App, req: Request<'a>) -> Result<Self, &'static str> {
         let (mut permission, mut workspace, mut subscription) = (None, None, None);
-        for (name, value) in parameters(req.uri.query().unwrap_or_default()) {
+        for (name, value) in parameters(req.query) {
             match &*name {
                 // A variable that a gateway forgot to fill must not ask for nothing.
                 "permission" | "workspace" | "subscription" if value.is_empty() => {
@@ -152,13 +165,13 @@ impl<'a> Asked<'a> {
                 _ => return Err("credentials_never_in_url"),
             }
         }
-        let shown = Shown::read(&req.headers).map_err(|Ambiguous| "ambiguous_credentials")?;
+        let shown = Shown::read(req.headers).map_err(|Ambiguous| "ambiguous_credentials")?;
         // A key beside a cookie is one too many, and a cookie alone is no key.
         let session = sessions::pages::cookie_name(app.site.cookies);
-        if shown.has_cookies && cookies::is_there(&req.headers, session) {
+        if shown.has_cookies && cookies::is_there(req.headers, session) {
             return Err("ambiguous_credentials");
         }
-        let from = caller::address(req, &app.config.trusted_proxies);
+        let from = caller::address(req.peer, req.headers, &app.config.trusted_proxies);
         Ok(Self { shown, from, permission, workspace, subscription })
     }
 

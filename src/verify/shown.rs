@@ -1,9 +1,9 @@
 //! The credential that a request shows, as `/verify` and the list of keys take it: exactly one.
-use actix_web::http::header::{HeaderMap, HeaderValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::Credential;
+use crate::http::headers::Headers;
 
 /// What the headers of a request show.
 pub struct Shown<'a> {
@@ -34,18 +34,23 @@ pub struct Ambiguous;
 
 impl<'a> Shown<'a> {
     /// In one pass: there are few headers, and to look for each costs more.
-    pub fn read(headers: &'a HeaderMap) -> Result<Self, Ambiguous> {
+    pub fn read(headers: Headers<'a>) -> Result<Self, Ambiguous> {
         let (mut authorization, mut synthetic, mut tenant) = (None, None, None);
         let (mut client, mut user_agent, mut has_cookies) = (None, None, false);
-        for (name, value) in headers {
-            match name.as_str() {
-                "authorization" => single(&mut authorization, value)?,
-                "x-synthetic-key" => single(&mut synthetic, value)?,
-                "x-tenant-name" => single(&mut tenant, value)?,
-                "x-bs-clientid" => client = client.or_else(|| ascii(value)),
-                "user-agent" => user_agent = user_agent.or_else(|| ascii(value)),
-                "cookie" => has_cookies = true,
-                _ => {}
+        for (name, value) in headers.iter() {
+            let is = |it: &str| name.eq_ignore_ascii_case(it);
+            if is("authorization") {
+                single(&mut authorization, value)?;
+            } else if is("x-synthetic-key") {
+                single(&mut synthetic, value)?;
+            } else if is("x-tenant-name") {
+                single(&mut tenant, value)?;
+            } else if is("x-bs-clientid") {
+                client = client.or_else(|| ascii(value));
+            } else if is("user-agent") {
+                user_agent = user_agent.or_else(|| ascii(value));
+            } else if is("cookie") {
+                has_cookies = true;
             }
         }
         let (what, is_something) = match (authorization, synthetic) {
@@ -99,21 +104,21 @@ fn basic_pair(encoded: &str) -> Option<Zeroizing<String>> {
 
 /// The one value of a header, as text without trimming. Not text: it can be no credential of ours,
 /// which an impossible one stands for.
-fn single<'a>(known: &mut Option<&'a str>, value: &'a HeaderValue) -> Result<(), Ambiguous> {
+fn single<'a>(known: &mut Option<&'a str>, value: &'a [u8]) -> Result<(), Ambiguous> {
     match known.replace(ascii(value).unwrap_or("?")) {
         Some(_) => Err(Ambiguous),
         None => Ok(()),
     }
 }
 
-/// What `to_str` gives, which looks at each byte: there are no control characters in a value.
-fn ascii(value: &HeaderValue) -> Option<&str> {
-    str::from_utf8(value.as_bytes()).ok().filter(|it| it.is_ascii())
+/// What `HeaderValue::to_str` gives, which looks at each byte: there are no control characters in a value.
+fn ascii(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|it| it.is_ascii())
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
 
     use super::*;
 
@@ -122,7 +127,7 @@ mod tests {
         let shown = |pair: &str| {
             let req = TestRequest::default().insert_header(("authorization", pair));
             let req = req.to_http_request();
-            match Shown::read(req.headers()).unwrap().credential() {
+            match Shown::read(Headers::Map(req.headers())).unwrap().credential() {
                 Some(Credential::Client { id, secret }) => Some((id.to_owned(), secret.to_owned())),
                 _ => None,
             }
@@ -145,7 +150,7 @@ mod tests {
     fn values_are_text_as_the_library_has_it() {
         let values = (0..=u8::MAX).map(|it| [b'a', it, b'z']);
         for value in values.filter_map(|it| HeaderValue::from_bytes(&it).ok()) {
-            assert_eq!(ascii(&value), value.to_str().ok(), "{value:?}");
+            assert_eq!(ascii(value.as_bytes()), value.to_str().ok(), "{value:?}");
         }
     }
 }

@@ -96,11 +96,16 @@ async fn a_request_that_trickles_is_cut_after_fifteen_seconds_at_most(app: &Test
 }
 
 async fn a_head_that_trickles_is_cut(app: &TestApp) {
-    let start = format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Slow: ", app.site.hosts[0]);
     let second = Duration::from_secs(1);
-    let reply = wire::drip(app.address, start, b"a".to_vec(), second).await;
-    assert!(reply.after < 15 * second, "{reply:?}");
-    assert!(reply.status.is_none_or(|it| it == 408), "{reply:?}");
+    let slow = |path: &str| {
+        let start = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nX-Slow: ", app.site.hosts[0]);
+        wire::drip(app.address, start, b"a".to_vec(), second)
+    };
+    let (page, verify) = tokio::join!(slow("/"), slow("/verify"));
+    for reply in [page, verify] {
+        assert!(reply.after < 15 * second, "{reply:?}");
+        assert!(reply.status.is_none_or(|it| it == 408), "{reply:?}");
+    }
 }
 
 async fn a_user_agent_cannot_forge_a_line_of_the_log(app: &TestApp) {

@@ -32,6 +32,7 @@ mod clients;
 mod crash;
 mod demo;
 mod denials;
+mod direct;
 mod documents;
 mod exposures;
 mod five_dialects;

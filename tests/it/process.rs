@@ -1,6 +1,8 @@
 //! The program as operators run it: stopping under load (O26), and what its log never says.
 use std::{
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     path::Path,
     sync::{
         Arc,
@@ -20,6 +22,7 @@ use crate::support::{
 
 on_both! {
     stopping_under_load_breaks_no_answer_and_loses_no_use,
+    connections_that_are_idle_do_not_delay_a_stop,
     the_audit_log_is_verified_without_a_trace,
     keys_passwords_and_sessions_reach_no_log,
 }
@@ -94,6 +97,33 @@ async fn stopping_under_load_breaks_no_answer_and_loses_no_use(database: &Databa
     db.close().await.unwrap();
     let verified = command(&home).args(["audit", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
+    home.clean_up().await;
+}
+
+async fn connections_that_are_idle_do_not_delay_a_stop(database: &Database) {
+    let home = Home::new(*database).await;
+    Program::set_up(&home);
+    let program = Program::start(&home).await;
+    let address = program.origin.strip_prefix("http://").unwrap();
+    let mut idle = Vec::new();
+    for path in ["/verify", "/healthz", ""] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        if !path.is_empty() {
+            let call = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            stream.write_all(call.as_bytes()).unwrap();
+            let mut answer = [0; 4096];
+            let length = stream.read(&mut answer).unwrap();
+            assert!(answer[..length].starts_with(b"HTTP/1.1 "), "{path}");
+        }
+        idle.push(stream);
+    }
+    let asked = Instant::now();
+    program.terminate();
+    assert_eq!(program.ended().await.code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    for mut stream in idle {
+        assert_eq!(stream.read(&mut [0; 64]).unwrap(), 0);
+    }
     home.clean_up().await;
 }
 

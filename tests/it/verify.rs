@@ -6,8 +6,9 @@ use keyward::{
         ActivePeriod, SecretText,
         secret::{Kind, shape},
     },
+    http::headers::Headers,
     key_groups, key_instances,
-    verify::gateway,
+    verify::gateway::{self, Request},
 };
 use reqwest::Method;
 
@@ -36,8 +37,10 @@ async fn what_memory_knows_is_answered_at_once(app: &TestApp) {
     let made = desk.group("quote-engine", desk.days(90)).await;
     let at_once = |key: &str| {
         let req = TestRequest::get().insert_header(("authorization", format!("Bearer {key}")));
-        let answer = gateway::check_at_once(app, req.to_http_request().head());
-        answer.map(|it| it.status().as_u16())
+        let req = req.to_http_request();
+        let headers = Headers::Map(req.headers());
+        let answer = gateway::check_at_once(app, Request { query: "", headers, peer: None });
+        answer.map(|it| it.into_response().status().as_u16())
     };
     let key = made.secret.expose();
     assert_eq!(at_once(key), Some(204));
