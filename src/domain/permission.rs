@@ -62,11 +62,6 @@ impl Permissions {
         Self(text.into())
     }
 
-    /// Whether both are the very same, and not only alike.
-    pub fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     pub fn as_str(&self) -> &str {
         &self.0
     }

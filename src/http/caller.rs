@@ -58,10 +58,10 @@ pub fn address(peer: Option<SocketAddr>, headers: Headers<'_>, proxies: &[IpNet]
     if !trusted(&peer) {
         return peer;
     }
-    let lines = headers.named("x-forwarded-for").filter_map(|it| str::from_utf8(it).ok());
-    let hops: Vec<&str> = lines.flat_map(|it| it.split(',')).map(str::trim).collect();
-    let parsed =
-        hops.iter().rev().map_while(|it| it.parse::<IpAddr>().ok()).map(|it| it.to_canonical());
+    let lines = headers.named("x-forwarded-for");
+    let hops: Vec<&[u8]> = lines.flat_map(|it| it.split(|it| *it == b',')).collect();
+    let parse = |it: &&[u8]| str::from_utf8(it).ok()?.trim().parse::<IpAddr>().ok();
+    let parsed = hops.iter().rev().map_while(parse).map(|it| it.to_canonical());
     let mut last = peer;
     for hop in parsed {
         last = hop;
@@ -321,6 +321,7 @@ impl Demand for ToReadAudit {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
     use httparse::Header;
 
     use super::*;
@@ -336,14 +337,28 @@ mod tests {
     fn forwarded_addresses_count_only_behind_named_proxies() {
         let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         let seen = |peer: &str, header: &'static str, proxies: &[IpNet]| {
-            let lines = [Header { name: "X-Forwarded-For", value: header.as_bytes() }];
-            let peer = SocketAddr::new(peer.parse().unwrap(), 1);
-            address(Some(peer), Headers::Lines(&lines), proxies).to_string()
+            let lines = header
+                .split('|')
+                .map(|it| Header { name: "X-Forwarded-For", value: it.as_bytes() });
+            let lines: Vec<_> = lines.collect();
+            let mut map = HeaderMap::new();
+            for line in &lines {
+                let value = HeaderValue::from_bytes(line.value).unwrap();
+                map.append(HeaderName::from_static("x-forwarded-for"), value);
+            }
+            let peer = Some(SocketAddr::new(peer.parse().unwrap(), 1));
+            let [by_us, by_actix] = [Headers::Lines(&lines), Headers::Map(&map)]
+                .map(|it| address(peer, it, proxies).to_string());
+            assert_eq!(by_us, by_actix);
+            by_us
         };
         assert_eq!(seen("192.0.2.1", "198.51.100.7", &proxies), "192.0.2.1");
         assert_eq!(seen("10.0.0.1", "198.51.100.7", &[]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", "198.51.100.7", &proxies), "198.51.100.7");
         assert_eq!(seen("10.0.0.1", "6.6.6.6, 198.51.100.7, 10.2.2.2", &proxies), "198.51.100.7");
         assert_eq!(seen("10.0.0.1", "rubbish", &proxies), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", "198.51.100.7|10.2.2.2", &proxies), "198.51.100.7");
+        // Whoever sends such a line does not make the one that the proxy adds to disappear.
+        assert_eq!(seen("10.0.0.1", "6.6.6.6|\u{e4}, 198.51.100.7", &proxies), "198.51.100.7");
     }
 }

@@ -157,9 +157,9 @@ fn with_headers<B: MessageBody>(
     answered
 }
 
-/// For a year, where it is served.
 pub const HTTPS_FOR_A_YEAR: &str = "max-age=31536000; includeSubDomains";
 
+/// Where it is served.
 pub fn demand_https(app: &App, headers: &mut HeaderMap) {
     if app.site.is_https() {
         let year = HeaderValue::from_static(HTTPS_FOR_A_YEAR);

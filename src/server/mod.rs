@@ -163,7 +163,9 @@ where
     let answer = move |req: Request| {
         let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
         let known = match rows().any(|it| it.method == *method) {
-            true => gateway::check_at_once(&app, asked(&req)).map(gateway::Answer::into_response),
+            true => {
+                gateway::check_at_once(&app, asked(&app, &req)).map(gateway::Answer::into_response)
+            }
             false => {
                 let mut answer = wrong_method(&allowed);
                 guard::add_headers(answer.headers_mut());
@@ -175,15 +177,16 @@ where
             return Either::Left(ready(Ok(answer.into())));
         }
         let app = app.clone();
-        let asking = async move { gateway::check(&app, asked(&req)).await };
+        let asking = async move { gateway::check(&app, asked(&app, &req)).await };
         Either::Right(asking.map(|it| Ok(it.into_response().into())).boxed_local())
     };
     First { path: VERIFY, answer, rest }
 }
 
-fn asked(req: &Request) -> gateway::Request<'_> {
+fn asked<'a>(app: &App, req: &'a Request) -> gateway::Request<'a> {
     let (query, peer) = (req.uri().query().unwrap_or_default(), req.peer_addr());
-    gateway::Request { query, headers: Headers::Map(req.headers()), peer }
+    let (headers, now) = (Headers::Map(req.headers()), app.clock.now());
+    gateway::Request { query, headers, peer, now }
 }
 
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404. Paths that have their

@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub query: &'a str,
     pub headers: Headers<'a>,
     pub peer: Option<SocketAddr>,
+    /// When it came.
+    pub now: DateTime<Utc>,
 }
 
 /// The answer, where memory knows it. Most calls wait for nothing, and need no future, which would be copied
@@ -60,7 +62,7 @@ fn counted(app: &App, mut answer: Answer) -> Answer {
 }
 
 fn answer_at_once(app: &App, req: Request<'_>) -> Option<Answer> {
-    let now = app.clock.now();
+    let now = req.now;
     let asked = match Asked::read(app, req) {
         Ok(asked) => asked,
         Err(code) => return Some(malformed(code)),
@@ -73,7 +75,7 @@ fn answer_at_once(app: &App, req: Request<'_>) -> Option<Answer> {
 }
 
 async fn answer(app: &App, req: Request<'_>) -> Answer {
-    let now = app.clock.now();
+    let now = req.now;
     let asked = match Asked::read(app, req) {
         Ok(asked) => asked,
         Err(code) => return malformed(code),

@@ -1,14 +1,16 @@
 //! Verifications from the socket and to it: what is parted by us, and what by actix.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::TimeDelta;
 use keyward::domain::Role;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
-use crate::support::{TestApp, garbled, held, ids, on_both, on_sqlite, own_text};
+use crate::support::{Database, TestApp, basic, garbled, held, ids, on_both, on_sqlite, own_text};
 
 on_both! {
     an_answer_is_the_same_from_actix,
@@ -16,11 +18,16 @@ on_both! {
 
 on_sqlite! {
     calls_in_pieces_are_answered,
+    who_sends_no_more_is_answered,
+    who_takes_no_answers_is_cut_and_holds_nobody_up,
     many_calls_at_once_are_answered_in_their_order,
     a_body_is_no_call,
     what_is_not_plain_is_answered_by_actix,
     a_connection_is_closed_where_it_cannot_be_understood,
 }
+
+/// A line that makes no difference, but that only actix takes.
+const FOR_ACTIX: &str = "Upgrade: nothing\r\n";
 
 /// A connection to a server, byte by byte.
 struct Wire {
@@ -136,6 +143,7 @@ async fn an_answer_is_the_same_from_actix(app: &TestApp) {
         ("/verify", format!("{}{cookie}", bearer(&key)), 400),
         ("/verify", "Authorization: Basic cG9ydGFsOng=\r\n".to_owned(), 401),
         ("/verify", format!("{}Connection: Keep-Alive\r\n", bearer(&key)), 204),
+        ("/verify", format!("{}Content-Length: 0\r\n", bearer(&key)), 204),
     ];
     let mut ways = Vec::new();
     for memory in [true, false] {
@@ -147,12 +155,12 @@ async fn an_answer_is_the_same_from_actix(app: &TestApp) {
             let told = direct.asks(&direct.call(path, lines)).await;
             assert_eq!(told.status, *status, "{path} {lines}: {told:?}");
             let mut other = Wire::to(app).await;
-            let lines = format!("{lines}Content-Length: 0\r\n");
+            let lines = format!("{lines}{FOR_ACTIX}");
             let by_actix = other.asks(&other.call(path, &lines)).await;
             assert_eq!(told, by_actix, "{path} {lines}");
             // On one connection, after each other and back.
             assert_eq!(direct.asks(&direct.call(path, &lines)).await, told, "{path} {lines}");
-            let plain = lines.replace("Content-Length: 0\r\n", "");
+            let plain = lines.replace(FOR_ACTIX, "");
             assert_eq!(direct.asks(&direct.call(path, &plain)).await, told, "{path} {lines}");
             ways.push(told.status);
         }
@@ -176,7 +184,7 @@ async fn calls_in_pieces_are_answered(app: &TestApp) {
         for call in [&good, &bad, &good] {
             let (first, rest) = call.split_at(at.min(call.len() - 1));
             wire.send(first).await;
-            // It is read before the rest is sent.
+            // So that it is read before the rest is sent, as far as one can know.
             app.healthz().await.expect(200);
             wire.send(rest).await;
             let told = wire.told().await.unwrap();
@@ -184,6 +192,70 @@ async fn calls_in_pieces_are_answered(app: &TestApp) {
             assert!(told.status == 401 || told == whole);
         }
     }
+}
+
+async fn who_sends_no_more_is_answered(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    for more in ["", FOR_ACTIX] {
+        let mut wire = Wire::to(app).await;
+        let call = wire.call("/verify", &format!("{}{more}", bearer(key.expose())));
+        wire.send(&format!("{call}{call}")).await;
+        wire.stream.shutdown().await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(wire.told().await.map(|it| it.status), Some(204), "{more}");
+        }
+        assert_eq!(wire.told().await, None, "{more}");
+    }
+}
+
+async fn who_takes_no_answers_is_cut_and_holds_nobody_up(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    let mut wire = Wire::to(app).await;
+    let calls = wire.key(key.expose()).repeat(100);
+    let cut = async {
+        // Until what both ends keep of it is full, and then until the server has enough.
+        while wire.stream.write_all(calls.as_bytes()).await.is_ok() {}
+    };
+    let others = async {
+        loop {
+            app.service().bearer(key.expose()).await.expect(204);
+        }
+    };
+    tokio::select! {
+        _ = others => unreachable!("it goes on"),
+        cut = timeout(Duration::from_secs(60), cut) => cut.expect("it is cut"),
+    }
+}
+
+/// What memory knows is told before the database is asked for what comes behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_wait_for_the_next_one() {
+    let app = TestApp::start(Database::Postgres).await;
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    let client = desk.client("portal").await;
+    let chosen = "9011@83sd!f1042ds+f19fg86M";
+    desk.own_key(client.id, chosen, desk.days(90)).await;
+    let mut wire = Wire::to(&app).await;
+    let other = app.home.connect().await;
+    let held = other.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE key_instances IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let asks = basic(&client.client_id, chosen);
+    let asks = wire.call("/verify", &format!("Authorization: {asks}\r\n"));
+    let good = wire.key(key.expose());
+    wire.send(&format!("{good}{asks}{good}")).await;
+    let first = timeout(Duration::from_secs(3), wire.told()).await.expect("it is told at once");
+    assert_eq!(first.unwrap().status, 204);
+    held.rollback().await.unwrap();
+    for instance in ["k-1", "k-1"] {
+        let told = wire.told().await.unwrap();
+        assert_eq!(told.status, 204);
+        assert!(told.lines.contains(&format!("keyward-key-instance: {instance}")), "{told:?}");
+    }
+    other.close().await.unwrap();
+    app.stop().await;
 }
 
 async fn many_calls_at_once_are_answered_in_their_order(app: &TestApp) {

@@ -39,7 +39,8 @@ async fn what_memory_knows_is_answered_at_once(app: &TestApp) {
         let req = TestRequest::get().insert_header(("authorization", format!("Bearer {key}")));
         let req = req.to_http_request();
         let headers = Headers::Map(req.headers());
-        let answer = gateway::check_at_once(app, Request { query: "", headers, peer: None });
+        let asked = Request { query: "", headers, peer: None, now: app.clock.now() };
+        let answer = gateway::check_at_once(app, asked);
         answer.map(|it| it.into_response().status().as_u16())
     };
     let key = made.secret.expose();
