@@ -1,16 +1,15 @@
 //! Verifications from the socket and to it: what is parted by us, and what by actix.
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use keyward::domain::Role;
 use sea_orm::{ConnectionTrait, TransactionTrait};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::support::{Database, TestApp, basic, garbled, held, ids, on_both, on_sqlite, own_text};
+use crate::support::{
+    Database, TestApp, basic, garbled, held, ids, on_both, on_sqlite, own_text,
+    wire::{Wire, bearer},
+};
 
 on_both! {
     an_answer_is_the_same_from_actix,
@@ -18,6 +17,7 @@ on_both! {
 
 on_sqlite! {
     calls_in_pieces_are_answered,
+    line_ends_between_calls_are_nothing,
     who_sends_no_more_is_answered,
     who_takes_no_answers_is_cut_and_holds_nobody_up,
     many_calls_at_once_are_answered_in_their_order,
@@ -28,79 +28,6 @@ on_sqlite! {
 
 /// A line that makes no difference, but that only actix takes.
 const FOR_ACTIX: &str = "Upgrade: nothing\r\n";
-
-/// A connection to a server, byte by byte.
-struct Wire {
-    stream: TcpStream,
-    host: String,
-    came: Vec<u8>,
-}
-
-/// An answer as it came.
-#[derive(Debug, PartialEq)]
-struct Told {
-    status: u16,
-    /// But the date.
-    lines: BTreeSet<String>,
-    body: String,
-}
-
-impl Wire {
-    async fn to(app: &TestApp) -> Self {
-        let stream = TcpStream::connect(app.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, host: app.site.hosts[0].clone(), came: Vec::new() }
-    }
-
-    /// A call with these lines in its head.
-    fn call(&self, path: &str, lines: &str) -> String {
-        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", self.host)
-    }
-
-    fn key(&self, key: &str) -> String {
-        self.call("/verify", &bearer(key))
-    }
-
-    async fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// The next answer; `None` where the server closes instead.
-    async fn told(&mut self) -> Option<Told> {
-        loop {
-            if let Some((told, length)) = self.first() {
-                self.came.drain(..length);
-                return Some(told);
-            }
-            if !matches!(self.stream.read_buf(&mut self.came).await, Ok(1..)) {
-                return None;
-            }
-        }
-    }
-
-    async fn asks(&mut self, text: &str) -> Told {
-        self.send(text).await;
-        self.told().await.unwrap_or_else(|| panic!("no answer to {text}"))
-    }
-
-    fn first(&self) -> Option<(Told, usize)> {
-        let text = str::from_utf8(&self.came).unwrap();
-        let (head, rest) = text.split_once("\r\n\r\n")?;
-        let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let lines: BTreeSet<String> = lines.map(str::to_owned).collect();
-        assert!(lines.iter().any(|it| it.starts_with("date: ")), "{head}");
-        let length = lines.iter().find_map(|it| it.strip_prefix("content-length: "));
-        let body = rest.get(..length.map_or(0, |it| it.parse().unwrap()))?.to_owned();
-        let taken = head.len() + 4 + body.len();
-        let lines = lines.into_iter().filter(|it| !it.starts_with("date: ")).collect();
-        Some((Told { status, lines, body }, taken))
-    }
-}
-
-fn bearer(key: &str) -> String {
-    format!("Authorization: Bearer {key}\r\n")
-}
 
 /// Each call is sent alone, and once more with what only actix takes.
 async fn an_answer_is_the_same_from_actix(app: &TestApp) {
@@ -190,6 +117,26 @@ async fn calls_in_pieces_are_answered(app: &TestApp) {
             let told = wire.told().await.unwrap();
             assert_eq!(told.status, if call == &good { 204 } else { 401 }, "cut at {at}");
             assert!(told.status == 401 || told == whole);
+        }
+    }
+}
+
+async fn line_ends_between_calls_are_nothing(app: &TestApp) {
+    let desk = app.desk("acme").await;
+    let key = desk.group("quote-engine", desk.days(90)).await.secret;
+    let mut wire = Wire::to(app).await;
+    let good = wire.key(key.expose());
+    let pieces = [
+        (format!("\r\n{good}\r\n"), 1),
+        (format!("{good}\r\n\r\n{good}\r"), 2),
+        (format!("\n{good}"), 1),
+        ("\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 1),
+    ];
+    for (n, (piece, calls)) in pieces.iter().enumerate() {
+        wire.send(piece).await;
+        for _ in 0..*calls {
+            let told = wire.told().await.expect("an answer");
+            assert_eq!(told.status, if n == 3 { 200 } else { 204 }, "{piece:?}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Parts the calls that are plain from each other, and from all else.
 use std::{mem::MaybeUninit, net::SocketAddr};
 
-use crate::{http::headers::Headers, verify::gateway::Request};
 use chrono::{DateTime, Utc};
 use httparse::{Header, Status};
+
+use crate::{http::headers::Headers, verify::gateway::Request};
 
 /// Bytes that are read at once. Longer heads belong to actix.
 pub const ROOM: usize = 4_096;
@@ -38,7 +39,7 @@ impl<'a> Came<'a> {
     pub fn read(came: &'a [u8], lines: &'a mut [MaybeUninit<Header<'a>>]) -> Self {
         match came.strip_prefix(START) {
             Some([b' ' | b'?', ..]) => {}
-            _ if START.starts_with(came) => return Self::Part,
+            _ if START.starts_with(came) || came == b"\r" => return Self::Part,
             _ => return Self::Other,
         }
         let mut request = httparse::Request::new(&mut []);

@@ -7,14 +7,15 @@
 //! what could wait for a body.
 mod call;
 mod patience;
+mod rest;
 
 use std::{
     cell::{Ref, RefCell},
     future::poll_fn,
-    io::{self, Cursor, ErrorKind},
+    io::{self, ErrorKind},
     mem::MaybeUninit,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -26,33 +27,27 @@ use actix_web::{http::header::HttpDate, web::Data};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncReadExt, Chain, Join, join},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::AsyncReadExt,
+    net::TcpStream,
     task::yield_now,
     time::{Instant, sleep, timeout},
 };
-use tokio_io_timeout::TimeoutReader;
 
-pub use self::patience::{HEAD_LATEST, IDLE_LATEST};
 use self::{
     call::{Came, LINES, ROOM},
     patience::Patience,
+};
+pub use self::{
+    patience::{HEAD_LATEST, IDLE_LATEST},
+    rest::Rest,
 };
 use crate::{
     http::App,
     verify::gateway::{self, Answer},
 };
 
-/// How long nothing at all may come on a connection that actix serves: longer than any answer takes.
-const SILENT_LATEST: Duration = Duration::from_secs(150);
-
-/// A connection that is given to actix: first what came already, then what comes. Actix waits without end for
-/// the rest of a later head.
-pub type Rest =
-    Join<Chain<Cursor<Vec<u8>>, Pin<Box<TimeoutReader<OwnedReadHalf>>>>, OwnedWriteHalf>;
+/// How long it is waited for calls that are on their way when the server stops.
+const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// What the connections of a thread share.
 pub struct Worker {
@@ -81,7 +76,7 @@ impl Worker {
         match connection.answer(&self).await {
             Ok(End::Other) => {
                 poll_fn(|context| rest.poll_ready(context)).await?;
-                rest.call(connection.into_rest()).await
+                rest.call((Rest::new(connection.came, connection.io), connection.peer)).await
             }
             Ok(End::Closed) | Err(_) => Ok(()),
         }
@@ -137,14 +132,6 @@ impl Connection {
         Self { io, peer, came: Vec::with_capacity(ROOM), told: Vec::new() }
     }
 
-    fn into_rest(mut self) -> (Rest, Option<SocketAddr>) {
-        self.came.shrink_to_fit();
-        let (read, write) = self.io.into_split();
-        let mut read = TimeoutReader::new(read);
-        read.set_timeout(Some(SILENT_LATEST));
-        (join(Cursor::new(self.came).chain(Box::pin(read)), write), self.peer)
-    }
-
     async fn answer(&mut self, worker: &Worker) -> io::Result<End> {
         let mut stopped = pin!(worker.stop.notified());
         let mut limit = pin!(sleep(HEAD_LATEST));
@@ -156,8 +143,10 @@ impl Connection {
                 biased;
                 () = &mut stopped => {
                     closes = true;
-                    // Nothing new may have come.
-                    let _ = self.io.try_read_buf(&mut self.came);
+                    match timeout(LAST_CALL, self.io.read_buf(&mut self.came)).await {
+                        Ok(Ok(1..)) => {}
+                        _ => return Ok(End::Closed),
+                    }
                 }
                 read = self.io.read_buf(&mut self.came) => if read? == 0 {
                     return Ok(End::Closed);
@@ -204,6 +193,11 @@ impl Connection {
                 break Next::Ends(End::Closed);
             }
             let (_, came) = self.came.split_at(read);
+            if came.starts_with(b"\r\n") {
+                // No client should send them between calls, and some do (RFC 9112, section 2.2).
+                read += 2;
+                continue;
+            }
             let mut lines = [const { MaybeUninit::uninit() }; LINES];
             let call = match Came::read(came, &mut lines) {
                 Came::Call(call) => call,

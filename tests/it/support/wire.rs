@@ -1,11 +1,14 @@
 //! Requests that no HTTP client would send, byte by byte.
 use std::{
+    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::TestApp;
 
 /// What came back before the server closed, or answered completely, and how long that took.
 #[derive(Debug)]
@@ -73,4 +76,78 @@ fn drip_now(address: SocketAddr, head: &str, drop: &[u8], pause: Duration) -> Re
 fn status(answer: &[u8]) -> Option<u16> {
     let line = std::str::from_utf8(answer.split(|it| *it == b'\r').next()?).ok()?;
     line.strip_prefix("HTTP/1.1 ").or(line.strip_prefix("HTTP/1.0 "))?.get(..3)?.parse().ok()
+}
+
+/// A connection to a server, byte by byte.
+pub(crate) struct Wire {
+    pub(crate) stream: tokio::net::TcpStream,
+    host: String,
+    came: Vec<u8>,
+}
+
+/// An answer as it came.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    /// But the date.
+    pub(crate) lines: BTreeSet<String>,
+    pub(crate) body: String,
+}
+
+impl Wire {
+    pub(crate) async fn to(app: &TestApp) -> Self {
+        let stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, host: app.site.hosts[0].clone(), came: Vec::new() }
+    }
+
+    /// A call with these lines in its head.
+    pub(crate) fn call(&self, path: &str, lines: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", self.host)
+    }
+
+    pub(crate) fn key(&self, key: &str) -> String {
+        self.call("/verify", &bearer(key))
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The next answer; `None` where the server closes instead.
+    pub(crate) async fn told(&mut self) -> Option<Told> {
+        loop {
+            if let Some((told, length)) = self.first() {
+                self.came.drain(..length);
+                return Some(told);
+            }
+            if !matches!(self.stream.read_buf(&mut self.came).await, Ok(1..)) {
+                return None;
+            }
+        }
+    }
+
+    pub(crate) async fn asks(&mut self, text: &str) -> Told {
+        self.send(text).await;
+        self.told().await.unwrap_or_else(|| panic!("no answer to {text}"))
+    }
+
+    fn first(&self) -> Option<(Told, usize)> {
+        let text = str::from_utf8(&self.came).unwrap();
+        let (head, rest) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let lines: BTreeSet<String> = lines.map(str::to_owned).collect();
+        assert!(lines.iter().any(|it| it.starts_with("date: ")), "{head}");
+        let length = lines.iter().find_map(|it| it.strip_prefix("content-length: "));
+        let body = rest.get(..length.map_or(0, |it| it.parse().unwrap()))?.to_owned();
+        let taken = head.len() + 4 + body.len();
+        let lines = lines.into_iter().filter(|it| !it.starts_with("date: ")).collect();
+        Some((Told { status, lines, body }, taken))
+    }
+}
+
+/// A line of a head.
+pub(crate) fn bearer(key: &str) -> String {
+    format!("Authorization: Bearer {key}\r\n")
 }
