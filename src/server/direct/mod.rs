@@ -174,6 +174,10 @@ impl Connection {
                 answer.write(&worker.date(worker.app.clock.now()), closes, &mut self.told);
                 self.came.drain(..length);
                 answered += 1;
+                if closes {
+                    self.send().await?;
+                    return Ok(End::Closed);
+                }
             }
             if let Some(new) = patience.after(answered, !self.came.is_empty()) {
                 limit.as_mut().reset(Instant::now() + new);
