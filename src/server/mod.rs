@@ -1,12 +1,11 @@
 //! Mounts the site map behind what guards it.
 mod direct;
-mod first;
 mod health;
 mod routes;
 
 use std::{net::TcpListener, rc::Rc, time::Duration};
 
-use actix_http::{HttpMessage, HttpService, Request};
+use actix_http::{HttpService, Request};
 use actix_service::{
     IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
 };
@@ -16,9 +15,8 @@ use actix_session::{
 };
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError,
-    body::BoxBody,
     cookie::SameSite,
-    dev::{AppConfig, Response, Server},
+    dev::{AppConfig, Server, ServiceResponse},
     error::InternalError,
     http::{
         Method, StatusCode,
@@ -27,15 +25,12 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, QueryConfig, ServiceConfig},
 };
-use futures_util::{
-    TryFutureExt,
-    future::{Either, FutureExt, ready},
-};
+use futures_util::{TryFutureExt, future::ready};
 
+use self::routes::VERIFY;
 pub use self::routes::{
     API_ROUTES, Access, FACES, Face, MACHINE_ROUTES, METRICS_ROUTES, ROUTES, Route,
 };
-use self::{first::First, routes::VERIFY};
 use crate::{
     config::Cookies,
     error::Error,
@@ -86,7 +81,7 @@ fn routed(
 ) -> impl ServiceFactory<
     Request,
     Config = AppConfig,
-    Response = Response<BoxBody>,
+    Response = ServiceResponse,
     Error = HttpResponse,
     InitError = (),
 > + use<> {
@@ -118,9 +113,9 @@ fn routed(
         PageError::from(Error::Malformed(told)).into()
     });
     let routed = Actix::new().app_data(app.clone()).app_data(queries);
-    let routed = routed.service(layered).default_service(nothing);
-    let all = verifications_first(app.clone(), routed.into_factory());
-    all.map_err(|error| error.error_response())
+    let routed = routed.service(web::resource(VERIFY).to(verifications)).service(layered);
+    let routed = routed.default_service(nothing).into_factory();
+    routed.map_err(|error| error.error_response())
 }
 
 /// The same for monitoring systems, on a listener of their own: outside of sessions and the log.
@@ -141,52 +136,23 @@ pub fn start_metrics(listener: TcpListener, app: Data<App>) -> std::io::Result<S
     Ok(server.run())
 }
 
-/// `/verify` stands outside of all layers, and before the router.
-fn verifications_first<S>(
-    app: Data<App>,
-    rest: S,
-) -> impl ServiceFactory<
-    Request,
-    Config = AppConfig,
-    Response = Response<BoxBody>,
-    Error = S::Error,
-    InitError = S::InitError,
->
-where
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Response: Into<Response<BoxBody>>,
-{
-    let rows = || MACHINE_ROUTES.iter().filter(|it| it.handler.is_none());
-    let allowed = allowed(rows());
-    // Of this thread alone: all threads would write to the one count of a Data.
-    let app = Rc::new(app);
-    let answer = move |req: Request| {
-        let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
-        let known = match rows().any(|it| it.method == *method) {
-            true => {
-                gateway::check_at_once(&app, asked(&app, &req)).map(gateway::Answer::into_response)
-            }
-            false => {
-                let mut answer = wrong_method(&allowed);
-                guard::add_headers(answer.headers_mut());
-                guard::demand_https(&app, answer.headers_mut());
-                Some(answer)
-            }
-        };
-        if let Some(answer) = known {
-            return Either::Left(ready(Ok(answer.into())));
-        }
-        let app = app.clone();
-        let asking = async move { gateway::check(&app, asked(&app, &req)).await };
-        Either::Right(asking.map(|it| Ok(it.into_response().into())).boxed_local())
+/// Verifications that are not plain (see `direct`): outside of all layers, as those that are.
+async fn verifications(req: HttpRequest, app: Data<App>) -> HttpResponse {
+    let rows = MACHINE_ROUTES.iter().filter(|it| it.path == VERIFY);
+    let method = if req.method() == Method::HEAD { &Method::GET } else { req.method() };
+    if !rows.clone().any(|it| it.method == *method) {
+        let mut answer = wrong_method(&allowed(rows));
+        guard::add_headers(answer.headers_mut());
+        guard::demand_https(&app, answer.headers_mut());
+        return answer;
+    }
+    let asked = gateway::Request {
+        query: req.query_string(),
+        headers: Headers::Map(req.headers()),
+        peer: req.peer_addr(),
+        now: app.clock.now(),
     };
-    First { path: VERIFY, answer, rest }
-}
-
-fn asked<'a>(app: &App, req: &'a Request) -> gateway::Request<'a> {
-    let (query, peer) = (req.uri().query().unwrap_or_default(), req.peer_addr());
-    let (headers, now) = (Headers::Map(req.headers()), app.clock.now());
-    gateway::Request { query, headers, peer, now }
+    gateway::check(&app, asked).await.into_response()
 }
 
 /// All rows of one path become one resource, so that a wrong method is 405 and not 404. Paths that have their

@@ -1,7 +1,7 @@
 //! Verifications, from the socket and to it. What comes on a connection is looked at here first: plain calls
 //! of `/verify`, as gateways send them, are answered. With whatever else comes, the connection and all that is
 //! not answered belong to actix, which reads it as if nobody had before: bodies, other versions, long and
-//! malformed heads are parted by it alone, and it gives the same answers ([`super::first`]).
+//! malformed heads are parted by it alone, and the same answers are given ([`super::verifications`]).
 //!
 //! To take a call through actix costs more than to judge it: a map of what is asked, one of what is told, and
 //! what could wait for a body.
