@@ -208,7 +208,7 @@ async fn an_answer_does_not_wait_for_the_next_one() {
 async fn many_calls_at_once_are_answered_in_their_order(app: &TestApp) {
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await.secret;
-    let mut wire = Wire::to(app).await;
+    let wire = Wire::to(app).await;
     let (good, bad) = (wire.key(key.expose()), wire.key(&garbled(key.expose())));
     let ends_with = [
         ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 200),
@@ -236,7 +236,7 @@ async fn many_calls_at_once_are_answered_in_their_order(app: &TestApp) {
 async fn a_body_is_no_call(app: &TestApp) {
     let desk = app.desk("acme").await;
     let key = desk.group("quote-engine", desk.days(90)).await.secret;
-    let mut wire = Wire::to(app).await;
+    let wire = Wire::to(app).await;
     let (good, bad) = (wire.key(key.expose()), wire.key(&garbled(key.expose())));
     let chunk = format!("{:x}\r\n{good}\r\n0\r\n\r\n", good.len());
     for (line, body) in [

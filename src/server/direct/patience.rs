@@ -44,10 +44,12 @@ mod tests {
 
     /// What comes (how many calls, and whether a beginning is left), or `None`: the limit is over. And the new
     /// limit, if there is one.
+    type Moment = (Option<(usize, bool)>, Option<Duration>);
+
     #[test]
     fn a_connection_is_waited_for_as_long_as_it_is_said() {
         let (head, idle) = (Some(HEAD_LATEST), Some(IDLE_LATEST));
-        let stories: [&[(Option<(usize, bool)>, Option<Duration>)]; 6] = [
+        let stories: [&[Moment]; 6] = [
             // Nothing comes.
             &[(None, None)],
             // One call, and no more.
