@@ -1,44 +1,68 @@
 //! A connection as it is given to actix.
 use std::{
-    io,
+    io::{self, ErrorKind},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Instant, Sleep, sleep},
 };
-use tokio_io_timeout::TimeoutStream;
 
-/// How long nothing at all may come: longer than any answer takes. Actix waits without end for the rest of
-/// a head, unless it is the first one.
-const SILENT_LATEST: Duration = Duration::from_secs(150);
-/// How long nothing at all may be taken.
-const UNTAKEN_LATEST: Duration = Duration::from_secs(30);
+/// How long at least nothing at all may come or be taken before it is over; at most twice as long. No answer
+/// takes longer to be made. Actix waits without end for the rest of a head, unless it is the first one, and for
+/// who takes no answers.
+const SILENT_LATEST: Duration = Duration::from_secs(75);
 
 /// First what came already, then what comes. Of whoever takes no answers nothing more is read: actix would
 /// answer that too, and keep it.
 pub struct Rest<S = TcpStream> {
     came: Vec<u8>,
-    io: Pin<Box<TimeoutStream<S>>>,
+    io: S,
+    /// Nothing more is taken now.
     is_full: bool,
     /// Who wanted to read meanwhile.
     reader: Option<Waker>,
+    limit: Pin<Box<Sleep>>,
+    /// Something came or was taken since the limit was set.
+    has_moved: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite> Rest<S> {
-    pub fn new(mut came: Vec<u8>, io: S) -> Self {
+impl<S> Rest<S> {
+    pub fn new(came: Vec<u8>, io: S) -> Self {
+        Self::waiting(came, io, SILENT_LATEST)
+    }
+
+    fn waiting(mut came: Vec<u8>, io: S, limit: Duration) -> Self {
         came.shrink_to_fit();
-        let mut io = TimeoutStream::new(io);
-        io.set_read_timeout(Some(SILENT_LATEST));
-        io.set_write_timeout(Some(UNTAKEN_LATEST));
-        Self { came, io: Box::pin(io), is_full: false, reader: None }
+        let limit = Box::pin(sleep(limit));
+        Self { came, io, is_full: false, reader: None, limit, has_moved: false }
+    }
+
+    /// Whether it is over is asked where it would have to wait.
+    fn until_over<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        moved: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if moved.is_ready() {
+            self.has_moved = true;
+            return moved;
+        }
+        loop {
+            ready!(self.limit.as_mut().poll(cx));
+            if !std::mem::take(&mut self.has_moved) {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            self.limit.as_mut().reset(Instant::now() + SILENT_LATEST);
+        }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite> AsyncRead for Rest<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Rest<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,43 +74,48 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Rest<S> {
             self.came.drain(..length);
             return Poll::Ready(Ok(()));
         }
-        if self.is_full {
+        let read = if self.is_full {
             self.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        self.io.as_mut().poll_read(cx, to)
+            Poll::Pending
+        } else {
+            Pin::new(&mut self.io).poll_read(cx, to)
+        };
+        self.until_over(cx, read)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite> AsyncWrite for Rest<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Rest<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.io.as_mut().poll_write(cx, bytes);
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.is_full = written.is_pending();
         if !self.is_full
             && let Some(reader) = self.reader.take()
         {
             reader.wake();
         }
-        written
+        self.until_over(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.as_mut().poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.as_mut().poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt, task::noop_waker_ref};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -118,5 +147,26 @@ mod tests {
         };
         let (length, ()) = tokio::join!(read, take);
         assert_eq!((length, &came), (4, b"more"));
+    }
+
+    #[tokio::test]
+    async fn it_is_over_when_nothing_moves() {
+        let limit = Duration::from_millis(5);
+        let (io, _client) = duplex(64);
+        let mut rest = Rest::waiting(Vec::new(), io, limit);
+        let over = rest.read(&mut [0; 4]).await.unwrap_err();
+        assert_eq!(over.kind(), ErrorKind::TimedOut);
+        let (io, _client) = duplex(8);
+        let mut rest = Rest::waiting(Vec::new(), io, limit);
+        // The first eight bytes moved, which gives it the whole limit.
+        let taken = timeout(limit * 20, rest.write_all(b"an answer that nobody takes"));
+        assert!(taken.await.is_err(), "it is waited for once more");
+        let (io, mut taking) = duplex(8);
+        let mut rest = Rest::waiting(Vec::new(), io, limit);
+        rest.write_all(b"answer").await.unwrap();
+        taking.read_exact(&mut [0; 6]).await.unwrap();
+        let mut came = [0; 4];
+        let read = timeout(limit * 20, rest.read(&mut came));
+        assert!(read.await.is_err(), "who takes something slowly may be silent");
     }
 }
