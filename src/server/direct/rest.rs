@@ -12,13 +12,14 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// How long at least nothing at all may come or be taken before it is over; at most twice as long. No answer
-/// takes longer to be made. Actix waits without end for the rest of a head, unless it is the first one, and for
-/// who takes no answers.
-const SILENT_LATEST: Duration = Duration::from_secs(75);
+use super::patience::IDLE_LATEST;
 
 /// First what came already, then what comes. Of whoever takes no answers nothing more is read: actix would
 /// answer that too, and keep it.
+///
+/// It is over when nothing came and nothing was taken for [`IDLE_LATEST`], which no answer takes to be made, or
+/// for twice as long at most. Actix waits without end for the rest of a head, unless it is the first one, and for
+/// who takes no answers.
 pub struct Rest<S = TcpStream> {
     came: Vec<u8>,
     io: S,
@@ -33,7 +34,7 @@ pub struct Rest<S = TcpStream> {
 
 impl<S> Rest<S> {
     pub fn new(came: Vec<u8>, io: S) -> Self {
-        Self::waiting(came, io, SILENT_LATEST)
+        Self::waiting(came, io, IDLE_LATEST)
     }
 
     fn waiting(mut came: Vec<u8>, io: S, limit: Duration) -> Self {
@@ -57,7 +58,7 @@ impl<S> Rest<S> {
             if !std::mem::take(&mut self.has_moved) {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
-            self.limit.as_mut().reset(Instant::now() + SILENT_LATEST);
+            self.limit.as_mut().reset(Instant::now() + IDLE_LATEST);
         }
     }
 }
